@@ -1,0 +1,2 @@
+//! Demos.
+fn main(){}

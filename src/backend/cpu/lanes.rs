@@ -1,0 +1,159 @@
+//! The interpreter of lane bytecode.
+
+use crate::backend::{Column, InstanceTable};
+use crate::kernel::{Instruction, LaneCode};
+use crate::value::op::Op;
+use pulp::Arch;
+use std::ops::Range;
+
+/// Instances a chunk: 512 bytes a register, so that some eighty registers stay in the first-level cache.
+pub const LANES: usize = 64;
+
+type Lane = [f64; LANES];
+
+/// The registers of one thread.
+///
+/// A result is written to a spare lane that then changes places with the old register: an instruction may overwrite its own
+/// argument, and the loops never see two names of one array, which is what lets them vectorise.
+pub(super) struct Registers {
+    lanes: Vec<Box<Lane>>,
+    spare: Box<Lane>,
+}
+
+impl Registers {
+    pub fn new(code: &LaneCode) -> Self {
+        let literal = |k: usize| code.literals.get(k).copied().unwrap_or(0.0);
+        Registers {
+            lanes: (0..code.registers).map(|k| Box::new([literal(k); LANES])).collect(),
+            spare: Box::new([0.0; LANES]),
+        }
+    }
+
+    #[inline(always)]
+    fn write(&mut self, to: u32, fill: impl FnOnce(&[Box<Lane>], &mut Lane)) {
+        fill(&self.lanes, &mut self.spare);
+        std::mem::swap(&mut self.spare, &mut self.lanes[to as usize]);
+    }
+
+    #[inline(always)]
+    fn unary(&mut self, to: u32, [a, ..]: [u32; 3], f: impl Fn(f64) -> f64) {
+        self.write(to, |lanes, result| {
+            let a = &lanes[a as usize];
+            for k in 0..LANES {
+                result[k] = f(a[k]);
+            }
+        });
+    }
+
+    #[inline(always)]
+    fn binary(&mut self, to: u32, [a, b, _]: [u32; 3], f: impl Fn(f64, f64) -> f64) {
+        self.write(to, |lanes, result| {
+            let (a, b) = (&lanes[a as usize], &lanes[b as usize]);
+            for k in 0..LANES {
+                result[k] = f(a[k], b[k]);
+            }
+        });
+    }
+
+    #[inline(always)]
+    fn ternary(&mut self, to: u32, [a, b, c]: [u32; 3], f: impl Fn(f64, f64, f64) -> f64) {
+        self.write(to, |lanes, result| {
+            let (a, b, c) = (&lanes[a as usize], &lanes[b as usize], &lanes[c as usize]);
+            for k in 0..LANES {
+                result[k] = f(a[k], b[k], c[k]);
+            }
+        });
+    }
+
+    /// One arm an operation, so that each becomes a loop over one operation; the operation itself stands in the table of
+    /// [`crate::value::op`] alone.
+    #[inline(always)]
+    fn apply(&mut self, op: Op, to: u32, args: [u32; 3]) {
+        macro_rules! arms {
+            (unary: $($unary:ident)*; binary: $($binary:ident)*; ternary: $($ternary:ident)*;) => {
+                match op {
+                    Op::Variable | Op::Datum => {}
+                    Op::Powi(n) => self.unary(to, args, |a| crate::value::op::powi(a, n)),
+                    $(Op::$unary => self.unary(to, args, |a| Op::$unary.evaluate(a, a, a)),)*
+                    $(Op::$binary => self.binary(to, args, |a, b| Op::$binary.evaluate(a, b, b)),)*
+                    $(Op::$ternary => self.ternary(to, args, |a, b, c| Op::$ternary.evaluate(a, b, c)),)*
+                }
+            };
+        }
+        arms! {
+            unary: Neg Abs Sign Floor Ceil Round Trunc Sqrt Cbrt Recip Exp Exp2 ExpM1 Ln Ln1p Log2 Log10 Sin Cos Tan
+                Asin Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh Sigmoid Softplus;
+            binary: Add Sub Mul Div Rem Powf Atan2 Hypot Min Max Copysign Eq Ne Lt Le Gt Ge;
+            ternary: Select Clamp;
+        }
+    }
+}
+
+/// Runs `code` over the instances of `range`. Output `k` of an instance goes to column `k` of its row in `residuals`, and past the
+/// width of those, to `stored`; both begin at the first instance of the range.
+pub(super) fn run(
+    code: &LaneCode,
+    table: &InstanceTable,
+    x: &[f64],
+    range: Range<usize>,
+    registers: &mut Registers,
+    residuals: (&mut [f64], usize),
+    stored: (&mut [f64], usize),
+) {
+    let (residuals, width) = residuals;
+    let (stored, stored_width) = stored;
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let mut first = range.start;
+            while first < range.end {
+                let lanes = LANES.min(range.end - first);
+                let row = first - range.start;
+                for instruction in &code.instructions {
+                    match *instruction {
+                        Instruction::Parameter { to, block, component } => registers.write(to, |_, lane| {
+                            let starts = &table.blocks[block as usize][first..first + lanes];
+                            for (number, &start) in lane.iter_mut().zip(starts) {
+                                *number = x[(start + component) as usize];
+                            }
+                        }),
+                        Instruction::Datum { to, column } => registers.write(to, |_, lane| {
+                            match &table.data[column as usize] {
+                                Column::Varying(numbers) => {
+                                    lane[..lanes].copy_from_slice(&numbers[first..first + lanes]);
+                                }
+                                Column::Uniform(number) => lane.fill(*number),
+                            }
+                        }),
+                        Instruction::Apply { op, to, args } => registers.apply(op, to, args),
+                        Instruction::Output { from, output } => {
+                            let lane = &registers.lanes[from as usize][..lanes];
+                            let output = output as usize;
+                            let (target, column, stride) = match output.checked_sub(width) {
+                                None => (&mut *residuals, output, width),
+                                Some(column) => (&mut *stored, column, stored_width),
+                            };
+                            let rows = target[row * stride..].chunks_exact_mut(stride);
+                            for (numbers, &number) in rows.zip(lane) {
+                                numbers[column] = number;
+                            }
+                        }
+                    }
+                }
+                first += lanes;
+            }
+        },
+    );
+}
+
+/// The instruction set that the loops run with.
+pub(super) fn instruction_set() -> String {
+    let name = format!("{:?}", Arch::new());
+    let name = name.split(['(', ' ']).next().unwrap_or_default();
+    match name {
+        "V4" => "AVX-512".to_owned(),
+        "V3" => "AVX2".to_owned(),
+        "Neon" => "NEON".to_owned(),
+        other => other.to_owned(),
+    }
+}

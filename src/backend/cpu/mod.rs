@@ -1,0 +1,76 @@
+//! Runs lane bytecode on processor cores.
+//!
+//! Chunks of [`LANES`] instances go through the bytecode together; each instruction is a loop that the compiler vectorises, in a
+//! copy for each instruction set of which the best is picked at run time. Tasks of whole chunks are spread over threads. A
+//! residual is computed by the same operations in the same order whatever the thread and the instruction set, so results are equal
+//! bit for bit.
+
+mod lanes;
+
+pub use lanes::LANES;
+
+use super::{Group, InstanceTable};
+use crate::kernel::LaneCode;
+use lanes::Registers;
+use rayon::prelude::*;
+
+/// Instances a task works through: enough that a task is worth its hand-over, few enough to balance.
+const TASK: usize = 16 * LANES;
+
+/// Evaluates groups on the threads of the rayon pool it is called in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Cpu;
+
+/// The processor in words: instruction set and threads.
+pub fn device_name() -> String {
+    format!("CPU ({}, {} threads)", lanes::instruction_set(), rayon::current_num_threads())
+}
+
+impl Cpu {
+    /// The residuals at `x`, by group and instance.
+    pub fn residuals(self, groups: &[Group], x: &[f64], residuals: &mut [f64]) {
+        for group in groups {
+            let rows = &mut residuals[group.rows.clone()];
+            run(group, &group.kernel.residual_code, x, rows, &mut []);
+        }
+    }
+
+    /// The residuals at `x` and the stored numbers of the Jacobian, by group and instance.
+    pub fn linearize(self, groups: &[Group], x: &[f64], residuals: &mut [f64], stored: &mut [f64]) {
+        for group in groups {
+            let rows = &mut residuals[group.rows.clone()];
+            run(group, &group.kernel.linearize_code, x, rows, &mut stored[group.stored.clone()]);
+        }
+    }
+}
+
+/// The outputs of `code` for every instance, one instance after the other.
+pub(crate) fn evaluate_code(code: &LaneCode, table: &InstanceTable, x: &[f64]) -> Vec<f64> {
+    let mut outputs = vec![0.0; table.count * code.outputs];
+    let mut registers = Registers::new(code);
+    lanes::run(code, table, x, 0..table.count, &mut registers, (&mut outputs, code.outputs), (&mut [], 0));
+    outputs
+}
+
+/// Runs `code` over all instances: the first outputs of each go to `residuals`, the rest to `stored`.
+fn run(group: &Group, code: &LaneCode, x: &[f64], residuals: &mut [f64], stored: &mut [f64]) {
+    let count = group.table.count;
+    let width = group.kernel.residuals();
+    let stored_width = if count == 0 { 0 } else { stored.len() / count };
+    let task = |first: usize, residuals: &mut [f64], stored: &mut [f64]| {
+        let mut registers = Registers::new(code);
+        let last = (first + TASK).min(count);
+        lanes::run(code, &group.table, x, first..last, &mut registers, (residuals, width), (stored, stored_width));
+    };
+    if count <= TASK {
+        task(0, residuals, stored);
+    } else if stored_width == 0 {
+        residuals.par_chunks_mut(TASK * width).enumerate().for_each(|(k, r)| task(k * TASK, r, &mut []));
+    } else {
+        let chunks = residuals.par_chunks_mut(TASK * width).zip(stored.par_chunks_mut(TASK * stored_width));
+        chunks.enumerate().for_each(|(k, (r, s))| task(k * TASK, r, s));
+    }
+}
+
+#[cfg(test)]
+mod tests;

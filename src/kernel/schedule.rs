@@ -1,0 +1,53 @@
+//! An order of evaluation with few live values.
+
+use crate::program::{Id, Program};
+
+/// A step of a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Evaluate a node.
+    Compute(Id),
+    /// Hand out a node as this output.
+    Output { node: Id, output: usize },
+}
+
+/// Walks depth first from the outputs, each argument that needs more registers first (Sethi and Ullman 1970), and hands out
+/// every output as soon as it is known.
+pub(super) fn schedule(program: &Program) -> Vec<Step> {
+    let need = register_need(program);
+    let mut steps = Vec::with_capacity(program.nodes.len() + program.outputs.len());
+    let mut done = vec![false; program.nodes.len()];
+    let mut stack: Vec<(Id, bool)> = Vec::new();
+    for (output, &root) in program.outputs.iter().enumerate() {
+        stack.push((root, false));
+        while let Some((id, ready)) = stack.pop() {
+            if done[id as usize] {
+                continue;
+            }
+            if ready {
+                done[id as usize] = true;
+                steps.push(Step::Compute(id));
+                continue;
+            }
+            stack.push((id, true));
+            let mut arguments = program.nodes[id as usize].arguments().to_vec();
+            // The stack turns the order round: the least demanding argument is pushed first.
+            arguments.sort_by_key(|&a| need[a as usize]);
+            stack.extend(arguments.into_iter().map(|a| (a, false)));
+        }
+        steps.push(Step::Output { node: root, output });
+    }
+    steps
+}
+
+/// Registers needed to evaluate each node as if the program were a tree.
+fn register_need(program: &Program) -> Vec<u32> {
+    let mut need: Vec<u32> = Vec::with_capacity(program.nodes.len());
+    for node in &program.nodes {
+        let mut arguments: Vec<u32> = node.arguments().iter().map(|&a| need[a as usize]).collect();
+        arguments.sort_unstable_by(|a, b| b.cmp(a));
+        let most = arguments.iter().zip(0..).map(|(&n, held)| n + held).max();
+        need.push(most.unwrap_or(1));
+    }
+    need
+}

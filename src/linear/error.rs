@@ -1,0 +1,102 @@
+//! What can go wrong in a linear solve.
+
+use thiserror::Error;
+
+/// Why a linear system could not be analysed or solved.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum LinearError {
+    /// A pivot was zero or negative: the damped matrix is not (numerically) positive definite.
+    #[error("the matrix is not positive definite (pivot at scalar unknown {index})")]
+    NotPositiveDefinite {
+        /// The unknown whose pivot failed, in the caller's order.
+        index: usize,
+    },
+    /// A NaN or an infinity, in the input or as a result of overflow.
+    #[error("{what} contains a value that is not finite")]
+    NonFinite {
+        /// The quantity in which it was found.
+        what: &'static str,
+    },
+    /// The solver would need more memory than there is, or than it may use.
+    #[error("the solver needs {bytes} bytes, which are not available")]
+    OutOfMemory {
+        /// Bytes asked for.
+        bytes: usize,
+    },
+    /// An index does not fit the integer type of the ordering (more than 2³¹ blocks or entries).
+    #[error("the matrix is too large to be ordered ({entries} block entries)")]
+    TooLarge {
+        /// Block entries of the matrix.
+        entries: usize,
+    },
+    /// An argument has the wrong length.
+    #[error("{what} has length {found}, expected {expected}")]
+    DimensionMismatch {
+        /// The argument.
+        what: &'static str,
+        /// The length that the matrix asks for.
+        expected: usize,
+        /// The length that came.
+        found: usize,
+    },
+    /// A block pair names a block that does not exist.
+    #[error("block ({row}, {col}) lies outside a matrix of {blocks} block rows")]
+    BlockOutOfRange {
+        /// Row block of the pair.
+        row: usize,
+        /// Column block of the pair.
+        col: usize,
+        /// Number of block rows.
+        blocks: usize,
+    },
+    /// The columns of a least-squares matrix are linearly dependent and no damping was given.
+    #[error("the matrix has rank {rank}, but {columns} columns")]
+    RankDeficient {
+        /// Numerical rank.
+        rank: usize,
+        /// Number of columns.
+        columns: usize,
+    },
+    /// [`solve`](super::LinearSolver::solve) was called with another structure than
+    /// [`analyze`](super::LinearSolver::analyze), or without it.
+    #[error("the matrix does not have the structure that was analysed")]
+    NotAnalyzed,
+    /// The solver could not use the number of threads it was given.
+    #[error("the thread pool could not be started: {message}")]
+    Threads {
+        /// What the operating system said.
+        message: String,
+    },
+}
+
+/// Fails unless `found == expected`.
+pub fn check_length(
+    what: &'static str,
+    expected: usize,
+    found: usize,
+) -> Result<(), LinearError> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(LinearError::DimensionMismatch {
+            what,
+            expected,
+            found,
+        })
+    }
+}
+
+/// Fails if any value is a NaN or an infinity.
+pub fn check_finite(what: &'static str, values: &[f64]) -> Result<(), LinearError> {
+    // A sum of 0·v is 0 unless some v is not finite; unlike a search with early exit it vectorises.
+    let zero: f64 = values
+        .chunks(1024)
+        .map(|c| c.iter().map(|v| v * 0.0).sum::<f64>())
+        .sum();
+    if zero == 0.0 {
+        Ok(())
+    } else {
+        Err(LinearError::NonFinite { what })
+    }
+}

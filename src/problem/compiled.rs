@@ -1,0 +1,302 @@
+//! A problem made ready for evaluation: one kernel a group, rows laid out group by group.
+
+use super::{Problem, ProblemError};
+use crate::backend::{Group, cpu::Cpu};
+use crate::kernel::{CompileStatistics, compile};
+use crate::value::ValueError;
+use rayon::prelude::*;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// The groups of a problem with their kernels.
+///
+/// Residuals stand group by group, in a group instance by instance; [`CompiledProblem::row_of`] finds a residual block.
+#[derive(Debug, Clone)]
+pub struct CompiledProblem {
+    /// Groups in the order their first residual was added.
+    pub groups: Vec<Group>,
+    /// Kernels, instances and cache hits.
+    pub statistics: CompileStatistics,
+    /// Time spent in compiling.
+    pub compile_time: Duration,
+    residuals: usize,
+    stored: usize,
+    parameters: usize,
+    /// For each group the residual block behind each instance.
+    residual_blocks: Vec<Vec<u32>>,
+    names: Vec<Option<String>>,
+}
+
+/// Residuals, and the numbers stored for the Jacobian.
+#[derive(Debug, Clone, Default)]
+pub struct Evaluation {
+    /// Residuals in the layout of the [`CompiledProblem`].
+    pub residuals: Vec<f64>,
+    /// Per group and instance the stored numbers that the group's
+    /// [`Linearization`](crate::program::Linearization) refers to; empty if only residuals were asked for.
+    pub stored: Vec<f64>,
+}
+
+/// A residual or a Jacobian entry that is NaN or infinite.
+#[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
+#[error("residual group {group}{}, instance {instance} (residual block {residual_block}): {reason}", quoted(.name))]
+pub struct NonFiniteResidual {
+    /// Index of the group.
+    pub group: usize,
+    /// Name of the group, if its residual blocks were named.
+    pub name: Option<String>,
+    /// Instance in the group.
+    pub instance: usize,
+    /// Index of the residual block in the problem.
+    pub residual_block: usize,
+    /// The operation that left its domain.
+    pub reason: String,
+}
+
+fn quoted(name: &Option<String>) -> String {
+    name.as_ref().map_or(String::new(), |name| format!(" (\"{name}\")"))
+}
+
+/// Groups of at least this many instances have data that are equal over all of them folded into the kernel.
+///
+/// A lone instance agrees with itself in everything: its kernel would hold its numbers and serve nobody else.
+const LITERALS_FROM: usize = 2;
+
+impl Problem {
+    /// Compiles every group; kernels that this process made before are taken from the cache.
+    ///
+    /// # Errors
+    /// [`ProblemError::Empty`] if there is no residual.
+    pub fn compile(&self) -> Result<CompiledProblem, ProblemError> {
+        if self.residual_blocks == 0 {
+            return Err(ProblemError::Empty { what: "residuals" });
+        }
+        let start = Instant::now();
+        let mut statistics = CompileStatistics::default();
+        let (mut rows, mut stored) = (0, 0);
+        let mut groups = Vec::with_capacity(self.groups.len());
+        for (topology, instances) in self.registry.topologies().iter().zip(&self.groups) {
+            let table = instances.table.clone();
+            let literals: Vec<Option<f64>> =
+                table.data.iter().map(|c| c.uniform().filter(|_| table.count >= LITERALS_FROM)).collect();
+            let (kernel, hit) = compile(topology, &literals);
+            statistics.kernels += 1;
+            statistics.instances += table.count;
+            statistics.cache_hits += usize::from(hit);
+            let (first_row, first_stored) = (rows, stored);
+            rows += table.count * kernel.residuals();
+            stored += table.count * kernel.stored();
+            groups.push(Group { kernel, table, rows: first_row..rows, stored: first_stored..stored });
+        }
+        let first_blocks = self.groups.iter().map(|g| g.residual_blocks.first().map_or(0, |&b| b as usize));
+        Ok(CompiledProblem {
+            groups,
+            statistics,
+            compile_time: start.elapsed(),
+            residuals: rows,
+            stored,
+            parameters: self.parameters.values().len(),
+            names: first_blocks.map(|block| self.name(block).map(str::to_owned)).collect(),
+            residual_blocks: self.groups.iter().map(|g| g.residual_blocks.clone()).collect(),
+        })
+    }
+}
+
+impl CompiledProblem {
+    /// Number of scalar residuals.
+    pub fn residuals(&self) -> usize {
+        self.residuals
+    }
+
+    /// Number of scalar parameters, fixed ones included.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// Numbers stored for the Jacobian: entries that are neither zero nor constant, those of opposite sign once.
+    pub fn stored(&self) -> usize {
+        self.stored
+    }
+
+    /// The name of a group, if its residual blocks were named.
+    pub fn name(&self, group: usize) -> Option<&str> {
+        self.names[group].as_deref()
+    }
+
+    /// Where the residuals of a residual block begin.
+    pub fn row_of(&self, residual_block: usize) -> Option<usize> {
+        self.groups.iter().zip(&self.residual_blocks).find_map(|(group, blocks)| {
+            let instance = blocks.binary_search(&(residual_block as u32)).ok()?;
+            Some(group.rows.start + instance * group.kernel.residuals())
+        })
+    }
+
+    /// Where the residuals of each residual block begin.
+    pub(crate) fn rows_by_block(&self) -> Vec<usize> {
+        let mut rows = vec![0; self.residual_blocks.iter().map(Vec::len).sum()];
+        for (group, blocks) in self.groups.iter().zip(&self.residual_blocks) {
+            for (instance, &block) in blocks.iter().enumerate() {
+                rows[block as usize] = group.rows.start + instance * group.kernel.residuals();
+            }
+        }
+        rows
+    }
+
+    /// Calls `f(row, parameter, derivative)` for every entry of the Jacobian, fixed parameters included.
+    pub fn for_each_entry(&self, evaluation: &Evaluation, mut f: impl FnMut(usize, usize, f64)) {
+        for group in &self.groups {
+            let (width, stored) = (group.kernel.residuals(), group.kernel.stored());
+            for instance in 0..group.table.count {
+                let row = group.rows.start + instance * width;
+                let numbers = &evaluation.stored[group.stored.start + instance * stored..][..stored];
+                for entry in &group.kernel.linearization.entries {
+                    let start = group.table.blocks[entry.block as usize][instance];
+                    let derivative = entry.factor * entry.stored.map_or(1.0, |k| numbers[k as usize]);
+                    f(row + entry.residual as usize, (start + entry.component) as usize, derivative);
+                }
+            }
+        }
+    }
+
+    /// Decrease of the cost that the linear model predicts for a step over all parameters: −(Jδ)ᵀ(r + ½Jδ).
+    pub fn model_cost_change(&self, evaluation: &Evaluation, step: &[f64]) -> f64 {
+        const INSTANCES: usize = 1024;
+        let of_instances = |group: &Group, instances: std::ops::Range<usize>| -> f64 {
+            let (width, stored) = (group.kernel.residuals(), group.kernel.stored());
+            let mut change = 0.0;
+            let mut product = vec![0.0; width];
+            for instance in instances {
+                product.fill(0.0);
+                let numbers = &evaluation.stored[group.stored.start + instance * stored..][..stored];
+                for entry in &group.kernel.linearization.entries {
+                    let start = group.table.blocks[entry.block as usize][instance];
+                    let derivative = entry.factor * entry.stored.map_or(1.0, |k| numbers[k as usize]);
+                    product[entry.residual as usize] += derivative * step[(start + entry.component) as usize];
+                }
+                let residuals = &evaluation.residuals[group.rows.start + instance * width..];
+                change += product.iter().zip(residuals).map(|(p, r)| p * (r + 0.5 * p)).sum::<f64>();
+            }
+            change
+        };
+        // Chunks of fixed size, so that the sum does not depend on the number of threads.
+        let mut change = 0.0;
+        for group in &self.groups {
+            let count = group.table.count;
+            let chunks = (0..count.div_ceil(INSTANCES)).into_par_iter();
+            let sums: Vec<f64> =
+                chunks.map(|k| of_instances(group, k * INSTANCES..((k + 1) * INSTANCES).min(count))).collect();
+            change += sums.iter().sum::<f64>();
+        }
+        -change
+    }
+
+    /// Bytes of the instance tables, the row numbers, the residuals and the stored Jacobian.
+    pub fn bytes(&self) -> usize {
+        let tables: usize = self.groups.iter().map(|g| g.table.bytes()).sum();
+        let blocks: usize = self.residual_blocks.iter().map(|b| b.len() * size_of::<u32>()).sum();
+        tables + blocks + (self.residuals + self.stored) * size_of::<f64>()
+    }
+
+    /// An evaluation of the right size.
+    pub fn new_evaluation(&self) -> Evaluation {
+        Evaluation { residuals: vec![0.0; self.residuals], stored: vec![0.0; self.stored] }
+    }
+
+    /// Evaluates the residuals at `x`, on the threads of the present rayon pool.
+    ///
+    /// # Errors
+    /// [`ProblemError::ParameterCount`] if `x` has the wrong length.
+    pub fn evaluate_residuals(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
+        self.check(x)?;
+        evaluation.residuals.resize(self.residuals, 0.0);
+        Cpu.residuals(&self.groups, x, &mut evaluation.residuals);
+        Ok(())
+    }
+
+    /// Evaluates residuals and Jacobian at `x`, on the threads of the present rayon pool.
+    ///
+    /// # Errors
+    /// [`ProblemError::ParameterCount`] if `x` has the wrong length.
+    pub fn linearize(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
+        self.check(x)?;
+        evaluation.residuals.resize(self.residuals, 0.0);
+        evaluation.stored.resize(self.stored, 0.0);
+        Cpu.linearize(&self.groups, x, &mut evaluation.residuals, &mut evaluation.stored);
+        Ok(())
+    }
+
+    fn check(&self, x: &[f64]) -> Result<(), ProblemError> {
+        let (expected, found) = (self.parameters, x.len());
+        if found == expected { Ok(()) } else { Err(ProblemError::ParameterCount { expected, found }) }
+    }
+
+    /// The first residual, or Jacobian row, that is not finite, with the operation that made it so.
+    pub fn find_non_finite(&self, x: &[f64], evaluation: &Evaluation) -> Option<NonFiniteResidual> {
+        for (index, group) in self.groups.iter().enumerate() {
+            let (width, stored) = (group.kernel.residuals(), group.kernel.stored());
+            for instance in 0..group.table.count {
+                let row = group.rows.start + instance * width;
+                let entry = group.stored.start + instance * stored;
+                let entries = evaluation.stored.get(entry..entry + stored).unwrap_or(&[]);
+                if evaluation.residuals[row..row + width].iter().chain(entries).all(|r| r.is_finite()) {
+                    continue;
+                }
+                return Some(NonFiniteResidual {
+                    group: index,
+                    name: self.names[index].clone(),
+                    instance,
+                    residual_block: self.residual_blocks[index][instance] as usize,
+                    reason: explain(group, instance, x),
+                });
+            }
+        }
+        None
+    }
+}
+
+/// The operation of an instance that first gave a NaN or infinity.
+fn explain(group: &Group, instance: usize, x: &[f64]) -> String {
+    let (parameters, data) = (group.parameters(instance, x), group.data(instance));
+    let what = [("", &group.kernel.program), ("in the derivative, ", &group.kernel.linearization.program)];
+    for (where_, program) in what {
+        let values = program.evaluate_nodes(&parameters, &data);
+        for (node, &value) in program.nodes.iter().zip(&values) {
+            if value.is_finite() {
+                continue;
+            }
+            return match *node {
+                crate::program::Node::Apply { op, .. } => {
+                    let args: Vec<f64> = node.arguments().iter().map(|&a| values[a as usize]).collect();
+                    format!("{where_}{}", ValueError::of_operation(op, &args, value))
+                }
+                _ => ValueError::NotFinite(value).to_string(),
+            };
+        }
+    }
+    "a value is not finite".to_owned()
+}
+
+/// ½ Σ r², summed in chunks of fixed size so that the number of threads does not show.
+pub(crate) fn half_square_sum(residuals: &[f64]) -> f64 {
+    const CHUNK: usize = 4096;
+    let sums: Vec<f64> = residuals.par_chunks(CHUNK).map(|chunk| pairwise(chunk)).collect();
+    0.5 * sums.iter().sum::<f64>()
+}
+
+/// Σ r² in eight partial sums.
+fn pairwise(residuals: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    for eight in residuals.chunks(8) {
+        for (sum, r) in sums.iter_mut().zip(eight) {
+            *sum += r * r;
+        }
+    }
+    sums.iter().sum()
+}
+
+impl Evaluation {
+    /// ½ Σ r².
+    pub fn cost(&self) -> f64 {
+        half_square_sum(&self.residuals)
+    }
+}

@@ -1,0 +1,112 @@
+//! Parameter blocks, residual blocks, and the problem they make.
+//!
+//! In: numbers, and residual functions over [`Value`](crate::Value). Out: a [`CompiledProblem`], which groups the residuals by
+//! topology and evaluates them, for [`solver`](crate::solver).
+//!
+//! There are three ways in, and one core behind them:
+//!
+//! * [`CompiledResiduals::compile`]: a whole function of a parameter vector;
+//! * [`Problem::add_residual`]: one closure call a residual block, in an ordinary loop;
+//! * [`Problem::add_residual_batch`]: a template, traced once for any number of instances.
+
+mod compiled;
+mod error;
+mod function;
+mod parameters;
+mod residuals;
+mod rows;
+mod template;
+
+pub use compiled::{CompiledProblem, Evaluation, NonFiniteResidual};
+pub use error::ProblemError;
+pub use function::CompiledResiduals;
+pub use parameters::{BlockId, Parameters};
+pub use rows::{Rows, Table};
+
+use crate::backend::InstanceTable;
+use crate::topology::{Registry, Tracer};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A nonlinear least-squares problem: minimise ½ Σ ‖rᵢ‖² over the parameter blocks.
+///
+/// ```
+/// use isograd::{Problem, SolverOptions};
+///
+/// let mut problem = Problem::new();
+/// let p = problem.add_parameter_block(&[-1.2, 1.0])?;
+/// problem.add_residual(&[p], |x| [1.0 - x[0][0], 10.0 * (x[0][1] - x[0][0] * x[0][0])])?;
+/// let report = problem.solve(&SolverOptions::default())?;
+/// assert!(report.termination.is_converged());
+/// assert!((problem.parameter_block(p)[0] - 1.0).abs() < 1e-6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Default)]
+pub struct Problem {
+    pub(crate) parameters: Parameters,
+    registry: Registry,
+    /// By topology, as numbered in the registry.
+    groups: Vec<GroupInstances>,
+    residual_blocks: usize,
+    residuals: usize,
+    /// Where each named run of residual blocks begins.
+    names: Vec<(Range<usize>, String)>,
+    tracer: Tracer,
+    trace_time: Duration,
+}
+
+/// The instances of a topology, as they are added.
+#[derive(Default, Clone)]
+struct GroupInstances {
+    table: Arc<InstanceTable>,
+    /// Index of each instance among the residual blocks of the problem.
+    residual_blocks: Vec<u32>,
+}
+
+impl Problem {
+    /// A problem without parameters and residuals.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Number of residual blocks.
+    pub fn residual_blocks(&self) -> usize {
+        self.residual_blocks
+    }
+
+    /// Number of scalar residuals.
+    pub fn residuals(&self) -> usize {
+        self.residuals
+    }
+
+    /// Number of topologies.
+    pub fn topologies(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Time spent so far in recording and grouping residuals.
+    pub fn trace_time(&self) -> Duration {
+        self.trace_time
+    }
+
+    /// Names residual blocks for reports and error messages: `residual group 3 ("edge length")`.
+    pub fn set_name(&mut self, residual_blocks: Range<usize>, name: impl Into<String>) {
+        self.names.push((residual_blocks, name.into()));
+    }
+
+    /// The name that covers a residual block.
+    pub fn name(&self, residual_block: usize) -> Option<&str> {
+        let named = self.names.iter().rev().find(|(blocks, _)| blocks.contains(&residual_block));
+        named.map(|(_, name)| name.as_str())
+    }
+
+    /// Bytes held by parameters, instance tables and row numbers.
+    pub fn bytes(&self) -> usize {
+        let groups = self.groups.iter().map(|g| g.table.bytes() + g.residual_blocks.capacity() * size_of::<u32>());
+        self.parameters.bytes() + groups.sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! Symbolic differentiation of programs: the result is a program again.
+
+use super::{Builder, Id, Node, Program};
+use crate::value::{Algebra, Partial, op::Op, partial};
+
+/// An entry of the Jacobian that is not zero: `factor`, times the stored number if there is one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct JacobianEntry {
+    /// Row: index of the residual in its block.
+    pub residual: u32,
+    /// Column: the parameter block …
+    pub block: u32,
+    /// … and the component in it.
+    pub component: u32,
+    /// The constant part.
+    pub factor: f64,
+    /// Index among the stored numbers of an instance; `None` where the entry is constant.
+    pub stored: Option<u32>,
+}
+
+/// Residuals and Jacobian of one instance, as one program.
+///
+/// Entries that are statically zero do not appear, constant ones are known here and cost nothing, and entries that differ by a
+/// constant factor (the two ends of an edge) share one stored number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Linearization {
+    /// Returns the residuals and then the stored numbers.
+    pub program: Program,
+    /// Number of residuals.
+    pub residuals: usize,
+    /// Entries by residual, block, component.
+    pub entries: Vec<JacobianEntry>,
+}
+
+impl Linearization {
+    /// Number of values stored per instance for the Jacobian.
+    pub fn stored(&self) -> usize {
+        self.program.outputs.len() - self.residuals
+    }
+}
+
+impl Program {
+    /// The derivative of every output in every parameter.
+    ///
+    /// Reverse accumulation per output, or forward accumulation per parameter where the outputs are the more numerous. The
+    /// program of the result can be differentiated again, which gives second derivatives.
+    pub fn differentiate(&self) -> Linearization {
+        let mut builder = Builder::from_program(self);
+        let parameters = self.used_parameters();
+        let rows = if self.outputs.len() > parameters.len() {
+            self.forward(&mut builder, &parameters)
+        } else {
+            self.outputs.iter().map(|&output| self.reverse(&mut builder, output, &parameters)).collect()
+        };
+
+        let mut outputs = self.outputs.clone();
+        let mut entries = Vec::new();
+        let mut stored: Vec<Id> = Vec::new();
+        for (residual, row) in rows.iter().enumerate() {
+            for (&(block, component, _), &derivative) in parameters.iter().zip(row) {
+                let Some(derivative) = derivative else { continue };
+                let (factor, variable) = split_factor(&builder, derivative);
+                if factor == 0.0 {
+                    continue;
+                }
+                let slot = variable.map(|id| {
+                    stored.iter().position(|&s| s == id).unwrap_or_else(|| {
+                        stored.push(id);
+                        stored.len() - 1
+                    }) as u32
+                });
+                entries.push(JacobianEntry { residual: residual as u32, block, component, factor, stored: slot });
+            }
+        }
+        outputs.extend(stored);
+        let program = builder.finish(self.block_sizes.clone(), self.data, &outputs);
+        Linearization { program, residuals: self.outputs.len(), entries }
+    }
+
+    /// (block, component, node) of the parameters that occur, by block and component.
+    fn used_parameters(&self) -> Vec<(u32, u32, Id)> {
+        let mut parameters: Vec<(u32, u32, Id)> = (0..)
+            .zip(&self.nodes)
+            .filter_map(|(id, node)| match *node {
+                Node::Parameter { block, component } => Some((block, component, id)),
+                _ => None,
+            })
+            .collect();
+        parameters.sort_unstable();
+        parameters
+    }
+
+    /// Which nodes depend on a parameter.
+    fn active(&self) -> Vec<bool> {
+        let mut active = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let is = matches!(node, Node::Parameter { .. }) || node.arguments().iter().any(|&a| active[a as usize]);
+            active.push(is);
+        }
+        active
+    }
+
+    /// ∂output/∂parameter for each parameter, `None` where it is zero.
+    fn reverse(&self, builder: &mut Builder, output: Id, parameters: &[(u32, u32, Id)]) -> Vec<Option<Id>> {
+        let active = self.active();
+        let mut adjoints: Vec<Option<Id>> = vec![None; self.nodes.len()];
+        if active[output as usize] {
+            adjoints[output as usize] = Some(builder.literal(1.0));
+        }
+        for id in (0..=output).rev() {
+            let (Some(adjoint), Node::Apply { op, args }) = (adjoints[id as usize], self.nodes[id as usize]) else {
+                continue;
+            };
+            for (k, &argument) in args[..op.arity()].iter().enumerate() {
+                if !active[argument as usize] {
+                    continue;
+                }
+                if let Some(term) = product(builder, op, args, id, k, adjoint) {
+                    let sum = &mut adjoints[argument as usize];
+                    *sum = Some(sum.map_or(term, |s| builder.apply(Op::Add, [s, term, s])));
+                }
+            }
+        }
+        parameters.iter().map(|&(_, _, id)| adjoints[id as usize]).collect()
+    }
+
+    /// The same for all outputs at once, one parameter at a time.
+    fn forward(&self, builder: &mut Builder, parameters: &[(u32, u32, Id)]) -> Vec<Vec<Option<Id>>> {
+        let mut rows = vec![vec![None; parameters.len()]; self.outputs.len()];
+        let mut tangents: Vec<Option<Id>> = Vec::with_capacity(self.nodes.len());
+        for (column, &(_, _, parameter)) in parameters.iter().enumerate() {
+            tangents.clear();
+            for (id, node) in (0..).zip(&self.nodes) {
+                let mut tangent = (id == parameter).then(|| builder.literal(1.0));
+                if let Node::Apply { op, args } = *node {
+                    for (k, &argument) in args[..op.arity()].iter().enumerate() {
+                        let Some(inner) = tangents[argument as usize] else { continue };
+                        if let Some(term) = product(builder, op, args, id, k, inner) {
+                            tangent = Some(tangent.map_or(term, |s| builder.apply(Op::Add, [s, term, s])));
+                        }
+                    }
+                }
+                tangents.push(tangent);
+            }
+            for (row, &output) in rows.iter_mut().zip(&self.outputs) {
+                row[column] = tangents[output as usize];
+            }
+        }
+        rows
+    }
+}
+
+/// `factor` times ∂op/∂argument `k`; `None` where that is zero.
+fn product(builder: &mut Builder, op: Op, args: [Id; 3], value: Id, k: usize, factor: Id) -> Option<Id> {
+    let term = match partial(builder, op, args, value, k) {
+        Partial::Zero => return None,
+        Partial::One => factor,
+        Partial::MinusOne => builder.apply(Op::Neg, [factor; 3]),
+        Partial::Factor(derivative) => builder.apply(Op::Mul, [factor, derivative, factor]),
+    };
+    (builder.as_literal(term) != Some(0.0)).then_some(term)
+}
+
+/// A derivative as constant factor and variable rest.
+fn split_factor(builder: &Builder, mut id: Id) -> (f64, Option<Id>) {
+    let mut factor = 1.0;
+    loop {
+        match builder.node(id) {
+            Node::Literal(number) => return (factor * number, None),
+            Node::Apply { op: Op::Neg, args } => {
+                factor = -factor;
+                id = args[0];
+            }
+            Node::Apply { op: Op::Mul, args: [a, b, _] } => {
+                if let Some(number) = builder.as_literal(a) {
+                    factor *= number;
+                    id = b;
+                } else if let Some(number) = builder.as_literal(b) {
+                    factor *= number;
+                    id = a;
+                } else {
+                    return (factor, Some(id));
+                }
+            }
+            // a − b and b − a are different nodes of one number: the one first built stands for both.
+            Node::Apply { op: Op::Sub, args: [a, b, _] } if b < a => match builder.find(Op::Sub, [b, a, b]) {
+                Some(opposite) => return (-factor, Some(opposite)),
+                None => return (factor, Some(id)),
+            },
+            _ => return (factor, Some(id)),
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The trust region loop, after Ceres's `TrustRegionMinimizer`.
+
+use super::report::{GroupSummary, IterationRecord, SolverReport, StageTimes, Termination};
+use super::step::StepSolver;
+use super::trust_region::TrustRegion;
+use super::{NormalEquations, Precision, SolveError, SolverOptions};
+use crate::problem::{CompiledProblem, Evaluation, Problem, ProblemError};
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// Changes of the cost below this, relative, drown in the rounding of the cost itself.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
+/// Solves `problem` in place. On every way out, errors included, the parameters are at the best accepted point.
+pub(super) fn minimize(
+    problem: &mut Problem,
+    options: &SolverOptions,
+    callback: impl FnMut(&IterationRecord) -> ControlFlow<()> + Send,
+) -> Result<SolverReport, SolveError> {
+    options.check()?;
+    let selection = options.backend.select()?;
+    if problem.parameters().blocks() == 0 {
+        return Err(ProblemError::Empty { what: "parameters" }.into());
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build()
+        .map_err(|error| SolveError::Threads { threads: options.threads, reason: error.to_string() })?;
+    pool.install(|| {
+        let start = Instant::now();
+        let compiled = problem.compile()?;
+        let mut minimizer = Minimizer::start(problem, &compiled, options, start, callback)?;
+        let outcome = minimizer.run();
+        let x = std::mem::take(&mut minimizer.x);
+        let report = outcome.map(|(termination, message)| minimizer.report(problem, selection, termination, message));
+        problem.parameters.values_mut().copy_from_slice(&x);
+        report
+    })
+}
+
+/// The state of a solve.
+struct Minimizer<'a, C> {
+    compiled: &'a CompiledProblem,
+    options: &'a SolverOptions,
+    callback: C,
+    start: Instant,
+    /// The accepted point, all parameters.
+    x: Vec<f64>,
+    cost: f64,
+    evaluation: Evaluation,
+    equations: NormalEquations,
+    trust_region: TrustRegion,
+    solver: StepSolver,
+    linear_solver: String,
+    factor_bytes: usize,
+    damping: Vec<f64>,
+    step: Vec<f64>,
+    trial_x: Vec<f64>,
+    trial: Evaluation,
+    full_step: Vec<f64>,
+    iterations: Vec<IterationRecord>,
+    invalid_steps: usize,
+    times: StageTimes,
+}
+
+/// What came of one step.
+struct Trial {
+    cost: f64,
+    model_change: f64,
+    linear_iterations: usize,
+}
+
+impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
+    fn start(
+        problem: &Problem,
+        compiled: &'a CompiledProblem,
+        options: &'a SolverOptions,
+        start: Instant,
+        callback: C,
+    ) -> Result<Self, SolveError> {
+        let mut times = StageTimes {
+            trace: problem.trace_time().as_secs_f64(),
+            compile: compiled.compile_time.as_secs_f64(),
+            ..StageTimes::default()
+        };
+        let x = problem.parameters().values().to_vec();
+        let mut evaluation = compiled.new_evaluation();
+        timed(&mut times.evaluate, || compiled.linearize(&x, &mut evaluation))?;
+        let cost = evaluation.cost();
+        check_finite(compiled, &x, &evaluation, cost, 0)?;
+
+        let began = Instant::now();
+        let mut equations = NormalEquations::new(compiled, problem.parameters())?;
+        let mut solver = StepSolver::choose(options, compiled.residuals(), &equations);
+        let (linear_solver, factor_bytes) = solver.analyze(&equations, options.max_memory)?;
+        times.analyse = began.elapsed().as_secs_f64();
+        timed(&mut times.normal_equations, || equations.refill(compiled, &evaluation));
+        Ok(Minimizer {
+            trust_region: TrustRegion::new(options, &equations.matrix.diagonal()),
+            damping: Vec::new(),
+            step: vec![0.0; equations.scalars()],
+            trial_x: x.clone(),
+            trial: Evaluation { residuals: vec![0.0; compiled.residuals()], stored: Vec::new() },
+            full_step: vec![0.0; x.len()],
+            iterations: Vec::new(),
+            invalid_steps: 0,
+            compiled,
+            options,
+            callback,
+            start,
+            x,
+            cost,
+            evaluation,
+            equations,
+            solver,
+            linear_solver,
+            factor_bytes,
+            times,
+        })
+    }
+
+    fn run(&mut self) -> Result<(Termination, String), SolveError> {
+        let start = IterationRecord {
+            iteration: 0,
+            cost: self.cost,
+            trial_cost: self.cost,
+            gradient_max_norm: self.gradient_max_norm(),
+            step_norm: 0.0,
+            gain_ratio: 0.0,
+            trust_region_radius: self.trust_region.radius(),
+            linear_iterations: 0,
+            accepted: true,
+            elapsed_s: self.start.elapsed().as_secs_f64(),
+        };
+        if let ControlFlow::Break(outcome) = self.record(start) {
+            return Ok(outcome);
+        }
+        if self.equations.scalars() == 0 {
+            return Ok((Termination::GradientTolerance, "Every parameter is fixed".to_owned()));
+        }
+        if let Some(outcome) = self.gradient_tolerance_reached() {
+            return Ok(outcome);
+        }
+        loop {
+            if let Some(outcome) = self.limit_reached() {
+                return Ok(outcome);
+            }
+            if let ControlFlow::Break(outcome) = self.iterate()? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// One iteration: a step, and what follows from it.
+    fn iterate(&mut self) -> Result<ControlFlow<(Termination, String)>, SolveError> {
+        let trial = self.try_step();
+        let step_norm = norm(&self.step);
+        let (mut gain_ratio, mut outcome) = (0.0, None);
+        let (trial_cost, linear_iterations) =
+            trial.as_ref().map_or((f64::NAN, 0), |trial| (trial.cost, trial.linear_iterations));
+        let valid = trial.filter(|trial| trial.cost.is_finite() && trial.model_change > 0.0);
+        let accepted = match &valid {
+            Some(trial) => {
+                self.invalid_steps = 0;
+                gain_ratio = (self.cost - trial.cost) / trial.model_change;
+                gain_ratio >= self.options.min_gain_ratio
+            }
+            None => {
+                self.invalid_steps += 1;
+                false
+            }
+        };
+        if accepted {
+            outcome = self.accept(trial_cost, step_norm, gain_ratio)?;
+        } else {
+            self.trust_region.reject();
+            if valid.is_some_and(|trial| trial.model_change <= ROUNDING * self.cost) {
+                outcome = Some((Termination::PrecisionLimit, Termination::PrecisionLimit.describe().to_owned()));
+            } else if self.invalid_steps > self.options.max_consecutive_invalid_steps {
+                outcome = Some((Termination::InvalidSteps, self.describe_invalid_steps()));
+            } else if self.trust_region.radius() < self.options.min_trust_region_radius {
+                let message = format!("The trust region radius fell to {:.1e}", self.trust_region.radius());
+                outcome = Some((Termination::TrustRegionCollapsed, message));
+            }
+        }
+        let record = IterationRecord {
+            iteration: self.iterations.len(),
+            cost: self.cost,
+            trial_cost,
+            gradient_max_norm: self.gradient_max_norm(),
+            step_norm,
+            gain_ratio,
+            trust_region_radius: self.trust_region.radius(),
+            linear_iterations,
+            accepted,
+            elapsed_s: self.start.elapsed().as_secs_f64(),
+        };
+        let recorded = self.record(record);
+        Ok(match outcome {
+            Some(outcome) => ControlFlow::Break(outcome),
+            None => recorded,
+        })
+    }
+
+    /// Solves for a step and evaluates where it leads; `None` if there is no step.
+    fn try_step(&mut self) -> Option<Trial> {
+        self.trust_region.damping(&self.equations.matrix.diagonal(), &mut self.damping);
+        let began = Instant::now();
+        let summary = self.solver.solve(
+            self.compiled,
+            &self.equations,
+            &self.evaluation,
+            &self.damping,
+            self.options,
+            &mut self.step,
+        );
+        self.times.linear_solve += began.elapsed().as_secs_f64();
+        let summary = summary.ok()?;
+        if !self.step.iter().all(|d| d.is_finite()) {
+            return None;
+        }
+        let began = Instant::now();
+        self.equations.step_to(&self.x, &self.step, &mut self.trial_x);
+        self.equations.scatter(&self.step, &mut self.full_step);
+        let model_change = self.compiled.model_cost_change(&self.evaluation, &self.full_step);
+        let evaluated = self.compiled.evaluate_residuals(&self.trial_x, &mut self.trial);
+        self.times.evaluate += began.elapsed().as_secs_f64();
+        evaluated.ok()?;
+        Some(Trial { cost: self.trial.cost(), model_change, linear_iterations: summary.iterations })
+    }
+
+    /// Moves to the trial point.
+    fn accept(
+        &mut self,
+        trial_cost: f64,
+        step_norm: f64,
+        gain_ratio: f64,
+    ) -> Result<Option<(Termination, String)>, SolveError> {
+        let change = self.cost - trial_cost;
+        let function = (change.abs() <= self.options.function_tolerance * self.cost).then(|| {
+            let relative = change.abs() / self.cost;
+            let message = format!("{}: relative change {relative:.2e}", Termination::FunctionTolerance.describe());
+            (Termination::FunctionTolerance, message)
+        });
+        let length = norm(&self.equations.gather(&self.x));
+        let tolerance = self.options.parameter_tolerance;
+        let parameter = (step_norm <= tolerance * (length + tolerance)).then(|| {
+            let message = format!("{}: step {step_norm:.2e}", Termination::ParameterTolerance.describe());
+            (Termination::ParameterTolerance, message)
+        });
+        std::mem::swap(&mut self.x, &mut self.trial_x);
+        self.cost = trial_cost;
+        self.trust_region.accept(gain_ratio);
+        timed(&mut self.times.evaluate, || self.compiled.linearize(&self.x, &mut self.evaluation))?;
+        check_finite(self.compiled, &self.x, &self.evaluation, self.cost, self.iterations.len())?;
+        timed(&mut self.times.normal_equations, || self.equations.refill(self.compiled, &self.evaluation));
+        Ok(self.gradient_tolerance_reached().or(function).or(parameter))
+    }
+
+    fn gradient_max_norm(&self) -> f64 {
+        self.equations.gradient.iter().fold(0.0, |max: f64, g| max.max(g.abs()))
+    }
+
+    fn gradient_tolerance_reached(&self) -> Option<(Termination, String)> {
+        let norm = self.gradient_max_norm();
+        (norm <= self.options.gradient_tolerance).then(|| {
+            let message = format!("{}: |gradient| {norm:.2e}", Termination::GradientTolerance.describe());
+            (Termination::GradientTolerance, message)
+        })
+    }
+
+    fn limit_reached(&self) -> Option<(Termination, String)> {
+        let done = self.iterations.len() - 1;
+        if done >= self.options.max_iterations {
+            let message = format!("{} ({done})", Termination::MaxIterations.describe());
+            return Some((Termination::MaxIterations, message));
+        }
+        if self.options.max_time.is_some_and(|limit| self.start.elapsed() >= limit) {
+            let message = format!("{} ({:.3} s)", Termination::TimeLimit.describe(), self.start.elapsed().as_secs_f64());
+            return Some((Termination::TimeLimit, message));
+        }
+        let cancelled = self.options.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
+        cancelled.then(|| (Termination::Cancelled, "Cancelled by its flag".to_owned()))
+    }
+
+    /// The message of too many invalid steps names what the last of them ran into.
+    fn describe_invalid_steps(&self) -> String {
+        let what = match self.compiled.find_non_finite(&self.trial_x, &self.trial) {
+            Some(residual) => residual.to_string(),
+            None => "the linear system could not be solved".to_owned(),
+        };
+        format!("{}: {what}", Termination::InvalidSteps.describe())
+    }
+
+    fn record(&mut self, record: IterationRecord) -> ControlFlow<(Termination, String)> {
+        let asked = (self.callback)(&record);
+        self.iterations.push(record);
+        match asked {
+            ControlFlow::Continue(()) => ControlFlow::Continue(()),
+            ControlFlow::Break(()) => {
+                ControlFlow::Break((Termination::Cancelled, "Cancelled by the callback".to_owned()))
+            }
+        }
+    }
+
+    fn report(
+        &mut self,
+        problem: &Problem,
+        backend: crate::backend::Selection,
+        termination: Termination,
+        message: String,
+    ) -> SolverReport {
+        self.times.total = self.start.elapsed().as_secs_f64() + self.times.trace;
+        let parameters = problem.parameters();
+        let free_blocks = (0..parameters.blocks()).filter(|&block| !parameters.is_fixed(block)).count();
+        SolverReport {
+            termination,
+            message,
+            initial_cost: self.iterations[0].cost,
+            final_cost: self.cost,
+            iterations: std::mem::take(&mut self.iterations),
+            parameter_blocks: (parameters.blocks(), free_blocks),
+            parameters: (parameters.values().len(), self.equations.free_scalars()),
+            residual_blocks: problem.residual_blocks(),
+            residuals: self.compiled.residuals(),
+            groups: summaries(self.compiled),
+            compile: self.compiled.statistics,
+            backend,
+            precision: Precision::F64,
+            threads: rayon::current_num_threads(),
+            linear_solver: std::mem::take(&mut self.linear_solver),
+            problem_bytes: self.compiled.bytes(),
+            normal_equations_bytes: self.equations.bytes(),
+            factor_bytes: self.factor_bytes,
+            times_s: self.times,
+        }
+    }
+}
+
+fn summaries(compiled: &CompiledProblem) -> Vec<GroupSummary> {
+    let groups = compiled.groups.iter().enumerate();
+    groups
+        .map(|(index, group)| GroupSummary {
+            name: compiled.name(index).map(str::to_owned),
+            instances: group.table.count,
+            residuals: group.kernel.residuals(),
+            parameters: group.kernel.program.parameters(),
+            operations: group.kernel.linearization.program.operations(),
+            stored: group.kernel.stored(),
+            topology: format!("{:016x}", (group.kernel.topology.hash >> 64) as u64),
+        })
+        .collect()
+}
+
+fn check_finite(
+    compiled: &CompiledProblem,
+    x: &[f64],
+    evaluation: &Evaluation,
+    cost: f64,
+    iterations: usize,
+) -> Result<(), SolveError> {
+    // One sum tells whether to search: it is not finite if any number in it is not.
+    let derivatives: f64 = evaluation.stored.iter().map(|d| d * 0.0).sum();
+    if cost.is_finite() && derivatives == 0.0 {
+        return Ok(());
+    }
+    match compiled.find_non_finite(x, evaluation) {
+        Some(residual) => Err(SolveError::NonFinite { iterations, residual }),
+        None => Ok(()),
+    }
+}
+
+fn norm(v: &[f64]) -> f64 {
+    v.iter().map(|a| a * a).sum::<f64>().sqrt()
+}
+
+fn timed<R>(total: &mut f64, f: impl FnOnce() -> R) -> R {
+    let start = Instant::now();
+    let result = f();
+    *total += start.elapsed().as_secs_f64();
+    result
+}

@@ -1,0 +1,54 @@
+//! Nonlinear least squares by Levenberg-Marquardt.
+//!
+//! In: a [`CompiledProblem`](crate::problem::CompiledProblem). Out: parameters at the best accepted point, and a
+//! [`SolverReport`]. The names and conventions are those of [Ceres](http://ceres-solver.org/nnls_solving.html):
+//!
+//! * [`normal_equations`] fills JᵀJ and Jᵀr in place from an evaluation;
+//! * [`trust_region`] turns the gain ratio into the damping of the next step;
+//! * [`step`] solves for the step by the [linear solver](crate::linear) that fits;
+//! * [`minimizer`] is the loop, and decides when to stop.
+
+mod error;
+mod minimizer;
+mod normal_equations;
+mod options;
+mod pattern;
+mod report;
+mod report_text;
+mod step;
+mod trust_region;
+
+pub use error::SolveError;
+pub use options::{LinearSolverKind, Precision, SolverOptions};
+pub use report::{GroupSummary, IterationRecord, SolverReport, StageTimes, Termination};
+
+pub(crate) use normal_equations::NormalEquations;
+
+use crate::problem::Problem;
+use std::ops::ControlFlow;
+
+impl Problem {
+    /// Minimises ½ Σ ‖rᵢ‖² from the present parameters, and leaves the parameters at the best accepted point.
+    ///
+    /// # Errors
+    /// If there is nothing to solve, the backend cannot be had, the start point gives a residual that is not finite, or memory
+    /// does not suffice. The parameters are then at the best point accepted until there.
+    pub fn solve(&mut self, options: &SolverOptions) -> Result<SolverReport, SolveError> {
+        self.solve_with(options, |_| ControlFlow::Continue(()))
+    }
+
+    /// As [`Problem::solve`]; `callback` sees every iteration, rejected ones too, and may stop the solve.
+    ///
+    /// # Errors
+    /// As [`Problem::solve`].
+    pub fn solve_with(
+        &mut self,
+        options: &SolverOptions,
+        callback: impl FnMut(&IterationRecord) -> ControlFlow<()> + Send,
+    ) -> Result<SolverReport, SolveError> {
+        minimizer::minimize(self, options, callback)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! What a solve did.
+
+use super::Precision;
+use crate::backend::Selection;
+use crate::kernel::CompileStatistics;
+use serde::Serialize;
+
+/// Why the minimiser stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Termination {
+    /// An accepted step changed the cost by less than the function tolerance.
+    FunctionTolerance,
+    /// The gradient at an accepted point is below the gradient tolerance.
+    GradientTolerance,
+    /// An accepted step was shorter than the parameter tolerance.
+    ParameterTolerance,
+    /// The best step there is would change the cost by less than its rounding error.
+    PrecisionLimit,
+    /// The number of iterations is used up.
+    MaxIterations,
+    /// The time is used up.
+    TimeLimit,
+    /// The callback or the cancel flag asked for it.
+    Cancelled,
+    /// The trust region shrank to nothing without a step that lowers the cost.
+    TrustRegionCollapsed,
+    /// Too many steps in a row could not be computed or evaluated.
+    InvalidSteps,
+}
+
+impl Termination {
+    /// Whether the minimiser found what it was looking for, rather than being stopped.
+    pub fn is_converged(self) -> bool {
+        matches!(
+            self,
+            Termination::FunctionTolerance
+                | Termination::GradientTolerance
+                | Termination::ParameterTolerance
+                | Termination::PrecisionLimit
+        )
+    }
+
+    /// The reason in words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Termination::FunctionTolerance => "Function tolerance reached",
+            Termination::GradientTolerance => "Gradient tolerance reached",
+            Termination::ParameterTolerance => "Parameter tolerance reached",
+            Termination::PrecisionLimit => "The cost cannot be lowered beyond its rounding error",
+            Termination::MaxIterations => "Maximum number of iterations reached",
+            Termination::TimeLimit => "Time limit reached",
+            Termination::Cancelled => "Cancelled",
+            Termination::TrustRegionCollapsed => "The trust region collapsed",
+            Termination::InvalidSteps => "Too many consecutive invalid steps",
+        }
+    }
+}
+
+/// One iteration; number 0 is the start point.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IterationRecord {
+    /// Number of the iteration.
+    pub iteration: usize,
+    /// Cost after it, at the accepted point.
+    pub cost: f64,
+    /// Cost of the point that was tried; NaN where it could not be evaluated.
+    pub trial_cost: f64,
+    /// Largest component of the gradient at the accepted point.
+    pub gradient_max_norm: f64,
+    /// Length of the step that was tried.
+    pub step_norm: f64,
+    /// Actual over predicted decrease of the cost.
+    pub gain_ratio: f64,
+    /// Trust region radius after it.
+    pub trust_region_radius: f64,
+    /// Iterations of the linear solver; 1 for a direct one.
+    pub linear_iterations: usize,
+    /// Whether the step was taken.
+    pub accepted: bool,
+    /// Seconds since the solve began.
+    pub elapsed_s: f64,
+}
+
+/// Where the time went, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct StageTimes {
+    /// Recording and grouping the residuals, when they were added.
+    pub trace: f64,
+    /// Programs, derivatives and code.
+    pub compile: f64,
+    /// Structure of JᵀJ and symbolic factorisation.
+    pub analyse: f64,
+    /// Residuals, and residuals with Jacobian.
+    pub evaluate: f64,
+    /// Filling JᵀJ and Jᵀr.
+    pub normal_equations: f64,
+    /// Solving for the steps.
+    pub linear_solve: f64,
+    /// The whole solve, with tracing.
+    pub total: f64,
+}
+
+/// A group in the report.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GroupSummary {
+    /// Name of its residual blocks, if they have one.
+    pub name: Option<String>,
+    /// Residual blocks.
+    pub instances: usize,
+    /// Residuals of each.
+    pub residuals: usize,
+    /// Parameters of each.
+    pub parameters: usize,
+    /// Operations of the program for residuals and Jacobian.
+    pub operations: usize,
+    /// Numbers stored for the Jacobian of each.
+    pub stored: usize,
+    /// First half of the topology's hash, hexadecimal.
+    pub topology: String,
+}
+
+/// What a solve did, iteration by iteration.
+///
+/// Prints like Ceres's full report, and serialises.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SolverReport {
+    /// Why it stopped.
+    pub termination: Termination,
+    /// Why it stopped, with numbers.
+    pub message: String,
+    /// Cost ½ Σ ‖rᵢ‖² at the start.
+    pub initial_cost: f64,
+    /// Cost at the end, evaluated on the CPU in double precision.
+    pub final_cost: f64,
+    /// Iterations, with the start as number 0.
+    pub iterations: Vec<IterationRecord>,
+    /// Parameter blocks, and how many of them are not wholly fixed.
+    pub parameter_blocks: (usize, usize),
+    /// Scalar parameters, and how many of them are free.
+    pub parameters: (usize, usize),
+    /// Residual blocks.
+    pub residual_blocks: usize,
+    /// Scalar residuals.
+    pub residuals: usize,
+    /// Groups.
+    pub groups: Vec<GroupSummary>,
+    /// Kernels and cache hits.
+    pub compile: CompileStatistics,
+    /// Where it ran, and why there.
+    pub backend: Selection,
+    /// Number format of the kernels.
+    pub precision: Precision,
+    /// Threads.
+    pub threads: usize,
+    /// The linear solver, with what it chose.
+    pub linear_solver: String,
+    /// Bytes of problem, residuals and Jacobian.
+    pub problem_bytes: usize,
+    /// Bytes of JᵀJ and what is needed to refill it.
+    pub normal_equations_bytes: usize,
+    /// Bytes of the factor.
+    pub factor_bytes: usize,
+    /// Where the time went.
+    pub times_s: StageTimes,
+}
+
+impl SolverReport {
+    /// Number of iterations, rejected ones counted and the start not.
+    pub fn iteration_count(&self) -> usize {
+        self.iterations.len().saturating_sub(1)
+    }
+
+    /// Number of accepted steps.
+    pub fn accepted_steps(&self) -> usize {
+        self.iterations.iter().skip(1).filter(|record| record.accepted).count()
+    }
+}

@@ -1,0 +1,134 @@
+//! The report as text, after Ceres's `FullReport`.
+
+use super::{IterationRecord, SolverReport};
+use std::fmt;
+
+impl SolverReport {
+    /// One line: iterations, costs, reason.
+    pub fn brief(&self) -> String {
+        format!(
+            "{} iterations, cost {:.6e} -> {:.6e}: {}",
+            self.iteration_count(),
+            self.initial_cost,
+            self.final_cost,
+            self.message
+        )
+    }
+
+    /// The iterations as a table.
+    pub fn iteration_table(&self) -> String {
+        let mut text = String::from(IterationRecord::HEADER);
+        for record in &self.iterations {
+            text.push('\n');
+            text.push_str(&record.to_string());
+        }
+        text
+    }
+}
+
+impl IterationRecord {
+    /// Column heads for the lines that records print as.
+    pub const HEADER: &str =
+        "iter          cost   cost_change   |gradient|        |step|    tr_ratio  tr_radius  ls_iter  total_time";
+}
+
+impl fmt::Display for IterationRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let change = if self.iteration == 0 || self.accepted { self.cost } else { self.trial_cost };
+        write!(
+            f,
+            "{:4} {:13.6e} {:>13} {:12.2e}  {:12.2e}  {:10.2e} {:10.2e} {:8} {:11.2e}",
+            self.iteration,
+            self.cost,
+            if self.accepted { String::new() } else { format!("({change:.3e})") },
+            self.gradient_max_norm,
+            self.step_norm,
+            self.gain_ratio,
+            self.trust_region_radius,
+            self.linear_iterations,
+            self.elapsed_s
+        )
+    }
+}
+
+/// Bytes in a unit that keeps the number short.
+fn bytes(bytes: usize) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+impl fmt::Display for SolverReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = |f: &mut fmt::Formatter<'_>, name: &str, value: String| writeln!(f, "{name:<34}{value:>14}");
+        writeln!(f, "isograd solver report\n")?;
+        writeln!(f, "{:<34}{:>14}{:>14}", "", "Problem", "Free")?;
+        writeln!(f, "{:<34}{:>14}{:>14}", "Parameter blocks", self.parameter_blocks.0, self.parameter_blocks.1)?;
+        writeln!(f, "{:<34}{:>14}{:>14}", "Parameters", self.parameters.0, self.parameters.1)?;
+        row(f, "Residual blocks", self.residual_blocks.to_string())?;
+        row(f, "Residuals", self.residuals.to_string())?;
+        writeln!(f)?;
+        writeln!(f, "{:<34}{}", "Minimizer", "Levenberg-Marquardt")?;
+        writeln!(f, "{:<34}{}", "Linear solver", self.linear_solver)?;
+        writeln!(f, "{:<34}{} ({})", "Backend", self.backend.device, self.backend.reason)?;
+        let compile = &self.compile;
+        writeln!(
+            f,
+            "{:<34}{} ({} from the cache; {:.0} residual blocks each)",
+            "Kernels",
+            compile.kernels,
+            compile.cache_hits,
+            compile.reuse_factor()
+        )?;
+        const SHOWN: usize = 12;
+        for group in self.groups.iter().take(SHOWN) {
+            writeln!(
+                f,
+                "  {:<20} {:>9} x {} residuals of {} parameters, {} operations, {} stored [{}]",
+                group.name.as_deref().unwrap_or("(no name)"),
+                group.instances,
+                group.residuals,
+                group.parameters,
+                group.operations,
+                group.stored,
+                group.topology
+            )?;
+        }
+        if self.groups.len() > SHOWN {
+            writeln!(f, "  … and {} more", self.groups.len() - SHOWN)?;
+        }
+        writeln!(f)?;
+        writeln!(f, "Cost")?;
+        row(f, "Initial", format!("{:.8e}", self.initial_cost))?;
+        row(f, "Final", format!("{:.8e}", self.final_cost))?;
+        row(f, "Change", format!("{:.8e}", self.initial_cost - self.final_cost))?;
+        writeln!(f)?;
+        row(f, "Minimizer iterations", self.iteration_count().to_string())?;
+        row(f, "Successful steps", self.accepted_steps().to_string())?;
+        row(f, "Unsuccessful steps", (self.iteration_count() - self.accepted_steps()).to_string())?;
+        writeln!(f)?;
+        writeln!(f, "Time (in seconds)")?;
+        let times = &self.times_s;
+        let stages = [
+            ("Trace", times.trace),
+            ("Compile", times.compile),
+            ("Analyse structure", times.analyse),
+            ("Residuals and Jacobian", times.evaluate),
+            ("Normal equations", times.normal_equations),
+            ("Linear solver", times.linear_solve),
+            ("Total", times.total),
+        ];
+        for (name, seconds) in stages {
+            row(f, name, format!("{seconds:.6}"))?;
+        }
+        writeln!(f)?;
+        row(f, "Memory: problem and Jacobian", bytes(self.problem_bytes))?;
+        row(f, "Memory: normal equations", bytes(self.normal_equations_bytes))?;
+        row(f, "Memory: factor", bytes(self.factor_bytes))?;
+        writeln!(f)?;
+        let verdict = if self.termination.is_converged() { "CONVERGENCE" } else { "NO CONVERGENCE" };
+        write!(f, "Termination: {verdict} ({})", self.message)
+    }
+}

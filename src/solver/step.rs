@@ -1,0 +1,109 @@
+//! Solves for a step with the linear solver that fits the problem.
+
+use super::{LinearSolverKind, NormalEquations, SolveError, SolverOptions};
+use crate::linear::{
+    DenseCholesky, LinearError, LinearSolver, Pcg, SolveSummary, SparseCholesky, Stopping, solve_dense_qr,
+};
+use crate::problem::{CompiledProblem, Evaluation};
+use nalgebra::DMatrix;
+
+/// Parameters up to which QR of the dense Jacobian is the choice, if there are not too many residuals.
+const QR_PARAMETERS: usize = 32;
+/// Entries of the dense Jacobian up to which QR is the choice.
+const QR_ENTRIES: usize = 200_000;
+/// Parameters up to which dense Cholesky is the choice.
+const DENSE_PARAMETERS: usize = 150;
+
+/// The chosen linear solver.
+pub(super) enum StepSolver {
+    /// Works on J itself.
+    DenseQr,
+    /// Works on JᵀJ.
+    Normal(Box<dyn LinearSolver>),
+}
+
+impl StepSolver {
+    /// Picks by size where the options leave it open.
+    pub fn choose(options: &SolverOptions, residuals: usize, equations: &NormalEquations) -> Self {
+        let scalars = equations.scalars();
+        let kind = match options.linear_solver {
+            LinearSolverKind::Auto if scalars <= QR_PARAMETERS && residuals * scalars <= QR_ENTRIES => {
+                LinearSolverKind::DenseQr
+            }
+            LinearSolverKind::Auto if scalars <= DENSE_PARAMETERS => LinearSolverKind::DenseCholesky,
+            LinearSolverKind::Auto => LinearSolverKind::SparseCholesky,
+            kind => kind,
+        };
+        match kind {
+            LinearSolverKind::DenseQr => StepSolver::DenseQr,
+            LinearSolverKind::DenseCholesky => StepSolver::Normal(Box::new(DenseCholesky::new())),
+            LinearSolverKind::Pcg => StepSolver::Normal(Box::new(Pcg::block_jacobi())),
+            LinearSolverKind::SparseCholesky | LinearSolverKind::Auto => {
+                StepSolver::Normal(Box::new(SparseCholesky::new()))
+            }
+        }
+    }
+
+    /// Analyses the structure once; returns a description and the bytes of the factor.
+    pub fn analyze(
+        &mut self,
+        equations: &NormalEquations,
+        max_memory: Option<usize>,
+    ) -> Result<(String, usize), SolveError> {
+        let StepSolver::Normal(solver) = self else { return Ok(("dense QR of J".to_owned(), 0)) };
+        let analysis = solver.analyze(equations.matrix.structure())?;
+        let needed = analysis.factor_bytes + equations.bytes();
+        if let Some(allowed) = max_memory.filter(|&allowed| needed > allowed) {
+            return Err(SolveError::Memory { needed, allowed });
+        }
+        let mut description = solver.name().to_owned();
+        if let Some(ordering) = analysis.ordering {
+            description +=
+                &format!(" ({ordering}, {:.1} M entries in the factor)", analysis.factor_nonzeros as f64 / 1e6);
+        }
+        Ok((description, analysis.factor_bytes))
+    }
+
+    /// Solves (JᵀJ + D) δ = −Jᵀr.
+    pub fn solve(
+        &mut self,
+        problem: &CompiledProblem,
+        equations: &NormalEquations,
+        evaluation: &Evaluation,
+        damping: &[f64],
+        options: &SolverOptions,
+        step: &mut [f64],
+    ) -> Result<SolveSummary, LinearError> {
+        match self {
+            StepSolver::Normal(solver) => {
+                let rhs: Vec<f64> = equations.gradient.iter().map(|g| -g).collect();
+                let stopping =
+                    Stopping { relative_tolerance: options.forcing, max_iterations: options.max_linear_iterations };
+                solver.solve(&equations.matrix, damping, &rhs, step, &stopping)
+            }
+            StepSolver::DenseQr => {
+                let jacobian = dense_jacobian(problem, equations, evaluation);
+                let solution = solve_dense_qr(&jacobian, damping, &evaluation.residuals)?;
+                step.copy_from_slice(&solution);
+                Ok(SolveSummary { iterations: 1, ..SolveSummary::default() })
+            }
+        }
+    }
+}
+
+/// J over the free parameters; columns of held components are 0.
+fn dense_jacobian(problem: &CompiledProblem, equations: &NormalEquations, evaluation: &Evaluation) -> DMatrix<f64> {
+    let mut columns: Vec<Option<usize>> = vec![None; problem.parameters()];
+    for (reduced, start) in equations.blocks() {
+        for (k, column) in reduced.enumerate() {
+            columns[start + k] = (!equations.is_held(column)).then_some(column);
+        }
+    }
+    let mut jacobian = DMatrix::zeros(problem.residuals(), equations.scalars());
+    problem.for_each_entry(evaluation, |row, parameter, derivative| {
+        if let Some(column) = columns[parameter] {
+            jacobian[(row, column)] += derivative;
+        }
+    });
+    jacobian
+}

@@ -1,0 +1,314 @@
+//! The canonical form of an expression: equal for two residuals exactly when they have the same shape.
+//!
+//! Two expressions have the same shape when one becomes the other by renaming leaves (whole parameter blocks, and data) and
+//! swapping arguments of commutative operations. The form is found in three steps:
+//!
+//! 1. equal nodes are merged (hash-consing);
+//! 2. colours are refined as in the Weisfeiler-Leman test: a sweep up colours a node by its arguments, a sweep down by its users,
+//!    until no more colours split. Leaves that still share a colour are, but for contrived graphs, exchangeable: one of them is
+//!    singled out and refinement goes on;
+//! 3. nodes are numbered depth first from the outputs, commutative arguments in the order of their colours, blocks and data in
+//!    the order of first visit.
+//!
+//! Step 2 decides only which of several equivalent forms is taken. Should it fail to find the same one for two residuals, they
+//! land in two groups and stay correct.
+
+use super::expression::{Expression, ExpressionNode, Ref, pad};
+use rustc_hash::FxHashMap;
+
+/// A canonical expression, and where its leaves were in the recorded one.
+pub(crate) struct Canonical {
+    pub expression: Expression,
+    /// Recorded block behind each canonical block.
+    pub blocks: Vec<u32>,
+    /// Recorded datum behind each canonical one.
+    pub data: Vec<u32>,
+}
+
+pub(crate) fn canonicalize(recorded: &Expression) -> Canonical {
+    let merged = merge_equal_nodes(recorded);
+    let colours = Refinement::new(&merged).run();
+    Numbering::new(&merged, &colours).run()
+}
+
+fn merge_equal_nodes(recorded: &Expression) -> Expression {
+    let mut known: FxHashMap<([u32; 2], [Ref; 3]), u32> = FxHashMap::default();
+    let mut names: Vec<u32> = Vec::with_capacity(recorded.nodes.len());
+    let mut nodes = Vec::new();
+    let rename = |r: &Ref, names: &[u32]| match *r {
+        Ref::Node(k) => Ref::Node(names[k as usize]),
+        leaf => leaf,
+    };
+    for node in &recorded.nodes {
+        let mut args = node.args.map(|a| rename(&a, &names));
+        if node.op.is_commutative() {
+            args[..2].sort_unstable();
+        }
+        pad(&mut args, node.op.arity());
+        let name = *known.entry((node.op.code(), args)).or_insert_with(|| {
+            // The order of the arguments as written decides later where colours tie; only the key is sorted.
+            nodes.push(ExpressionNode { op: node.op, args: node.args.map(|a| rename(&a, &names)) });
+            nodes.len() as u32 - 1
+        });
+        names.push(name);
+    }
+    Expression {
+        block_sizes: recorded.block_sizes.clone(),
+        data: recorded.data,
+        nodes,
+        outputs: recorded.outputs.iter().map(|o| rename(o, &names)).collect(),
+    }
+}
+
+/// Mixes two 64-bit words well enough that sums of results tell multisets apart (the finaliser of SplitMix64).
+fn mix(a: u64, b: u64) -> u64 {
+    let mut z = a.wrapping_add(b.wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// Colours of the nodes, the parameters that occur, the data and the blocks, in this order in one array.
+struct Refinement<'a> {
+    expression: &'a Expression,
+    /// The parameters that occur and their places among the entities.
+    parameters: FxHashMap<(u32, u32), usize>,
+    first_datum: usize,
+    first_block: usize,
+    colours: Vec<u64>,
+    context: Vec<u64>,
+}
+
+/// Sweeps and singled-out leaves stop at about this many node visits; what is left to tie keeps its recorded order.
+const VISIT_BUDGET: usize = 4_000_000;
+
+impl<'a> Refinement<'a> {
+    fn new(expression: &'a Expression) -> Self {
+        let mut parameters = FxHashMap::default();
+        let mut next = expression.nodes.len();
+        let references = expression.nodes.iter().flat_map(|n| n.arguments()).chain(&expression.outputs);
+        for reference in references {
+            if let Ref::Parameter { block, component } = *reference {
+                parameters.entry((block, component)).or_insert_with(|| {
+                    next += 1;
+                    next - 1
+                });
+            }
+        }
+        let first_datum = next;
+        let first_block = first_datum + expression.data as usize;
+        let count = first_block + expression.block_sizes.len();
+        let mut colours = vec![0; count];
+        for (&(_, component), &entity) in &parameters {
+            colours[entity] = mix(1, u64::from(component));
+        }
+        colours[first_datum..first_block].fill(2);
+        for (colour, &size) in colours[first_block..].iter_mut().zip(&expression.block_sizes) {
+            *colour = mix(3, u64::from(size));
+        }
+        Refinement { expression, parameters, first_datum, first_block, colours, context: vec![0; count] }
+    }
+
+    fn entity(&self, reference: Ref) -> usize {
+        match reference {
+            Ref::Node(k) => k as usize,
+            Ref::Parameter { block, component } => self.parameters[&(block, component)],
+            Ref::Datum(k) => self.first_datum + k as usize,
+        }
+    }
+
+    /// Refines until every leaf that occurs has a colour of its own, or the budget is spent.
+    fn run(mut self) -> Colours {
+        let cost = self.expression.nodes.len().max(1);
+        let mut visits = 0;
+        let mut classes = 0;
+        loop {
+            self.sweep_up();
+            self.sweep_down();
+            visits += cost;
+            let (count, tied) = self.count_classes();
+            if count > classes && visits < VISIT_BUDGET {
+                classes = count;
+                continue;
+            }
+            match tied {
+                Some(entity) if visits < VISIT_BUDGET => self.colours[entity] = mix(self.colours[entity], 7),
+                _ => break,
+            }
+            classes = count;
+        }
+        Colours { parameters: self.parameters, first_datum: self.first_datum, colours: self.colours }
+    }
+
+    fn sweep_up(&mut self) {
+        for (k, node) in self.expression.nodes.iter().enumerate() {
+            let [code, exponent] = node.op.code();
+            let mut colour = mix(self.colours[k], mix(u64::from(code), u64::from(exponent)));
+            let mut arguments = [0; 3];
+            for (argument, &reference) in arguments.iter_mut().zip(node.arguments()) {
+                *argument = self.colours[self.entity(reference)];
+            }
+            if node.op.is_commutative() {
+                arguments[..2].sort_unstable();
+            }
+            for argument in &arguments[..node.op.arity()] {
+                colour = mix(colour, *argument);
+            }
+            self.colours[k] = colour;
+        }
+    }
+
+    fn sweep_down(&mut self) {
+        self.context.fill(0);
+        for (k, &output) in self.expression.outputs.iter().enumerate() {
+            let entity = self.entity(output);
+            self.context[entity] = self.context[entity].wrapping_add(mix(11, k as u64));
+        }
+        for (k, node) in self.expression.nodes.iter().enumerate().rev() {
+            self.colours[k] = mix(self.colours[k], self.context[k]);
+            for (position, &argument) in node.arguments().iter().enumerate() {
+                let position = if node.op.is_commutative() { 0 } else { position as u64 };
+                let entity = self.entity(argument);
+                self.context[entity] = self.context[entity].wrapping_add(mix(self.colours[k], position));
+            }
+        }
+        for entity in self.expression.nodes.len()..self.first_block {
+            self.colours[entity] = mix(self.colours[entity], self.context[entity]);
+        }
+        // The components of a block move together: the block takes the colours of its components and hands them its own.
+        for (&(block, component), &entity) in &self.parameters {
+            let block = self.first_block + block as usize;
+            self.context[block] =
+                self.context[block].wrapping_add(mix(self.colours[entity], u64::from(component)));
+        }
+        for block in self.first_block..self.colours.len() {
+            self.colours[block] = mix(self.colours[block], self.context[block]);
+        }
+        for (&(block, _), &entity) in &self.parameters {
+            self.colours[entity] = mix(self.colours[entity], self.colours[self.first_block + block as usize]);
+        }
+    }
+
+    /// Number of distinct colours, and the first leaf of the tied class with the smallest colour.
+    fn count_classes(&self) -> (usize, Option<usize>) {
+        let mut sorted: Vec<(u64, usize)> = self.colours.iter().copied().zip(0..).collect();
+        sorted.sort_unstable();
+        let distinct = sorted.chunk_by(|a, b| a.0 == b.0).count();
+        let occurs = |entity: usize| entity >= self.first_block || self.context[entity] != 0;
+        let tied = sorted
+            .chunk_by(|a, b| a.0 == b.0)
+            .find(|class| class.len() > 1 && class[0].1 >= self.expression.nodes.len() && occurs(class[0].1))
+            .map(|class| class[0].1);
+        (distinct, tied)
+    }
+}
+
+struct Colours {
+    parameters: FxHashMap<(u32, u32), usize>,
+    first_datum: usize,
+    colours: Vec<u64>,
+}
+
+impl Colours {
+    fn of(&self, reference: Ref) -> u64 {
+        match reference {
+            Ref::Node(k) => self.colours[k as usize],
+            Ref::Parameter { block, component } => self.colours[self.parameters[&(block, component)]],
+            Ref::Datum(k) => self.colours[self.first_datum + k as usize],
+        }
+    }
+}
+
+/// Numbers nodes and leaves in the order of a depth-first walk.
+struct Numbering<'a> {
+    merged: &'a Expression,
+    colours: &'a Colours,
+    names: Vec<Option<u32>>,
+    block_names: FxHashMap<u32, u32>,
+    data_names: FxHashMap<u32, u32>,
+    result: Canonical,
+}
+
+impl<'a> Numbering<'a> {
+    fn new(merged: &'a Expression, colours: &'a Colours) -> Self {
+        Numbering {
+            merged,
+            colours,
+            names: vec![None; merged.nodes.len()],
+            block_names: FxHashMap::default(),
+            data_names: FxHashMap::default(),
+            result: Canonical { expression: Expression::default(), blocks: Vec::new(), data: Vec::new() },
+        }
+    }
+
+    fn run(mut self) -> Canonical {
+        for &output in &self.merged.outputs {
+            if let Ref::Node(root) = output {
+                self.visit(root);
+            }
+            let output = self.name(output);
+            self.result.expression.outputs.push(output);
+        }
+        self.result.expression.data = self.result.data.len() as u32;
+        self.result
+    }
+
+    /// Numbers everything below `root`, arguments first, on a stack of its own.
+    fn visit(&mut self, root: u32) {
+        let mut stack = vec![(root, 0)];
+        while let Some((k, next)) = stack.pop() {
+            if self.names[k as usize].is_some() {
+                continue;
+            }
+            let (node, arguments) = self.ordered(k);
+            if let Some(&argument) = arguments.get(next) {
+                stack.push((k, next + 1));
+                match argument {
+                    Ref::Node(child) => stack.push((child, 0)),
+                    leaf => {
+                        self.name(leaf);
+                    }
+                }
+            } else {
+                let mut args = [Ref::Datum(0); 3];
+                for (name, &argument) in args.iter_mut().zip(&arguments) {
+                    *name = self.name(argument);
+                }
+                pad(&mut args, arguments.len());
+                self.names[k as usize] = Some(self.result.expression.nodes.len() as u32);
+                self.result.expression.nodes.push(ExpressionNode { op: node.op, args });
+            }
+        }
+    }
+
+    fn ordered(&self, k: u32) -> (ExpressionNode, Vec<Ref>) {
+        let node = self.merged.nodes[k as usize];
+        let mut arguments = node.arguments().to_vec();
+        if node.op.is_commutative() {
+            arguments.sort_by_key(|&a| self.colours.of(a));
+        }
+        (node, arguments)
+    }
+
+    fn name(&mut self, reference: Ref) -> Ref {
+        match reference {
+            Ref::Node(k) => Ref::Node(self.names[k as usize].expect("arguments are numbered before their users")),
+            Ref::Parameter { block, component } => {
+                let result = &mut self.result;
+                let name = *self.block_names.entry(block).or_insert_with(|| {
+                    result.blocks.push(block);
+                    result.expression.block_sizes.push(self.merged.block_sizes[block as usize]);
+                    result.blocks.len() as u32 - 1
+                });
+                Ref::Parameter { block: name, component }
+            }
+            Ref::Datum(k) => {
+                let data = &mut self.result.data;
+                Ref::Datum(*self.data_names.entry(k).or_insert_with(|| {
+                    data.push(k);
+                    data.len() as u32 - 1
+                }))
+            }
+        }
+    }
+}
