@@ -1,2 +1,2 @@
 //! Demos.
-fn main(){}
+fn main() {}

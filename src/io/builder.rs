@@ -34,10 +34,8 @@ impl MeshBuilder {
             let found = format!("a face of {corners}");
             return Err(Fault::syntax(at, "at least three corners", found));
         }
-        let end = u32::try_from(self.corners.len()).map_err(|_| MeshError::TooMany {
-            what: "corners",
-            count: self.corners.len(),
-        })?;
+        let end = u32::try_from(self.corners.len())
+            .map_err(|_| MeshError::TooMany { what: "corners", count: self.corners.len() })?;
         self.offsets.push(end);
         Ok(())
     }
@@ -52,12 +50,7 @@ impl MeshBuilder {
 pub(super) fn checked_index(index: i64, vertices: usize, at: FilePosition) -> Result<u32, Fault> {
     match u32::try_from(index) {
         Ok(vertex) if (vertex as usize) < vertices => Ok(vertex),
-        _ => Err(Fault::BadIndex {
-            at,
-            index,
-            vertices,
-            first: 0,
-        }),
+        _ => Err(Fault::BadIndex { at, index, vertices, first: 0 }),
     }
 }
 

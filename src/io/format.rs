@@ -24,11 +24,7 @@ impl MeshFormat {
     /// The format that a file's extension names, a final `.gz` left aside.
     pub fn of_path(path: impl AsRef<Path>) -> Option<MeshFormat> {
         let path = path.as_ref();
-        let extension = if is_gzip_name(path) {
-            Path::new(path.file_stem()?).extension()?
-        } else {
-            path.extension()?
-        };
+        let extension = if is_gzip_name(path) { Path::new(path.file_stem()?).extension()? } else { path.extension()? };
         match extension.to_str()?.to_ascii_lowercase().as_str() {
             "obj" => Some(MeshFormat::Obj),
             "ply" => Some(MeshFormat::Ply),
@@ -58,10 +54,7 @@ pub(super) fn unpacked<'a>(bytes: &'a [u8], name: &Path) -> Result<Cow<'a, [u8]>
             at: FilePosition::Byte(bytes.len()),
             expected: "more gzip data".into(),
         }),
-        Err(source) => Err(ReadError::Io {
-            path: name.into(),
-            source,
-        }),
+        Err(source) => Err(ReadError::Io { path: name.into(), source }),
     }
 }
 

@@ -45,19 +45,12 @@ pub fn read_mesh(path: impl AsRef<Path>) -> Result<Mesh, ReadError> {
     let Some(format) = MeshFormat::of_path(path) else {
         return Err(ReadError::UnknownFormat { path: path.into() });
     };
-    let bytes = std::fs::read(path).map_err(|source| ReadError::Io {
-        path: path.into(),
-        source,
-    })?;
+    let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
     parse_mesh(&bytes, format, path)
 }
 
 /// Reads a mesh from memory, unpacking it first where it is gzipped. `name` appears in errors only.
-pub fn parse_mesh(
-    bytes: &[u8],
-    format: MeshFormat,
-    name: impl AsRef<Path>,
-) -> Result<Mesh, ReadError> {
+pub fn parse_mesh(bytes: &[u8], format: MeshFormat, name: impl AsRef<Path>) -> Result<Mesh, ReadError> {
     let name = name.as_ref();
     let bytes = format::unpacked(bytes, name)?;
     let mesh = match format {

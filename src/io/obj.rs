@@ -16,10 +16,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Mesh, Fault> {
     let mut lines = Lines::new(bytes);
     while let Some(first) = lines.next() {
         let text = with_continuations(first, &mut lines);
-        let line = Line {
-            number: first.number,
-            text: &text,
-        };
+        let line = Line { number: first.number, text: &text };
         let mut words = line.without_comment().words();
         match words.next() {
             Some(b"v") => {
@@ -49,31 +46,21 @@ impl Furthest {
 
     fn check(self, vertices: usize) -> Result<(), Fault> {
         match self.0 {
-            Some((index, at)) if index as u64 > vertices as u64 => {
-                Err(bad_index(index, vertices, at))
-            }
+            Some((index, at)) if index as u64 > vertices as u64 => Err(bad_index(index, vertices, at)),
             _ => Ok(()),
         }
     }
 }
 
 /// Corners are `v`, `v/vt`, `v//vn` or `v/vt/vn`: from 1 upward, or from -1 back from the vertex read last.
-fn read_face(
-    words: Words<'_>,
-    mesh: &mut MeshBuilder,
-    furthest: &mut Furthest,
-) -> Result<(), Fault> {
+fn read_face(words: Words<'_>, mesh: &mut MeshBuilder, furthest: &mut Furthest) -> Result<(), Fault> {
     let at = words.at();
     let vertices = mesh.vertices.len();
     for word in words {
         let end = word.iter().position(|&byte| byte == b'/');
         let position = &word[..end.unwrap_or(word.len())];
         let index: i64 = parse_number(position, at, "a vertex index")?;
-        let from_zero = if index > 0 {
-            index - 1
-        } else {
-            (vertices as i64).saturating_add(index)
-        };
+        let from_zero = if index > 0 { index - 1 } else { (vertices as i64).saturating_add(index) };
         let Ok(vertex) = u32::try_from(from_zero) else {
             return Err(bad_index(index, vertices, at));
         };
@@ -89,12 +76,7 @@ fn read_face(
 }
 
 fn bad_index(index: i64, vertices: usize, at: FilePosition) -> Fault {
-    Fault::BadIndex {
-        at,
-        index,
-        vertices,
-        first: 1,
-    }
+    Fault::BadIndex { at, index, vertices, first: 1 }
 }
 
 /// The line and, while it ends with a backslash, those after it. A comment does not continue: one that ends with a
@@ -126,14 +108,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_corner() {
-        let text =
-            "vn 0 0 1\nf 1 2 3\nf 1/1 2/2 3/3 # here\nf 1//1 2//1 4//1\nf 1/1/1 2/1/1 3/1/1 4/1/1";
-        let expected = [
-            vec![0, 1, 2],
-            vec![0, 1, 2],
-            vec![0, 1, 3],
-            vec![0, 1, 2, 3],
-        ];
+        let text = "vn 0 0 1\nf 1 2 3\nf 1/1 2/2 3/3 # here\nf 1//1 2//1 4//1\nf 1/1/1 2/1/1 3/1/1 4/1/1";
+        let expected = [vec![0, 1, 2], vec![0, 1, 2], vec![0, 1, 3], vec![0, 1, 2, 3]];
         assert_eq!(faces(text).unwrap(), expected);
     }
 
@@ -146,10 +122,7 @@ mod tests {
 
     #[test]
     fn lines_continue_after_a_backslash() {
-        assert_eq!(
-            faces("f 1 \\\n2 \\\r\n 3\nf 2 3 4").unwrap(),
-            [[0, 1, 2], [1, 2, 3]]
-        );
+        assert_eq!(faces("f 1 \\\n2 \\\r\n 3\nf 2 3 4").unwrap(), [[0, 1, 2], [1, 2, 3]]);
         assert!(faces("f 1 2 \\").is_err());
         assert_eq!(faces("# C:\\meshes\\\nf 1 2 3").unwrap(), [[0, 1, 2]]);
     }

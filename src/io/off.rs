@@ -52,10 +52,7 @@ fn after_keyword(line: Line<'_>) -> Result<Line<'_>, Fault> {
     };
     let rest = match line.text.windows(3).position(|word| word == b"OFF") {
         Some(start)
-            if matches!(
-                &line.text[..start],
-                b"" | b"ST" | b"C" | b"N" | b"CN" | b"NC" | b"STC" | b"STN" | b"STCN"
-            ) =>
+            if matches!(&line.text[..start], b"" | b"ST" | b"C" | b"N" | b"CN" | b"NC" | b"STC" | b"STN" | b"STCN") =>
         {
             line.text[start + 3..].trim_ascii_start()
         }
@@ -65,10 +62,7 @@ fn after_keyword(line: Line<'_>) -> Result<Line<'_>, Fault> {
     if rest.first().is_some_and(|byte| !byte.is_ascii_digit()) {
         return unsupported(); // "OFF BINARY" too
     }
-    Ok(Line {
-        number: line.number,
-        text: rest,
-    })
+    Ok(Line { number: line.number, text: rest })
 }
 
 #[cfg(test)]
@@ -80,15 +74,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_header() {
-        for head in [
-            "OFF\n",
-            "OFF ",
-            "OFF",
-            "# c\nOFF # d\n\n",
-            "COFF\n",
-            "NOFF\r\n",
-            "",
-        ] {
+        for head in ["OFF\n", "OFF ", "OFF", "# c\nOFF # d\n\n", "COFF\n", "NOFF\r\n", ""] {
             let mesh = parse(format!("{head}{BODY}").as_bytes()).unwrap();
             assert_eq!(mesh.vertex_count(), 3, "{head:?}");
             assert_eq!(mesh.face(0), [0, 1, 2]);
@@ -101,7 +87,8 @@ mod tests {
 
     #[test]
     fn normals_and_colours_are_passed_over() {
-        let text = "COFF\n4 1 0\n0 0 0 255 0 0 255\n1 0 0 1 1 1 1\n1 1 0 0 0 0 0\n0 1 0 0 0 0 0\n4 0 1 2 3 0.5 0.5 0.5\n";
+        let text =
+            "COFF\n4 1 0\n0 0 0 255 0 0 255\n1 0 0 1 1 1 1\n1 1 0 0 0 0 0\n0 1 0 0 0 0 0\n4 0 1 2 3 0.5 0.5 0.5\n";
         let mesh = parse(text.as_bytes()).unwrap();
         assert_eq!(mesh.face(0), [0, 1, 2, 3]);
     }
@@ -109,9 +96,7 @@ mod tests {
     #[test]
     fn errors_name_the_line() {
         let at = |text: &str| match parse(text.as_bytes()).unwrap_err() {
-            Fault::BadIndex { at, .. } | Fault::Syntax { at, .. } | Fault::Truncated { at, .. } => {
-                at
-            }
+            Fault::BadIndex { at, .. } | Fault::Syntax { at, .. } | Fault::Truncated { at, .. } => at,
             other => panic!("{other:?}"),
         };
         assert_eq!(at("OFF\n1 1 0\n0 0 0\n3 0 0 1\n"), FilePosition::Line(4));

@@ -32,18 +32,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Mesh, Fault> {
 
 /// The element of that name, which may be declared once.
 fn element<'a>(header: &'a Header, name: &[u8]) -> Result<Option<&'a Element>, Fault> {
-    let mut found = header
-        .elements
-        .iter()
-        .filter(|element| element.name == name);
+    let mut found = header.elements.iter().filter(|element| element.name == name);
     let first = found.next();
     match found.next() {
         None => Ok(first),
-        Some(again) => Err(Fault::syntax(
-            again.at,
-            "each element once",
-            "one declared again",
-        )),
+        Some(again) => Err(Fault::syntax(again.at, "each element once", "one declared again")),
     }
 }
 
@@ -56,28 +49,18 @@ fn vertex_count(header: &Header, end: FilePosition) -> Result<usize, Fault> {
     }
     match element(header, b"vertex")? {
         Some(vertex) => Ok(vertex.count),
-        None => Err(Fault::syntax(
-            end,
-            "an element vertex in the header",
-            "end_header without one",
-        )),
+        None => Err(Fault::syntax(end, "an element vertex in the header", "end_header without one")),
     }
 }
 
-fn read_vertices(
-    element: &Element,
-    values: &mut Values<'_>,
-    mesh: &mut MeshBuilder,
-) -> Result<(), Fault> {
+fn read_vertices(element: &Element, values: &mut Values<'_>, mesh: &mut MeshBuilder) -> Result<(), Fault> {
     let mut is_there = [false; 3];
     // For each property, the axis it is the coordinate of.
     let axes: Vec<Option<(usize, NumberType)>> = element
         .properties
         .iter()
         .map(|property| {
-            let axis = [b"x", b"y", b"z"]
-                .iter()
-                .position(|&name| property.name == name)?;
+            let axis = [b"x", b"y", b"z"].iter().position(|&name| property.name == name)?;
             let PropertyType::Scalar(kind) = property.kind else {
                 return None;
             };
@@ -114,13 +97,11 @@ fn read_faces(
     mesh: &mut MeshBuilder,
 ) -> Result<(), Fault> {
     let corners = element.properties.iter().position(|property| {
-        matches!(
-            property.name.as_slice(),
-            b"vertex_indices" | b"vertex_index"
-        ) && matches!(
-            property.kind,
-            PropertyType::List { item, .. } if !matches!(item, NumberType::F32 | NumberType::F64)
-        )
+        matches!(property.name.as_slice(), b"vertex_indices" | b"vertex_index")
+            && matches!(
+                property.kind,
+                PropertyType::List { item, .. } if !matches!(item, NumberType::F32 | NumberType::F64)
+            )
     });
     let Some(corners) = corners else {
         let expected = "an element face with a list vertex_indices of integers";
@@ -168,8 +149,7 @@ mod tests {
         property list uchar short tags\nproperty float z\nelement empty 18446744073709551615\n\
         element edge 1\nproperty int a\n\
         element face 2\nproperty uchar flags\nproperty list uchar int vertex_index\nend_header\n";
-    const ROWS: &str =
-        "9 0 0 0 0\n9 1. 0 1 7 0\n9 0 1 2 7 7 0\n\n9 .1 0 0 1\n5\n1 3 0 1 2\n1 4 0 1 2 3\n";
+    const ROWS: &str = "9 0 0 0 0\n9 1. 0 1 7 0\n9 0 1 2 7 7 0\n\n9 .1 0 0 1\n5\n1 3 0 1 2\n1 4 0 1 2 3\n";
 
     fn ascii() -> Vec<u8> {
         format!("ply\nformat ascii 1.0\ncomment x\n{HEAD}{ROWS}").into_bytes()
@@ -183,12 +163,7 @@ mod tests {
             swap(&mut bytes);
             file.extend(bytes);
         };
-        let rows = [
-            (0.0, 0.0, 0, 0.0),
-            (1.0, 0.0, 1, 0.0),
-            (0.0, 1.0, 2, 0.0),
-            (0.1, 0.0, 0, 1.0),
-        ];
+        let rows = [(0.0, 0.0, 0, 0.0), (1.0, 0.0, 1, 0.0), (0.0, 1.0, 2, 0.0), (0.1, 0.0, 0, 1.0)];
         for (x, y, tags, z) in rows {
             put(&[9]);
             put(&f64::to_le_bytes(x));
@@ -208,11 +183,7 @@ mod tests {
 
     #[test]
     fn three_encodings_of_one_mesh() {
-        let files = [
-            ascii(),
-            binary("binary_little_endian", |_| ()),
-            binary("binary_big_endian", <[u8]>::reverse),
-        ];
+        let files = [ascii(), binary("binary_little_endian", |_| ()), binary("binary_big_endian", <[u8]>::reverse)];
         for file in files {
             let mesh = parse(&file).unwrap();
             assert_eq!(mesh.vertices()[3], [0.1, 0.0, 1.0]);
@@ -251,8 +222,7 @@ mod tests {
         let head = "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\n";
         let mesh = parse(format!("{head}end_header\n1 2 3").as_bytes()).unwrap();
         assert_eq!((mesh.vertex_count(), mesh.face_count()), (1, 0));
-        let strips =
-            "element tristrips 1\nproperty list int int vertex_indices\nend_header\n1 2 3\n1 0\n";
+        let strips = "element tristrips 1\nproperty list int int vertex_indices\nend_header\n1 2 3\n1 0\n";
         assert!(parse(format!("{head}{strips}").as_bytes()).is_err());
     }
 }

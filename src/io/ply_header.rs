@@ -91,16 +91,12 @@ pub(super) fn parse(lines: &mut Lines<'_>) -> Result<Header, Fault> {
 }
 
 fn next_line<'a>(lines: &mut Lines<'a>, expected: &str) -> Result<Line<'a>, Fault> {
-    lines
-        .next()
-        .ok_or_else(|| Fault::truncated(lines.at(), expected))
+    lines.next().ok_or_else(|| Fault::truncated(lines.at(), expected))
 }
 
 fn next_word<'a>(words: &mut Words<'a>, expected: &str) -> Result<&'a [u8], Fault> {
     let at = words.at();
-    words
-        .next()
-        .ok_or_else(|| Fault::syntax(at, expected, "the end of the line"))
+    words.next().ok_or_else(|| Fault::syntax(at, expected, "the end of the line"))
 }
 
 fn parse_encoding(words: &mut Words<'_>) -> Result<Encoding, Fault> {
@@ -134,10 +130,7 @@ fn parse_property(words: &mut Words<'_>) -> Result<Property, Fault> {
     } else {
         PropertyType::Scalar(parse_type(words, Some(first))?)
     };
-    Ok(Property {
-        name: next_word(words, "the name of a property")?.to_vec(),
-        kind,
-    })
+    Ok(Property { name: next_word(words, "the name of a property")?.to_vec(), kind })
 }
 
 /// The type that `word` names, or else the next word.
@@ -175,10 +168,7 @@ mod tests {
         assert_eq!(header.elements[0].count, 8);
         assert_eq!(
             header.elements[0].properties[1].kind,
-            PropertyType::List {
-                count: NumberType::U8,
-                item: NumberType::I32
-            }
+            PropertyType::List { count: NumberType::U8, item: NumberType::I32 }
         );
         assert_eq!(&text[lines.offset()..], b"V");
     }

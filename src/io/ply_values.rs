@@ -9,26 +9,17 @@ pub(super) enum Values<'a> {
     /// One row a line.
     Ascii { lines: Lines<'a>, row: Words<'a> },
     /// Numbers packed without gaps.
-    Binary {
-        bytes: &'a [u8],
-        offset: usize,
-        big_endian: bool,
-    },
+    Binary { bytes: &'a [u8], offset: usize, big_endian: bool },
 }
 
 impl<'a> Values<'a> {
     /// What follows the header that `lines` has just read.
     pub(super) fn new(bytes: &'a [u8], lines: Lines<'a>, encoding: Encoding) -> Values<'a> {
         match encoding {
-            Encoding::Ascii => Values::Ascii {
-                row: lines.no_words(),
-                lines,
-            },
-            Encoding::LittleEndian | Encoding::BigEndian => Values::Binary {
-                bytes,
-                offset: lines.offset(),
-                big_endian: encoding == Encoding::BigEndian,
-            },
+            Encoding::Ascii => Values::Ascii { row: lines.no_words(), lines },
+            Encoding::LittleEndian | Encoding::BigEndian => {
+                Values::Binary { bytes, offset: lines.offset(), big_endian: encoding == Encoding::BigEndian }
+            }
         }
     }
 
@@ -87,8 +78,7 @@ impl<'a> Values<'a> {
     pub(super) fn list_length(&mut self, kind: NumberType) -> Result<usize, Fault> {
         let at = self.at();
         let length = self.integer(kind)?;
-        usize::try_from(length)
-            .map_err(|_| Fault::syntax(at, "the length of a list", length.to_string()))
+        usize::try_from(length).map_err(|_| Fault::syntax(at, "the length of a list", length.to_string()))
     }
 
     /// Passes over a property that a mesh has no use for.
@@ -114,12 +104,7 @@ impl<'a> Values<'a> {
     /// The next `N` bytes in the order of this machine.
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         let missing = |at| Fault::truncated(FilePosition::Byte(at), "the rest of a row");
-        let Values::Binary {
-            bytes,
-            offset,
-            big_endian,
-        } = self
-        else {
+        let Values::Binary { bytes, offset, big_endian } = self else {
             return Err(missing(0)); // every caller has dealt with ascii
         };
         let rest = &bytes[*offset..];
@@ -154,10 +139,7 @@ mod tests {
     fn a_list_that_claims_too_much_ends_with_the_file() {
         let bytes = [0xff; 10];
         let mut values = Values::new(&bytes, Lines::new(&bytes), Encoding::LittleEndian);
-        let list = PropertyType::List {
-            count: NumberType::U32,
-            item: NumberType::F64,
-        };
+        let list = PropertyType::List { count: NumberType::U32, item: NumberType::F64 };
         assert!(matches!(values.skip(list), Err(Fault::Truncated { .. })));
     }
 

@@ -36,17 +36,13 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// The extension says nothing to us.
-    #[error(
-        "{path}: unknown mesh format; rename it to .obj, .ply or .off (each may have .gz after it)"
-    )]
+    #[error("{path}: unknown mesh format; rename it to .obj, .ply or .off (each may have .gz after it)")]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
     /// Something else stands where the format wants a certain thing.
-    #[error(
-        "{path}, {at}: expected {expected}, found {found}; correct it or export the mesh again"
-    )]
+    #[error("{path}, {at}: expected {expected}, found {found}; correct it or export the mesh again")]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -85,9 +81,7 @@ pub enum ReadError {
         first: u32,
     },
     /// A coordinate is infinite or not a number.
-    #[error(
-        "{path}, {at}: the coordinate {found} is not a finite number; correct or remove that vertex"
-    )]
+    #[error("{path}, {at}: the coordinate {found} is not a finite number; correct or remove that vertex")]
     NonFinite {
         /// The file.
         path: PathBuf,
@@ -109,74 +103,28 @@ pub enum ReadError {
 /// What a parser reports: it has bytes and knows no file.
 #[derive(Debug)]
 pub(super) enum Fault {
-    Syntax {
-        at: FilePosition,
-        expected: String,
-        found: String,
-    },
-    Truncated {
-        at: FilePosition,
-        expected: String,
-    },
-    BadIndex {
-        at: FilePosition,
-        index: i64,
-        vertices: usize,
-        first: u32,
-    },
-    NonFinite {
-        at: FilePosition,
-        found: String,
-    },
+    Syntax { at: FilePosition, expected: String, found: String },
+    Truncated { at: FilePosition, expected: String },
+    BadIndex { at: FilePosition, index: i64, vertices: usize, first: u32 },
+    NonFinite { at: FilePosition, found: String },
     Mesh(MeshError),
 }
 
 impl Fault {
-    pub(super) fn syntax(
-        at: FilePosition,
-        expected: impl Into<String>,
-        found: impl Into<String>,
-    ) -> Fault {
-        Fault::Syntax {
-            at,
-            expected: expected.into(),
-            found: found.into(),
-        }
+    pub(super) fn syntax(at: FilePosition, expected: impl Into<String>, found: impl Into<String>) -> Fault {
+        Fault::Syntax { at, expected: expected.into(), found: found.into() }
     }
 
     pub(super) fn truncated(at: FilePosition, expected: impl Into<String>) -> Fault {
-        Fault::Truncated {
-            at,
-            expected: expected.into(),
-        }
+        Fault::Truncated { at, expected: expected.into() }
     }
 
     pub(super) fn in_file(self, path: &Path) -> ReadError {
         let path = path.into();
         match self {
-            Fault::Syntax {
-                at,
-                expected,
-                found,
-            } => ReadError::Syntax {
-                path,
-                at,
-                expected,
-                found,
-            },
+            Fault::Syntax { at, expected, found } => ReadError::Syntax { path, at, expected, found },
             Fault::Truncated { at, expected } => ReadError::Truncated { path, at, expected },
-            Fault::BadIndex {
-                at,
-                index,
-                vertices,
-                first,
-            } => ReadError::BadIndex {
-                path,
-                at,
-                index,
-                vertices,
-                first,
-            },
+            Fault::BadIndex { at, index, vertices, first } => ReadError::BadIndex { path, at, index, vertices, first },
             Fault::NonFinite { at, found } => ReadError::NonFinite { path, at, found },
             Fault::Mesh(source) => ReadError::Mesh { path, source },
         }
@@ -201,8 +149,7 @@ mod tests {
             error.to_string(),
             "cow.obj, line 12: expected a vertex index, found \"x\"; correct it or export the mesh again"
         );
-        let error =
-            Fault::truncated(FilePosition::Byte(99), "vertex 7").in_file(Path::new("a.ply"));
+        let error = Fault::truncated(FilePosition::Byte(99), "vertex 7").in_file(Path::new("a.ply"));
         assert_eq!(
             error.to_string(),
             "a.ply, byte 99: the file ends where vertex 7 should follow; fetch or export it again"

@@ -18,10 +18,7 @@ fn valid_files() -> Vec<(MeshFormat, Vec<u8>)> {
     write_obj_to(&mut obj, &mesh).unwrap();
     let mut files = vec![
         (MeshFormat::Obj, obj),
-        (
-            MeshFormat::Off,
-            b"OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2\n4 0 1 2 3\n".to_vec(),
-        ),
+        (MeshFormat::Off, b"OFF\n4 2 0\n0 0 0\n1 0 0\n1 1 0\n0 1 0\n3 0 1 2\n4 0 1 2 3\n".to_vec()),
     ];
     for encoding in [PlyEncoding::Ascii, PlyEncoding::BinaryLittleEndian] {
         let mut ply = Vec::new();
@@ -124,10 +121,7 @@ fn files_round_trip_by_name() {
 fn absent_and_foreign_files() {
     let error = read_mesh("no/such/file.obj").unwrap_err();
     assert!(error.to_string().starts_with("no/such/file.obj: "));
-    assert!(matches!(
-        read_mesh("cow.stl"),
-        Err(ReadError::UnknownFormat { .. })
-    ));
+    assert!(matches!(read_mesh("cow.stl"), Err(ReadError::UnknownFormat { .. })));
 }
 
 /// The folder of real meshes, beside a checkout of this project; most readers of it do not have it.
@@ -159,12 +153,7 @@ fn real_files_have_the_counts_of_their_table() {
         let mesh = read_mesh(folder.join(name)).unwrap();
         let diagnosis = mesh.diagnosis();
         println!("{name}: {diagnosis}");
-        let found = [
-            mesh.vertex_count(),
-            diagnosis.used_vertices,
-            diagnosis.faces,
-            diagnosis.edges,
-        ];
+        let found = [mesh.vertex_count(), diagnosis.used_vertices, diagnosis.faces, diagnosis.edges];
         assert_eq!(found, counts, "{name}");
 
         let bad_vertices = diagnosis.non_manifold_vertices.len();
@@ -172,11 +161,7 @@ fn real_files_have_the_counts_of_their_table() {
         assert_eq!(bad_vertices, usize::from(name == "cow.obj"), "{name}");
         let open = ["bunnyhead.obj", "stanford-bunny.obj.gz", "suzanne.obj"];
         assert_eq!(has_boundary, open.contains(&name), "{name}");
-        assert_eq!(
-            diagnosis.non_triangles.is_empty(),
-            name != "suzanne.obj",
-            "{name}"
-        );
+        assert_eq!(diagnosis.non_triangles.is_empty(), name != "suzanne.obj", "{name}");
         assert!(diagnosis.non_manifold_edges.is_empty(), "{name}");
         if name == "suzanne.obj" {
             assert_eq!(diagnosis.connected_components, 3);
@@ -205,9 +190,7 @@ fn the_cow_starts_at_the_reference_cost() {
     }
     for (v, row) in p.neighbours().rows().enumerate() {
         let laplacian = |x: &[[f64; 3]]| {
-            let mean = |axis: usize| {
-                row.iter().map(|&n| x[n as usize][axis]).sum::<f64>() / row.len() as f64
-            };
+            let mean = |axis: usize| row.iter().map(|&n| x[n as usize][axis]).sum::<f64>() / row.len() as f64;
             minus(x[v], [mean(0), mean(1), mean(2)])
         };
         cost += 0.5 * square(minus(laplacian(&x), laplacian(rest)));

@@ -26,16 +26,8 @@ pub(super) struct Line<'a> {
 impl<'a> Lines<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Lines<'a> {
         let byte_order_mark = b"\xef\xbb\xbf";
-        let offset = if bytes.starts_with(byte_order_mark) {
-            3
-        } else {
-            0
-        };
-        Lines {
-            bytes,
-            offset,
-            number: 0,
-        }
+        let offset = if bytes.starts_with(byte_order_mark) { 3 } else { 0 };
+        Lines { bytes, offset, number: 0 }
     }
 
     /// First byte after the line read last.
@@ -50,17 +42,12 @@ impl<'a> Lines<'a> {
 
     /// No words, where the line read last is.
     pub(super) fn no_words(&self) -> Words<'a> {
-        Words {
-            rest: &[],
-            at: self.at(),
-        }
+        Words { rest: &[], at: self.at() }
     }
 
     /// The next line that holds anything but white space, what follows `#` cut off.
     pub(super) fn next_content(&mut self) -> Option<Line<'a>> {
-        self.by_ref()
-            .map(Line::without_comment)
-            .find(|line| !line.text.is_empty())
+        self.by_ref().map(Line::without_comment).find(|line| !line.text.is_empty())
     }
 }
 
@@ -81,10 +68,7 @@ impl<'a> Iterator for Lines<'a> {
         };
         self.offset += length + terminator;
         self.number += 1;
-        Some(Line {
-            number: self.number,
-            text: &rest[..length],
-        })
+        Some(Line { number: self.number, text: &rest[..length] })
     }
 }
 
@@ -96,17 +80,11 @@ impl<'a> Line<'a> {
     pub(super) fn without_comment(self) -> Line<'a> {
         let end = self.text.iter().position(|&byte| byte == b'#');
         let text = &self.text[..end.unwrap_or(self.text.len())];
-        Line {
-            number: self.number,
-            text: text.trim_ascii(),
-        }
+        Line { number: self.number, text: text.trim_ascii() }
     }
 
     pub(super) fn words(self) -> Words<'a> {
-        Words {
-            rest: self.text,
-            at: self.at(),
-        }
+        Words { rest: self.text, at: self.at() }
     }
 }
 
@@ -157,14 +135,8 @@ impl<'a> Words<'a> {
 }
 
 /// The number a word spells.
-pub(super) fn parse_number<T: FromStr>(
-    word: &[u8],
-    at: FilePosition,
-    expected: &str,
-) -> Result<T, Fault> {
-    let number = std::str::from_utf8(word)
-        .ok()
-        .and_then(|word| word.parse().ok());
+pub(super) fn parse_number<T: FromStr>(word: &[u8], at: FilePosition, expected: &str) -> Result<T, Fault> {
+    let number = std::str::from_utf8(word).ok().and_then(|word| word.parse().ok());
     number.ok_or_else(|| Fault::syntax(at, expected, quoted(word)))
 }
 
@@ -173,10 +145,7 @@ pub(super) fn finite(coordinate: f64, at: FilePosition) -> Result<f64, Fault> {
     if coordinate.is_finite() {
         return Ok(coordinate);
     }
-    Err(Fault::NonFinite {
-        at,
-        found: coordinate.to_string(),
-    })
+    Err(Fault::NonFinite { at, found: coordinate.to_string() })
 }
 
 /// A word as errors show it: printable, and cut where it is long.
@@ -193,17 +162,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_line_end() {
-        let lines: Vec<_> = Lines::new(b"\xef\xbb\xbfa\nb\r\nc\rd\n\ne")
-            .map(|line| (line.number, line.text))
-            .collect();
-        let expected: [(usize, &[u8]); 6] = [
-            (1, b"a"),
-            (2, b"b"),
-            (3, b"c"),
-            (4, b"d"),
-            (5, b""),
-            (6, b"e"),
-        ];
+        let lines: Vec<_> = Lines::new(b"\xef\xbb\xbfa\nb\r\nc\rd\n\ne").map(|line| (line.number, line.text)).collect();
+        let expected: [(usize, &[u8]); 6] = [(1, b"a"), (2, b"b"), (3, b"c"), (4, b"d"), (5, b""), (6, b"e")];
         assert_eq!(lines, expected);
     }
 

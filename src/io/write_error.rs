@@ -32,9 +32,6 @@ pub enum WriteError {
 
 impl From<io::Error> for WriteError {
     fn from(source: io::Error) -> WriteError {
-        WriteError::Io {
-            target: "a stream".into(),
-            source,
-        }
+        WriteError::Io { target: "a stream".into(), source }
     }
 }

@@ -46,10 +46,7 @@ pub(super) fn to_file(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<(), WriteError>,
 ) -> Result<(), WriteError> {
-    let named = |source: io::Error| WriteError::Io {
-        target: path.display().to_string(),
-        source,
-    };
+    let named = |source: io::Error| WriteError::Io { target: path.display().to_string(), source };
     let in_file = |error| match error {
         WriteError::Io { source, .. } => named(source),
         other => other,

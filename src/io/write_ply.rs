@@ -25,9 +25,7 @@ pub fn write_ply(
     colours: Option<&[[u8; 3]]>,
     encoding: PlyEncoding,
 ) -> Result<(), WriteError> {
-    to_file(path.as_ref(), |out| {
-        write_ply_to(out, mesh, colours, encoding)
-    })
+    to_file(path.as_ref(), |out| write_ply_to(out, mesh, colours, encoding))
 }
 
 /// Writes a mesh as PLY. Every number reads back as the same number.
@@ -41,10 +39,7 @@ pub fn write_ply_to(
     if let Some(colours) = colours
         && colours.len() != mesh.vertex_count()
     {
-        return Err(WriteError::ColourCount {
-            colours: colours.len(),
-            vertices: mesh.vertex_count(),
-        });
+        return Err(WriteError::ColourCount { colours: colours.len(), vertices: mesh.vertex_count() });
     }
     // One byte holds the corner count of any usual face.
     let is_wide = mesh.faces().any(|face| face.len() > usize::from(u8::MAX));
@@ -81,18 +76,11 @@ fn write_header(
     // Many programs read indices as `int` only, so `uint` just where it is needed; the bytes are the same.
     let is_huge = i32::try_from(mesh.vertex_count()).is_err();
     let index = if is_huge { "uint" } else { "int" };
-    writeln!(
-        out,
-        "property list {count} {index} vertex_indices\nend_header"
-    )?;
+    writeln!(out, "property list {count} {index} vertex_indices\nend_header")?;
     Ok(())
 }
 
-fn write_text(
-    out: &mut impl Write,
-    mesh: &Mesh,
-    colours: Option<&[[u8; 3]]>,
-) -> Result<(), WriteError> {
+fn write_text(out: &mut impl Write, mesh: &Mesh, colours: Option<&[[u8; 3]]>) -> Result<(), WriteError> {
     for (v, [x, y, z]) in mesh.vertices().iter().enumerate() {
         write!(out, "{x:?} {y:?} {z:?}")?;
         if let Some([red, green, blue]) = colours.map(|colours| colours[v]) {
@@ -148,16 +136,8 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("property uchar blue\n"));
         assert!(text.contains("\n0.0 0.0 0.0 255 128 0\n"));
-        let error = write_ply_to(
-            Vec::new(),
-            &quad_cube(),
-            Some(&colours[1..]),
-            PlyEncoding::Ascii,
-        );
-        assert!(matches!(
-            error,
-            Err(WriteError::ColourCount { colours: 7, .. })
-        ));
+        let error = write_ply_to(Vec::new(), &quad_cube(), Some(&colours[1..]), PlyEncoding::Ascii);
+        assert!(matches!(error, Err(WriteError::ColourCount { colours: 7, .. })));
     }
 
     #[test]

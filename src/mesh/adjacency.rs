@@ -28,10 +28,7 @@ impl Adjacency {
                 next[from as usize] += 1;
             }
         }
-        Adjacency {
-            offsets,
-            neighbours,
-        }
+        Adjacency { offsets, neighbours }
     }
 
     /// Neighbours of `vertex`. Panics where there is no such vertex, as indexing a slice does.
@@ -51,9 +48,7 @@ impl Adjacency {
 
     /// The neighbours of each vertex in turn.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[u32]> + Clone {
-        self.offsets
-            .windows(2)
-            .map(|ends| &self.neighbours[ends[0] as usize..ends[1] as usize])
+        self.offsets.windows(2).map(|ends| &self.neighbours[ends[0] as usize..ends[1] as usize])
     }
 
     /// Where each row begins in [`Adjacency::neighbours`], and the end.

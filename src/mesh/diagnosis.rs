@@ -50,27 +50,15 @@ impl fmt::Display for MeshDiagnosis {
         write!(
             out,
             "{} vertices in use, {} edges, {} faces, {} connected component(s), Euler characteristic {}",
-            self.used_vertices,
-            self.edges,
-            self.faces,
-            self.connected_components,
-            self.euler_characteristic
+            self.used_vertices, self.edges, self.faces, self.connected_components, self.euler_characteristic
         )?;
         if self.is_clean() {
             return write!(out, "\n  a closed manifold of triangles");
         }
         finding(out, "faces without area", &self.degenerate_faces)?;
         finding(out, "faces that are not triangles", &self.non_triangles)?;
-        finding(
-            out,
-            "edges with more than two faces",
-            &self.non_manifold_edges,
-        )?;
-        finding(
-            out,
-            "vertices whose faces are not one fan",
-            &self.non_manifold_vertices,
-        )?;
+        finding(out, "edges with more than two faces", &self.non_manifold_edges)?;
+        finding(out, "vertices whose faces are not one fan", &self.non_manifold_vertices)?;
         finding(out, "boundary edges", &self.boundary_edges)?;
         finding(out, "vertices that no face uses", &self.unused_vertices)
     }
@@ -118,8 +106,7 @@ impl Mesh {
             non_manifold_vertices: self.non_manifold_vertices(),
             boundary_edges: edges_where(|faces| faces == 1),
             connected_components: self.connected_components(&table) - unused_vertices.len(),
-            euler_characteristic: used_vertices as i64 - table.edges().len() as i64
-                + self.face_count() as i64,
+            euler_characteristic: used_vertices as i64 - table.edges().len() as i64 + self.face_count() as i64,
             unused_vertices,
         }
     }
@@ -132,9 +119,7 @@ impl Mesh {
         }
         // Coordinates are rounded to eps times their size, which moves a side, and so the area, by that much.
         let origin = self.vertices[face[0] as usize];
-        let spokes = face
-            .iter()
-            .map(|&v| distance(self.vertices[v as usize], origin));
+        let spokes = face.iter().map(|&v| distance(self.vertices[v as usize], origin));
         let extent = spokes.fold(0.0, f64::max);
         let size = origin.iter().fold(extent, |size, c| size.max(c.abs()));
         // Written so that an area that is not a number counts as degenerate.
@@ -200,10 +185,7 @@ struct Forest {
 
 impl Forest {
     fn new(count: usize) -> Forest {
-        Forest {
-            parent: (0..count).collect(),
-            trees: count,
-        }
+        Forest { parent: (0..count).collect(), trees: count }
     }
 
     fn root(&mut self, mut node: usize) -> usize {
@@ -226,9 +208,7 @@ impl Forest {
 /// Indices at which the answer is yes.
 fn indices(answers: impl Iterator<Item = bool>) -> Vec<u32> {
     let numbered = answers.enumerate();
-    numbered
-        .filter_map(|(i, yes)| yes.then_some(i as u32))
-        .collect()
+    numbered.filter_map(|(i, yes)| yes.then_some(i as u32)).collect()
 }
 
 #[cfg(test)]
@@ -242,11 +222,7 @@ mod tests {
         assert!(diagnosis.is_clean());
         assert_eq!(diagnosis.euler_characteristic, 2);
         assert_eq!(diagnosis.connected_components, 1);
-        assert!(
-            diagnosis
-                .to_string()
-                .ends_with("a closed manifold of triangles")
-        );
+        assert!(diagnosis.to_string().ends_with("a closed manifold of triangles"));
     }
 
     #[test]
@@ -256,11 +232,7 @@ mod tests {
         assert_eq!(diagnosis.euler_characteristic, 2);
         assert!(diagnosis.boundary_edges.is_empty());
         assert!(diagnosis.non_manifold_vertices.is_empty());
-        assert!(
-            diagnosis
-                .to_string()
-                .contains("6 faces that are not triangles: 0 1 2 3 ...")
-        );
+        assert!(diagnosis.to_string().contains("6 faces that are not triangles: 0 1 2 3 ..."));
     }
 
     #[test]
@@ -274,13 +246,7 @@ mod tests {
 
     #[test]
     fn three_sheets_at_an_edge() {
-        let points = vec![
-            [0.0, 0.0, 0.0],
-            [0.0, 0.0, 1.0],
-            [1.0, 0.0, 0.0],
-            [0.0, 1.0, 0.0],
-            [-1.0, 0.0, 0.0],
-        ];
+        let points = vec![[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]];
         let mesh = Mesh::from_triangles(points, &[[0, 1, 2], [0, 1, 3], [0, 1, 4]]).unwrap();
         let diagnosis = mesh.diagnosis();
         assert_eq!(diagnosis.non_manifold_edges, [[0, 1]]);
@@ -307,10 +273,7 @@ mod tests {
     fn pieces_are_counted() {
         let one = tetrahedron();
         let points = [one.vertices(), one.vertices()].concat();
-        let faces: Vec<[u32; 3]> = one
-            .triangles()
-            .chain(one.triangles().map(|face| face.map(|v| v + 4)))
-            .collect();
+        let faces: Vec<[u32; 3]> = one.triangles().chain(one.triangles().map(|face| face.map(|v| v + 4))).collect();
         let diagnosis = Mesh::from_triangles(points, &faces).unwrap().diagnosis();
         assert_eq!(diagnosis.connected_components, 2);
         assert_eq!(diagnosis.euler_characteristic, 4);

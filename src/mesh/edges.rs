@@ -61,9 +61,7 @@ impl EdgeTable {
         let start = *self.starts.get(low as usize)? as usize;
         let end = *self.starts.get(low as usize + 1)? as usize;
         let row = &self.edges[start..end];
-        row.binary_search_by_key(&high, |edge| edge[1])
-            .ok()
-            .map(|k| start + k)
+        row.binary_search_by_key(&high, |edge| edge[1]).ok().map(|k| start + k)
     }
 
     /// How many faces lie at each edge: 1 at a boundary, 2 inside a surface, more where sheets meet.
@@ -80,10 +78,7 @@ impl EdgeTable {
 
 /// Each side of each face as `(low, high)`. A repeated corner makes no edge.
 fn edge_uses(mesh: &Mesh) -> impl Iterator<Item = (u32, u32)> + '_ {
-    mesh.faces()
-        .flat_map(sides)
-        .filter(|(a, b)| a != b)
-        .map(|(a, b)| (a.min(b), a.max(b)))
+    mesh.faces().flat_map(sides).filter(|(a, b)| a != b).map(|(a, b)| (a.min(b), a.max(b)))
 }
 
 impl Mesh {
@@ -100,8 +95,7 @@ impl Mesh {
 
     /// Length of each edge in the order of [`Mesh::edges`].
     pub fn edge_lengths(&self) -> Vec<f64> {
-        let length =
-            |&[a, b]: &[u32; 2]| distance(self.vertices[a as usize], self.vertices[b as usize]);
+        let length = |&[a, b]: &[u32; 2]| distance(self.vertices[a as usize], self.vertices[b as usize]);
         self.edges().iter().map(length).collect()
     }
 

@@ -25,9 +25,7 @@ impl Mesh {
 
     /// Area of each face.
     pub fn face_areas(&self) -> Vec<f64> {
-        self.faces()
-            .map(|face| length(self.area_vector(face)))
-            .collect()
+        self.faces().map(|face| length(self.area_vector(face))).collect()
     }
 
     /// Unit normal of each face by the right-hand rule; zero where the face has no area.
@@ -36,18 +34,14 @@ impl Mesh {
             0.0 => [0.0; 3],
             area => divide(vector, area),
         };
-        self.faces()
-            .map(|face| unit(self.area_vector(face)))
-            .collect()
+        self.faces().map(|face| unit(self.area_vector(face))).collect()
     }
 
     pub(super) fn area_vector(&self, face: &[u32]) -> [f64; 3] {
         // Relative to the first corner, so that a small face far from the origin keeps its digits.
         let origin = self.vertices[face[0] as usize];
         let spoke = |v: u32| subtract(self.vertices[v as usize], origin);
-        let doubled = face[1..].windows(2).fold([0.0; 3], |sum, side| {
-            add(sum, cross(spoke(side[0]), spoke(side[1])))
-        });
+        let doubled = face[1..].windows(2).fold([0.0; 3], |sum, side| add(sum, cross(spoke(side[0]), spoke(side[1]))));
         scale(doubled, 0.5)
     }
 
@@ -70,11 +64,7 @@ impl Mesh {
 
     /// What each vertex lacks of a full turn, and which vertices lie on a boundary.
     pub fn angle_defects(&self) -> AngleDefects {
-        let mut defect: Vec<f64> = self
-            .used_vertices()
-            .iter()
-            .map(|&used| if used { TAU } else { 0.0 })
-            .collect();
+        let mut defect: Vec<f64> = self.used_vertices().iter().map(|&used| if used { TAU } else { 0.0 }).collect();
         for (&vertex, angle) in self.corners.iter().zip(self.corner_angles()) {
             defect[vertex as usize] -= angle;
         }
@@ -132,12 +122,7 @@ mod tests {
             assert!(close(defects.defect.iter().sum(), 4.0 * PI));
             assert!(defects.boundary.iter().all(|&b| !b));
         }
-        assert!(
-            tetrahedron()
-                .corner_angles()
-                .iter()
-                .all(|&a| close(a, FRAC_PI_3))
-        );
+        assert!(tetrahedron().corner_angles().iter().all(|&a| close(a, FRAC_PI_3)));
     }
 
     #[test]
@@ -145,9 +130,7 @@ mod tests {
         assert_eq!(bow_tie().angle_defects().boundary, [true; 5]);
         let mut points = bow_tie().vertices().to_vec();
         points.push([9.0; 3]);
-        let defects = Mesh::from_triangles(points, &[[0, 1, 2]])
-            .unwrap()
-            .angle_defects();
+        let defects = Mesh::from_triangles(points, &[[0, 1, 2]]).unwrap().angle_defects();
         assert_eq!(defects.defect[5], 0.0);
         assert!(!defects.boundary[5]);
     }

@@ -31,9 +31,7 @@ pub fn icosphere(level: u32) -> Result<Mesh, IcosphereLevelTooHigh> {
         let middle = midpoint(a, b);
         divide(middle, length(middle))
     };
-    Ok((0..level).fold(icosahedron(), |mesh, _| {
-        split_in_four(&mesh, on_sphere).mesh
-    }))
+    Ok((0..level).fold(icosahedron(), |mesh, _| split_in_four(&mesh, on_sphere).mesh))
 }
 
 /// Twelve vertices (0, s, t g) and its rotations, with s, t = +-1 and g the golden ratio, each divided by its

@@ -19,6 +19,7 @@
 mod adjacency;
 mod diagnosis;
 mod edges;
+pub mod energy;
 mod geometry;
 mod icosphere;
 mod reference_shape;
@@ -66,9 +67,7 @@ pub enum MeshError {
         corners: usize,
     },
     /// The offsets do not cut the corners into faces.
-    #[error(
-        "offset {offset} must start at 0, never fall and end at {corners}, the number of corners"
-    )]
+    #[error("offset {offset} must start at 0, never fall and end at {corners}, the number of corners")]
     BadOffsets {
         /// Index of the first bad offset (or their number, where the last one is missing).
         offset: usize,
@@ -107,36 +106,22 @@ pub struct Mesh {
 
 impl Mesh {
     /// A mesh from flat faces: `offsets` starts at 0, ends at `corners.len()` and has one entry more than faces.
-    pub fn new(
-        vertices: Vec<[f64; 3]>,
-        offsets: Vec<u32>,
-        corners: Vec<u32>,
-    ) -> Result<Mesh, MeshError> {
+    pub fn new(vertices: Vec<[f64; 3]>, offsets: Vec<u32>, corners: Vec<u32>) -> Result<Mesh, MeshError> {
         check_count("vertices", vertices.len())?;
         check_count("corners", corners.len())?;
         check_offsets(&offsets, corners.len())?;
-        let mesh = Mesh {
-            vertices,
-            offsets,
-            corners,
-        };
+        let mesh = Mesh { vertices, offsets, corners };
         mesh.check_faces()?;
         Ok(mesh)
     }
 
     /// A mesh of triangles.
-    pub fn from_triangles(
-        vertices: Vec<[f64; 3]>,
-        triangles: &[[u32; 3]],
-    ) -> Result<Mesh, MeshError> {
+    pub fn from_triangles(vertices: Vec<[f64; 3]>, triangles: &[[u32; 3]]) -> Result<Mesh, MeshError> {
         Mesh::from_faces(vertices, triangles)
     }
 
     /// A mesh of polygons, given one by one.
-    pub fn from_faces<F: AsRef<[u32]>>(
-        vertices: Vec<[f64; 3]>,
-        faces: &[F],
-    ) -> Result<Mesh, MeshError> {
+    pub fn from_faces<F: AsRef<[u32]>>(vertices: Vec<[f64; 3]>, faces: &[F]) -> Result<Mesh, MeshError> {
         let count = faces.iter().map(|face| face.as_ref().len()).sum();
         check_count("corners", count)?;
         let mut offsets = Vec::with_capacity(faces.len() + 1);
@@ -152,11 +137,7 @@ impl Mesh {
     /// Triangles that are valid by construction, unchecked in release builds.
     fn from_valid_triangles(vertices: Vec<[f64; 3]>, corners: Vec<u32>) -> Mesh {
         let offsets = (0..=corners.len() as u32).step_by(3).collect();
-        let mesh = Mesh {
-            vertices,
-            offsets,
-            corners,
-        };
+        let mesh = Mesh { vertices, offsets, corners };
         debug_assert_eq!(mesh.check_faces(), Ok(()));
         mesh
     }
@@ -164,16 +145,9 @@ impl Mesh {
     /// The same faces with other positions, for instance those an optimisation found.
     pub fn with_vertices(&self, vertices: Vec<[f64; 3]>) -> Result<Mesh, MeshError> {
         if vertices.len() != self.vertices.len() {
-            return Err(MeshError::VertexCount {
-                expected: self.vertices.len(),
-                found: vertices.len(),
-            });
+            return Err(MeshError::VertexCount { expected: self.vertices.len(), found: vertices.len() });
         }
-        Ok(Mesh {
-            vertices,
-            offsets: self.offsets.clone(),
-            corners: self.corners.clone(),
-        })
+        Ok(Mesh { vertices, offsets: self.offsets.clone(), corners: self.corners.clone() })
     }
 
     /// Vertex positions.
@@ -208,33 +182,22 @@ impl Mesh {
 
     /// The corners of each face in turn.
     pub fn faces(&self) -> impl ExactSizeIterator<Item = &[u32]> + Clone {
-        self.offsets
-            .windows(2)
-            .map(|ends| &self.corners[ends[0] as usize..ends[1] as usize])
+        self.offsets.windows(2).map(|ends| &self.corners[ends[0] as usize..ends[1] as usize])
     }
 
     /// Triangles; a larger polygon becomes a fan about its first corner (right for convex ones).
     pub fn triangles(&self) -> impl Iterator<Item = [u32; 3]> + Clone {
-        self.faces()
-            .flat_map(|face| face[1..].windows(2).map(|side| [face[0], side[0], side[1]]))
+        self.faces().flat_map(|face| face[1..].windows(2).map(|side| [face[0], side[0], side[1]]))
     }
 
     fn check_faces(&self) -> Result<(), MeshError> {
         let vertices = self.vertices.len();
         for (face, corners) in self.faces().enumerate() {
             if corners.len() < 3 {
-                return Err(MeshError::TooFewCorners {
-                    face,
-                    corners: corners.len(),
-                });
+                return Err(MeshError::TooFewCorners { face, corners: corners.len() });
             }
             if let Some(corner) = corners.iter().position(|&v| v as usize >= vertices) {
-                return Err(MeshError::CornerOutOfRange {
-                    face,
-                    corner,
-                    index: corners[corner],
-                    vertices,
-                });
+                return Err(MeshError::CornerOutOfRange { face, corner, index: corners[corner], vertices });
             }
         }
         Ok(())
@@ -282,19 +245,8 @@ mod tests {
             "face 1, corner 2: vertex 3 does not exist, the mesh has 3 vertices (indices count from 0)"
         );
         let error = Mesh::from_faces(points.clone(), &[vec![0, 1]]).unwrap_err();
-        assert_eq!(
-            error,
-            MeshError::TooFewCorners {
-                face: 0,
-                corners: 2
-            }
-        );
-        for (offsets, offset) in [
-            (vec![], 0),
-            (vec![1, 3], 0),
-            (vec![0, 3, 2], 2),
-            (vec![0, 2], 1),
-        ] {
+        assert_eq!(error, MeshError::TooFewCorners { face: 0, corners: 2 });
+        for (offsets, offset) in [(vec![], 0), (vec![1, 3], 0), (vec![0, 3, 2], 2), (vec![0, 2], 1)] {
             let error = Mesh::new(points.clone(), offsets, vec![0, 1, 2]).unwrap_err();
             assert_eq!(error, MeshError::BadOffsets { offset, corners: 3 });
         }

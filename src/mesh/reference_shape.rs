@@ -23,9 +23,7 @@ pub fn reference_shape(mesh: &Mesh) -> Result<Mesh, NoReferenceShape> {
     let scale = match shape.mean_edge_length() {
         Some(length) if length > 0.0 && length.is_finite() => length,
         _ => {
-            return Err(NoReferenceShape {
-                edges: shape.edges().len(),
-            });
+            return Err(NoReferenceShape { edges: shape.edges().len() });
         }
     };
     let sum = shape.vertices.iter().copied().fold([0.0; 3], add);
@@ -58,11 +56,7 @@ mod tests {
     #[test]
     fn normalised_means_centred_and_unit_edges() {
         let mesh = icosphere(2).unwrap();
-        let moved: Vec<_> = mesh
-            .vertices()
-            .iter()
-            .map(|&v| add(scale(v, 7.0), [1.0, 2.0, 3.0]))
-            .collect();
+        let moved: Vec<_> = mesh.vertices().iter().map(|&v| add(scale(v, 7.0), [1.0, 2.0, 3.0])).collect();
         let shape = reference_shape(&mesh.with_vertices(moved).unwrap()).unwrap();
         // A plain sum of 480 lengths may be off by 480 half units in the last place: 5e-14.
         let error = shape.mean_edge_length().unwrap() - 1.0;
@@ -86,10 +80,8 @@ mod tests {
         let x = deformed_start(p.vertices());
         let mean_radius = p.vertices().iter().map(|&v| length(v)).sum::<f64>() / 42.0;
         let radius = 1.1 * mean_radius;
-        let sphere: f64 = edge_residuals(&p, &x, 0.0, 1.0)
-            .chain(x.iter().map(|&v| length(v) - radius))
-            .map(|r| 0.5 * r * r)
-            .sum();
+        let sphere: f64 =
+            edge_residuals(&p, &x, 0.0, 1.0).chain(x.iter().map(|&v| length(v) - radius)).map(|r| 0.5 * r * r).sum();
         assert!((radius / 1.8891140758874874 - 1.0).abs() < 1e-13);
         assert!((sphere / 6.255803395123327 - 1.0).abs() < 1e-12);
 
@@ -106,12 +98,7 @@ mod tests {
         assert!(((curved + stretched) / 6.158047791259413 - 1.0).abs() < 1e-12);
     }
 
-    fn edge_residuals(
-        p: &Mesh,
-        x: &[[f64; 3]],
-        relative: f64,
-        absolute: f64,
-    ) -> impl Iterator<Item = f64> {
+    fn edge_residuals(p: &Mesh, x: &[[f64; 3]], relative: f64, absolute: f64) -> impl Iterator<Item = f64> {
         let edges = p.edges();
         edges.into_iter().map(move |[a, b]| {
             let (a, b) = (a as usize, b as usize);

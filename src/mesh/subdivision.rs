@@ -42,10 +42,7 @@ pub struct Subdivision {
 pub fn subdivide(mesh: &Mesh) -> Result<Subdivision, SubdivideError> {
     for (face, corners) in mesh.faces().enumerate() {
         let &[a, b, c] = corners else {
-            return Err(SubdivideError::NotATriangle {
-                face,
-                corners: corners.len(),
-            });
+            return Err(SubdivideError::NotATriangle { face, corners: corners.len() });
         };
         if a == b || b == c || c == a {
             return Err(SubdivideError::RepeatedCorner { face });
@@ -58,20 +55,12 @@ pub fn subdivide(mesh: &Mesh) -> Result<Subdivision, SubdivideError> {
 }
 
 /// The split itself, for distinct triangles, with `between` making the new vertex of an edge.
-pub(super) fn split_in_four(
-    mesh: &Mesh,
-    between: impl Fn([f64; 3], [f64; 3]) -> [f64; 3],
-) -> Subdivision {
+pub(super) fn split_in_four(mesh: &Mesh, between: impl Fn([f64; 3], [f64; 3]) -> [f64; 3]) -> Subdivision {
     let table = mesh.edge_table();
     let coarse = mesh.vertex_count();
     let mut vertices = Vec::with_capacity(coarse + table.edges().len());
     vertices.extend_from_slice(&mesh.vertices);
-    vertices.extend(
-        table
-            .edges()
-            .iter()
-            .map(|&[a, b]| between(mesh.vertices[a as usize], mesh.vertices[b as usize])),
-    );
+    vertices.extend(table.edges().iter().map(|&[a, b]| between(mesh.vertices[a as usize], mesh.vertices[b as usize])));
 
     let middle = |a, b| table.find(a, b).map(|edge| (coarse + edge) as u32);
     let mut corners = Vec::with_capacity(4 * mesh.corners.len());
@@ -83,10 +72,7 @@ pub(super) fn split_in_four(
         };
         corners.extend([a, ab, ca, ab, b, bc, ca, bc, c, ab, bc, ca]);
     }
-    Subdivision {
-        mesh: Mesh::from_valid_triangles(vertices, corners),
-        parents: table.edges().to_vec(),
-    }
+    Subdivision { mesh: Mesh::from_valid_triangles(vertices, corners), parents: table.edges().to_vec() }
 }
 
 #[cfg(test)]
@@ -126,17 +112,8 @@ mod tests {
 
     #[test]
     fn only_triangles() {
-        assert_eq!(
-            subdivide(&quad_cube()),
-            Err(SubdivideError::NotATriangle {
-                face: 0,
-                corners: 4
-            })
-        );
+        assert_eq!(subdivide(&quad_cube()), Err(SubdivideError::NotATriangle { face: 0, corners: 4 }));
         let folded = Mesh::from_triangles(vec![[0.0; 3]; 2], &[[0, 1, 0]]).unwrap();
-        assert_eq!(
-            subdivide(&folded),
-            Err(SubdivideError::RepeatedCorner { face: 0 })
-        );
+        assert_eq!(subdivide(&folded), Err(SubdivideError::RepeatedCorner { face: 0 }));
     }
 }

@@ -39,20 +39,8 @@ impl Mesh {
             }
         }
         let corners = self.corners.iter().map(|&v| number[v as usize]).collect();
-        let new_index = used
-            .iter()
-            .zip(&number)
-            .map(|(&is_used, &new)| is_used.then_some(new))
-            .collect();
-        UsedVertices {
-            mesh: Mesh {
-                vertices,
-                offsets: self.offsets.clone(),
-                corners,
-            },
-            old_index,
-            new_index,
-        }
+        let new_index = used.iter().zip(&number).map(|(&is_used, &new)| is_used.then_some(new)).collect();
+        UsedVertices { mesh: Mesh { vertices, offsets: self.offsets.clone(), corners }, old_index, new_index }
     }
 }
 
@@ -64,18 +52,12 @@ mod tests {
     fn unused_vertices_go_and_the_maps_agree() {
         let points = (0..6).map(|i| [f64::from(i); 3]).collect();
         let mesh = Mesh::from_triangles(points, &[[5, 1, 2]]).unwrap();
-        assert_eq!(
-            mesh.used_vertices(),
-            [false, true, true, false, false, true]
-        );
+        assert_eq!(mesh.used_vertices(), [false, true, true, false, false, true]);
         let part = mesh.without_unused_vertices();
         assert_eq!(part.mesh.vertices(), [[1.0; 3], [2.0; 3], [5.0; 3]]);
         assert_eq!(part.mesh.face(0), [2, 0, 1]);
         assert_eq!(part.old_index, [1, 2, 5]);
-        assert_eq!(
-            part.new_index,
-            [None, Some(0), Some(1), None, None, Some(2)]
-        );
+        assert_eq!(part.new_index, [None, Some(0), Some(1), None, None, Some(2)]);
         assert_eq!(part.mesh.without_unused_vertices().mesh, part.mesh);
     }
 }

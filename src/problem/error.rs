@@ -30,7 +30,9 @@ pub enum ProblemError {
         value: f64,
     },
     /// A block id of another problem, or an index past the last block.
-    #[error("residual block {residual_block}: argument {argument} is parameter block {block}, but there are only {blocks}")]
+    #[error(
+        "residual block {residual_block}: argument {argument} is parameter block {block}, but there are only {blocks}"
+    )]
     UnknownBlock {
         /// Index of the residual block; in a batch, of its row.
         residual_block: usize,
@@ -66,7 +68,9 @@ pub enum ProblemError {
         residual_block: usize,
     },
     /// A block that no residual of the function depends on.
-    #[error("residual block {residual_block} does not depend on its argument {argument} (parameter block {block}); leave it out")]
+    #[error(
+        "residual block {residual_block} does not depend on its argument {argument} (parameter block {block}); leave it out"
+    )]
     IgnoredBlock {
         /// Index of the residual block.
         residual_block: usize,
@@ -82,7 +86,9 @@ pub enum ProblemError {
         residual_block: usize,
     },
     /// A function that returned more or fewer residuals than before.
-    #[error("residual block {residual_block}: the function returned {found} residuals, but {expected} for the first instance")]
+    #[error(
+        "residual block {residual_block}: the function returned {found} residuals, but {expected} for the first instance"
+    )]
     ResidualCount {
         /// Index of the residual block.
         residual_block: usize,

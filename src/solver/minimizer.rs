@@ -277,7 +277,8 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             return Some((Termination::MaxIterations, message));
         }
         if self.options.max_time.is_some_and(|limit| self.start.elapsed() >= limit) {
-            let message = format!("{} ({:.3} s)", Termination::TimeLimit.describe(), self.start.elapsed().as_secs_f64());
+            let message =
+                format!("{} ({:.3} s)", Termination::TimeLimit.describe(), self.start.elapsed().as_secs_f64());
             return Some((Termination::TimeLimit, message));
         }
         let cancelled = self.options.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));

@@ -136,10 +136,14 @@ impl SolverOptions {
             ("forcing", self.forcing),
         ];
         // Written so that a NaN fails too.
-        if let Some(&(option, value)) = at_least_zero.iter().find(|(_, value)| value.partial_cmp(&0.0).is_none_or(|o| o.is_lt())) {
+        if let Some(&(option, value)) =
+            at_least_zero.iter().find(|(_, value)| value.partial_cmp(&0.0).is_none_or(|o| o.is_lt()))
+        {
             return Err(SolveError::Option { option, value, requirement: "0 or more" });
         }
-        if let Some(&(option, value)) = positive.iter().find(|(_, value)| value.partial_cmp(&0.0).is_none_or(|o| o.is_le())) {
+        if let Some(&(option, value)) =
+            positive.iter().find(|(_, value)| value.partial_cmp(&0.0).is_none_or(|o| o.is_le()))
+        {
             return Err(SolveError::Option { option, value, requirement: "more than 0" });
         }
         Ok(())

@@ -178,8 +178,7 @@ impl<'a> Refinement<'a> {
         // The components of a block move together: the block takes the colours of its components and hands them its own.
         for (&(block, component), &entity) in &self.parameters {
             let block = self.first_block + block as usize;
-            self.context[block] =
-                self.context[block].wrapping_add(mix(self.colours[entity], u64::from(component)));
+            self.context[block] = self.context[block].wrapping_add(mix(self.colours[entity], u64::from(component)));
         }
         for block in self.first_block..self.colours.len() {
             self.colours[block] = mix(self.colours[block], self.context[block]);

@@ -3,9 +3,7 @@
 use super::{Value, graph::with_graph, op::Op};
 use std::cmp::Ordering;
 use std::iter::{Product, Sum};
-use std::ops::{
-    Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Rem, RemAssign, Sub, SubAssign,
-};
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Rem, RemAssign, Sub, SubAssign};
 
 macro_rules! binary {
     ($trait:ident, $method:ident, $assign_trait:ident, $assign_method:ident, $op:ident) => {

@@ -117,14 +117,14 @@ pub(super) fn run(
                                 *number = x[(start + component) as usize];
                             }
                         }),
-                        Instruction::Datum { to, column } => registers.write(to, |_, lane| {
-                            match &table.data[column as usize] {
+                        Instruction::Datum { to, column } => {
+                            registers.write(to, |_, lane| match &table.data[column as usize] {
                                 Column::Varying(numbers) => {
                                     lane[..lanes].copy_from_slice(&numbers[first..first + lanes]);
                                 }
                                 Column::Uniform(number) => lane.fill(*number),
-                            }
-                        }),
+                            })
+                        }
                         Instruction::Apply { op, to, args } => registers.apply(op, to, args),
                         Instruction::Output { from, output } => {
                             let lane = &registers.lanes[from as usize][..lanes];
