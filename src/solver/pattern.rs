@@ -15,8 +15,6 @@ pub(super) struct Term {
 /// The block of JᵀJ that one instance adds to for the parameter blocks `row` and `column` of its list.
 #[derive(Debug, Default)]
 pub(super) struct PairPattern {
-    /// Entries of the block, column-major.
-    pub size: usize,
     /// (target, number): the part that never changes.
     pub constant: Vec<(u32, f64)>,
     /// Terms with one stored number: (target, number, factor).
@@ -34,8 +32,8 @@ impl PairPattern {
         self.linear.is_empty() && self.quadratic.is_empty()
     }
 
-    fn new(terms: Vec<Term>, size: usize) -> Self {
-        let mut pattern = PairPattern { size, ..PairPattern::default() };
+    fn new(terms: Vec<Term>) -> Self {
+        let mut pattern = PairPattern::default();
         for term in terms {
             match (term.left, term.right) {
                 (None, None) => match pattern.constant.iter_mut().find(|(target, _)| *target == term.target) {
@@ -94,7 +92,7 @@ impl GroupPattern {
         }
         let mut pairs = Vec::with_capacity(sizes.len() * sizes.len());
         for (row, &height) in slots.iter().zip(sizes) {
-            for (column, &width) in slots.iter().zip(sizes) {
+            for column in &slots {
                 let mut terms = Vec::new();
                 for left in &row.entries {
                     for right in column.entries.iter().filter(|right| right.residual == left.residual) {
@@ -106,7 +104,7 @@ impl GroupPattern {
                         });
                     }
                 }
-                pairs.push(PairPattern::new(terms, (height * width) as usize));
+                pairs.push(PairPattern::new(terms));
             }
         }
         GroupPattern { slots, pairs }

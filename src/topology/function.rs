@@ -44,7 +44,7 @@ struct Extractor<'g> {
 
 impl<'g> Extractor<'g> {
     fn new(graph: &'g Graph, start: usize, parameters: usize) -> Self {
-        Extractor { graph, start, parameters, seen: vec![(0, 0); graph.order.len() - start], residual: 0 }
+        Extractor { graph, start, parameters, seen: vec![(0, 0); graph.order.len().saturating_sub(start)], residual: 0 }
     }
 
     fn position(&self, value: Value) -> Result<Option<usize>, ValueError> {

@@ -172,7 +172,7 @@ impl Tracer {
             for &output in &self.outputs {
                 self.primals.push(graph.primal(output));
             }
-            let operands: Vec<Value> = recording.guards.iter().flat_map(|&Guard { a, b, .. }| [a, b]).collect();
+            let operands: Vec<Value> = recording.guards.iter().flat_map(|&Guard { a, b }| [a, b]).collect();
             self.guards.clear();
             if !operands.is_empty() {
                 self.lifter.lift(graph, frame, &operands, &mut self.guards, &mut self.guard_data)?;
@@ -203,7 +203,8 @@ impl Lifter {
         expression: &mut Expression,
         numbers: &mut Vec<f64>,
     ) -> Result<(), ValueError> {
-        let nodes = &graph.order[start..];
+        // A function that cleared the graph leaves nothing here; its values are then found to be stale.
+        let nodes = graph.order.get(start..).unwrap_or(&[]);
         let parameters = offsets[offsets.len() - 1] as usize;
         let position = |value: Value| -> Result<Option<usize>, ValueError> {
             match graph.position(value)? {

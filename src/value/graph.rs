@@ -36,7 +36,6 @@ impl Node {
 pub(crate) struct Guard {
     pub a: Value,
     pub b: Value,
-    pub outcome: Option<Ordering>,
 }
 
 /// What is remembered while a residual function runs, beside its nodes.
@@ -143,7 +142,7 @@ impl Graph {
         if let Some(recording) = &mut self.recording
             && !(a.is_constant() && b.is_constant())
         {
-            recording.guards.push(Guard { a, b, outcome });
+            recording.guards.push(Guard { a, b });
         }
         outcome
     }

@@ -14,6 +14,7 @@
 //! | `select(c, a, b)` | the derivative of the chosen branch; 0 for `c` |
 //! | `sqrt` | `sqrt'(0) = ∞`; `safe_sqrt` has derivative 0 there |
 //! | `powf(a, b)` | `∂b = 0` for `a ≤ 0` |
+//! | `hypot(0, 0)`, `atan2(0, 0)` | NaN: there is no direction, and the solver reports the residual |
 //! | `rem(a, b)` | `∂a = 1`, `∂b = −trunc(a / b)` |
 
 /// Makes the enumeration and its look-ups from the rows `variant, arity, name, domain, description`.

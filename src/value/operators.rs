@@ -128,6 +128,18 @@ impl PartialOrd<f64> for Value {
     }
 }
 
+impl PartialEq<Value> for f64 {
+    fn eq(&self, other: &Value) -> bool {
+        Value::constant(*self) == *other
+    }
+}
+
+impl PartialOrd<Value> for f64 {
+    fn partial_cmp(&self, other: &Value) -> Option<Ordering> {
+        Value::constant(*self).partial_cmp(other)
+    }
+}
+
 /// Adds from the left; the sum of nothing is the constant 0.
 impl Sum for Value {
     fn sum<I: Iterator<Item = Value>>(values: I) -> Value {
