@@ -23,21 +23,31 @@ impl CompileStatistics {
     }
 }
 
-type Bucket = Vec<Arc<Kernel>>;
+/// The cache is emptied when it holds this many kernels: a process that states new literals for ever must not grow for ever.
+const KEPT: usize = 4096;
 
-static KERNELS: LazyLock<Mutex<FxHashMap<u128, Bucket>>> = LazyLock::new(Mutex::default);
+#[derive(Default)]
+struct Cache {
+    kernels: FxHashMap<u128, Vec<Arc<Kernel>>>,
+    count: usize,
+}
+
+static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
 
 /// The kernel of a topology with these literals, and whether it was there already.
 pub(crate) fn compile(topology: &Topology, literals: &[Option<f64>]) -> (Arc<Kernel>, bool) {
     let bits = |literals: &[Option<f64>]| literals.iter().map(|l| l.map(f64::to_bits)).collect::<Vec<_>>();
-    let mut kernels = KERNELS.lock().unwrap_or_else(PoisonError::into_inner);
-    let bucket = kernels.entry(topology.hash).or_default();
+    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     let wanted = bits(literals);
     let same = |k: &&Arc<Kernel>| k.topology.expression == topology.expression && bits(&k.literals) == wanted;
-    if let Some(kernel) = bucket.iter().find(same) {
+    if let Some(kernel) = cache.kernels.get(&topology.hash).and_then(|bucket| bucket.iter().find(same)) {
         return (kernel.clone(), true);
     }
+    if cache.count >= KEPT {
+        *cache = Cache::default();
+    }
     let kernel = Arc::new(Kernel::new(topology.clone(), literals.to_vec()));
-    bucket.push(kernel.clone());
+    cache.kernels.entry(topology.hash).or_default().push(kernel.clone());
+    cache.count += 1;
     (kernel, false)
 }

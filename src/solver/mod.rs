@@ -22,7 +22,7 @@ pub use error::SolveError;
 pub use options::{LinearSolverKind, Precision, SolverOptions};
 pub use report::{GroupSummary, IterationRecord, SolverReport, StageTimes, Termination};
 
-pub(crate) use normal_equations::NormalEquations;
+pub use normal_equations::NormalEquations;
 
 use crate::problem::Problem;
 use std::ops::ControlFlow;

@@ -23,7 +23,7 @@ struct Contribution {
 }
 
 /// Normal equations of a compiled problem.
-pub(crate) struct NormalEquations {
+pub struct NormalEquations {
     /// JᵀJ over the free blocks, without damping.
     pub matrix: BlockMatrix,
     /// Jᵀr.
@@ -49,6 +49,9 @@ const TASK: usize = 2048;
 
 impl NormalEquations {
     /// Works out the structure for the blocks of `parameters` that are not fixed.
+    ///
+    /// # Errors
+    /// [`LinearError::TooLarge`] past 2³² blocks.
     pub fn new(problem: &CompiledProblem, parameters: &Parameters) -> Result<Self, LinearError> {
         let reduction = Reduction::new(parameters);
         let patterns: Vec<GroupPattern> = problem.groups.iter().map(|group| GroupPattern::new(&group.kernel)).collect();
@@ -86,6 +89,18 @@ impl NormalEquations {
             + contributions * size_of::<Contribution>()
             + (self.variable.len() + self.variable_ends.len() + self.slot_ends.len()) * size_of::<u32>()
             + (self.base.len() + self.gradient.len()) * size_of::<f64>()
+    }
+
+    /// Bytes that [`NormalEquations::refill`] cannot but touch: the variable blocks and the constants they start from, the
+    /// gradient, residuals and stored Jacobian, and the plan.
+    pub fn refill_bytes(&self, problem: &CompiledProblem) -> usize {
+        let value_ptr = self.matrix.structure().value_ptr();
+        let variable = self.variable.iter().map(|&k| value_ptr[k as usize + 1] - value_ptr[k as usize]).sum::<usize>();
+        let numbers = variable + self.base.len() + self.gradient.len() + problem.residuals() + problem.stored();
+        let contributions = self.contributions.len() + self.slot_contributions.len();
+        numbers * size_of::<f64>()
+            + contributions * size_of::<Contribution>()
+            + (self.variable.len() + self.variable_ends.len() + self.slot_ends.len()) * size_of::<u32>()
     }
 
     /// Finds the contributions to each block; what is constant goes into the matrix or the base right away.

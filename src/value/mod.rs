@@ -192,6 +192,3 @@ impl Default for Value {
         Value::ZERO
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,83 @@
+//! The CPU path on `smooth`, stage by stage: trace, compile, evaluate, fill the normal equations, factor and solve.
+//!
+//! `cargo bench --bench cpu` (all levels), `cargo bench --bench cpu -- smooth/6` (one). Everything runs on one thread but what says
+//! otherwise. `stream` reads and writes as many bytes as refilling the normal equations must touch: the floor to compare with.
+
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use isograd::linear::{LinearSolver, SparseCholesky, Stopping};
+use isograd::mesh::energy::{Energy, MeshProblem, Tracing};
+use isograd::mesh::icosphere;
+use isograd::solver::NormalEquations;
+use std::hint::black_box;
+use std::time::Duration;
+
+const LEVELS: [u32; 3] = [4, 5, 6];
+
+fn pool(threads: usize) -> rayon::ThreadPool {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads")
+}
+
+fn smooth(criterion: &mut Criterion) {
+    for level in LEVELS {
+        let mesh = icosphere(level).expect("a level the generator knows");
+        let stated = MeshProblem::new(Energy::Smooth, &mesh).expect("an icosphere has edges");
+        let problem = &stated.problem;
+        let compiled = problem.compile().expect("residuals");
+        let x = problem.parameters().values().to_vec();
+        let mut evaluation = compiled.new_evaluation();
+
+        let mut group = criterion.benchmark_group(format!("smooth/{level}"));
+        group.sampling_mode(SamplingMode::Flat).sample_size(10).measurement_time(Duration::from_secs(3));
+        group.throughput(Throughput::Elements(compiled.residuals() as u64));
+        group.bench_function("trace each block", |b| {
+            b.iter(|| MeshProblem::with_tracing(Energy::Smooth, &mesh, Tracing::EachBlock));
+        });
+        group.bench_function("trace by template", |b| {
+            b.iter(|| MeshProblem::new(Energy::Smooth, &mesh));
+        });
+        group.bench_function("compile", |b| b.iter(|| problem.compile()));
+        for threads in [1, 2] {
+            let pool = pool(threads);
+            let id = |name: &str| BenchmarkId::new(name, format!("{threads} threads"));
+            group.bench_function(id("residuals"), |b| {
+                b.iter(|| pool.install(|| compiled.evaluate_residuals(&x, &mut evaluation)));
+            });
+            group.bench_function(id("residuals and Jacobian"), |b| {
+                b.iter(|| pool.install(|| compiled.linearize(&x, &mut evaluation)));
+            });
+        }
+
+        let mut equations = NormalEquations::new(&compiled, problem.parameters()).expect("a small problem");
+        for threads in [1, 2] {
+            let pool = pool(threads);
+            group.bench_function(BenchmarkId::new("normal equations", format!("{threads} threads")), |b| {
+                b.iter(|| pool.install(|| equations.refill(&compiled, &evaluation)));
+            });
+        }
+        group.bench_function("stream: bytes the normal equations touch", |b| {
+            let touched = equations.refill_bytes(&compiled) / size_of::<f64>() / 2;
+            let (source, mut target) = (vec![1.0; touched], vec![0.0; touched]);
+            b.iter(|| black_box(&mut target).copy_from_slice(black_box(&source)));
+        });
+
+        let damping = vec![1e-4; equations.scalars()];
+        let mut solution = vec![0.0; equations.scalars()];
+        for threads in [1, 2] {
+            let pool = pool(threads);
+            let mut solver = SparseCholesky::new();
+            solver.analyze(equations.matrix.structure()).expect("an analysis");
+            group.bench_function(BenchmarkId::new("factor and solve", format!("{threads} threads")), |b| {
+                let stop = Stopping::default();
+                b.iter(|| {
+                    pool.install(|| {
+                        solver.solve(&equations.matrix, &damping, &equations.gradient, &mut solution, &stop)
+                    })
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, smooth);
+criterion_main!(benches);
