@@ -64,7 +64,7 @@ fn smooth(criterion: &mut Criterion) {
         let mut solution = vec![0.0; equations.scalars()];
         for threads in [1, 2] {
             let pool = pool(threads);
-            let mut solver = SparseCholesky::new();
+            let mut solver = SparseCholesky::default();
             solver.analyze(equations.matrix.structure()).expect("an analysis");
             group.bench_function(BenchmarkId::new("factor and solve", format!("{threads} threads")), |b| {
                 let stop = Stopping::default();

@@ -1,4 +1,34 @@
 //! Scalar automatic differentiation that batches residuals of one shape into one kernel, and nonlinear least squares on top.
+//!
+//! Write a residual as ordinary scalar Rust over [`Value`] (or nalgebra vectors of them). isograd records it as an expression graph,
+//! recognises residuals of the same *topology*, differentiates and compiles each topology once to a kernel that runs over all its
+//! instances, and minimises ½ Σ ‖rᵢ‖² by Levenberg-Marquardt.
+//!
+//! ```
+//! use isograd::{Problem, SolverOptions};
+//!
+//! // A chain of points in the plane: neighbours 1 apart, both ends held.
+//! let mut problem = Problem::new();
+//! let points: Vec<_> =
+//!     (0..5).map(|k| problem.add_parameter_block(&[0.5 * f64::from(k), 0.1 * f64::from(k * (4 - k))])).collect::<Result<_, _>>()?;
+//! problem.fix(points[0])?;
+//! problem.fix(points[4])?;
+//! for pair in points.windows(2) {
+//!     problem.add_residual(pair, |x| (x.vector::<2>(0) - x.vector::<2>(1)).norm() - 1.0)?;
+//! }
+//!
+//! let report = problem.solve(&SolverOptions::default())?;
+//! assert!(report.termination.is_converged() && report.final_cost < 1e-12);
+//! assert_eq!(report.compile.kernels, 1);
+//! println!("{report}");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The stages
+//!
+//! Data flow one way: [`value`] → [`topology`] → [`program`] → [`kernel`] → [`backend`], and [`problem`] → [`solver`] with
+//! [`linear`]. [`mesh`] and [`io`] hold triangle meshes, their files and ready-made energies. `docs/architecture.md` explains the
+//! design.
 
 pub mod backend;
 pub mod io;
@@ -16,3 +46,8 @@ pub use problem::{BlockId, CompiledResiduals, Problem, ProblemError, Table};
 pub use solver::{IterationRecord, LinearSolverKind, Precision, SolveError, SolverOptions, SolverReport, Termination};
 pub use topology::{Blocks, Residuals};
 pub use value::{Value, ValueError};
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

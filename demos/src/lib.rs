@@ -1,2 +1,27 @@
-//! x
+//! Demos of isograd.
+//!
+//! The command line ([`cli`]) names a subcommand, each a file of [`command`]. One that solves goes problem → [`run`] (options,
+//! progress bar) → report → [`output`] (files, pictures, the JSON line):
+//!
+//! | module | what |
+//! |---|---|
+//! | [`cli`] | every option, with its documentation |
+//! | [`command`] | one file a subcommand |
+//! | [`optimize`] | what `icosphere` and `mesh` share: minimise the energy of a mesh and show it |
+//! | [`inspection`] | what `inspect` shows of a group |
+//! | [`run`] | solver options from the command line, and a solve with a progress bar |
+//! | [`output`] | the folder of results, the summary, the convergence plot |
+//! | [`picture`] | renders, plots and progress bars; knows nothing of the solver |
+//! | [`console`], [`failure`] | text to standard output, errors to standard error |
+//!
+//! A new subcommand is a variant in [`cli::Command`] and a file in [`command`].
+
+pub mod cli;
+pub mod command;
+pub mod console;
+pub mod failure;
+pub mod inspection;
+pub mod optimize;
+pub mod output;
 pub mod picture;
+pub mod run;

@@ -1,6 +1,10 @@
 //! What can go wrong in a linear solve.
 
+use std::sync::Arc;
+
 use thiserror::Error;
+
+use super::{BlockMatrix, BlockStructure};
 
 /// Why a linear system could not be analysed or solved.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -62,22 +66,52 @@ pub enum LinearError {
     /// [`analyze`](super::LinearSolver::analyze), or without it.
     #[error("the matrix does not have the structure that was analysed")]
     NotAnalyzed,
-    /// The solver could not use the number of threads it was given.
-    #[error("the thread pool could not be started: {message}")]
-    Threads {
-        /// What the operating system said.
-        message: String,
-    },
 }
 
 /// Fails unless `found == expected`.
 pub fn check_length(what: &'static str, expected: usize, found: usize) -> Result<(), LinearError> {
-    if expected == found { Ok(()) } else { Err(LinearError::DimensionMismatch { what, expected, found }) }
+    if expected == found {
+        Ok(())
+    } else {
+        Err(LinearError::DimensionMismatch {
+            what,
+            expected,
+            found,
+        })
+    }
 }
 
 /// Fails if any value is a NaN or an infinity.
 pub fn check_finite(what: &'static str, values: &[f64]) -> Result<(), LinearError> {
     // A sum of 0·v is 0 unless some v is not finite; unlike a search with early exit it vectorises.
-    let zero: f64 = values.chunks(1024).map(|c| c.iter().map(|v| v * 0.0).sum::<f64>()).sum();
-    if zero == 0.0 { Ok(()) } else { Err(LinearError::NonFinite { what }) }
+    let zero: f64 = values
+        .chunks(1024)
+        .map(|c| c.iter().map(|v| v * 0.0).sum::<f64>())
+        .sum();
+    if zero == 0.0 {
+        Ok(())
+    } else {
+        Err(LinearError::NonFinite { what })
+    }
+}
+
+/// Fails unless the system has the structure that was analysed, and finite values.
+pub fn check_system(
+    analyzed: Option<&Arc<BlockStructure>>,
+    matrix: &BlockMatrix,
+    damping: &[f64],
+    rhs: &[f64],
+    solution: &[f64],
+) -> Result<(), LinearError> {
+    let structure = matrix.structure();
+    if !analyzed.is_some_and(|a| Arc::ptr_eq(a, structure)) {
+        return Err(LinearError::NotAnalyzed);
+    }
+    check_length("the matrix", structure.value_count(), matrix.values.len())?;
+    check_length("the damping", structure.scalars(), damping.len())?;
+    check_length("the right-hand side", structure.scalars(), rhs.len())?;
+    check_length("the solution", structure.scalars(), solution.len())?;
+    check_finite("the matrix", &matrix.values)?;
+    check_finite("the damping", damping)?;
+    check_finite("the right-hand side", rhs)
 }

@@ -124,7 +124,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         let start = IterationRecord {
             iteration: 0,
             cost: self.cost,
-            trial_cost: self.cost,
+            cost_change: 0.0,
             gradient_max_norm: self.gradient_max_norm(),
             step_norm: 0.0,
             gain_ratio: 0.0,
@@ -159,6 +159,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         let (mut gain_ratio, mut outcome) = (0.0, None);
         let (trial_cost, linear_iterations) =
             trial.as_ref().map_or((f64::NAN, 0), |trial| (trial.cost, trial.linear_iterations));
+        let cost_change = self.cost - trial_cost;
         let valid = trial.filter(|trial| trial.cost.is_finite() && trial.model_change > 0.0);
         let accepted = match &valid {
             Some(trial) => {
@@ -187,7 +188,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         let record = IterationRecord {
             iteration: self.iterations.len(),
             cost: self.cost,
-            trial_cost,
+            cost_change,
             gradient_max_norm: self.gradient_max_norm(),
             step_norm,
             gain_ratio,

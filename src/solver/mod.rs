@@ -8,11 +8,13 @@
 //! * [`step`] solves for the step by the [linear solver](crate::linear) that fits;
 //! * [`minimizer`] is the loop, and decides when to stop.
 
+mod accumulation;
 mod error;
 mod minimizer;
 mod normal_equations;
 mod options;
 mod pattern;
+mod reduction;
 mod report;
 mod report_text;
 mod step;

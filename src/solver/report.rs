@@ -64,8 +64,8 @@ pub struct IterationRecord {
     pub iteration: usize,
     /// Cost after it, at the accepted point.
     pub cost: f64,
-    /// Cost of the point that was tried; NaN where it could not be evaluated.
-    pub trial_cost: f64,
+    /// By how much the point that was tried lowers the cost; NaN where it could not be evaluated.
+    pub cost_change: f64,
     /// Largest component of the gradient at the accepted point.
     pub gradient_max_norm: f64,
     /// Length of the step that was tried.

@@ -34,19 +34,19 @@ impl IterationRecord {
 
 impl fmt::Display for IterationRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let change = if self.iteration == 0 || self.accepted { self.cost } else { self.trial_cost };
         write!(
             f,
-            "{:4} {:13.6e} {:>13} {:12.2e}  {:12.2e}  {:10.2e} {:10.2e} {:8} {:11.2e}",
+            "{:4} {:13.6e} {:13.2e} {:12.2e} {:13.2e} {:11.2e} {:10.2e} {:8} {:11.2e}{}",
             self.iteration,
             self.cost,
-            if self.accepted { String::new() } else { format!("({change:.3e})") },
+            self.cost_change,
             self.gradient_max_norm,
             self.step_norm,
             self.gain_ratio,
             self.trust_region_radius,
             self.linear_iterations,
-            self.elapsed_s
+            self.elapsed_s,
+            if self.accepted { "" } else { "  rejected" }
         )
     }
 }

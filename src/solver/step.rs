@@ -2,7 +2,7 @@
 
 use super::{LinearSolverKind, NormalEquations, SolveError, SolverOptions};
 use crate::linear::{
-    DenseCholesky, LinearError, LinearSolver, Pcg, SolveSummary, SparseCholesky, Stopping, solve_dense_qr,
+    DenseCholesky, DenseQr, LinearError, LinearSolver, Pcg, SolveSummary, SparseCholesky, Stopping,
 };
 use crate::problem::{CompiledProblem, Evaluation};
 use nalgebra::DMatrix;
@@ -36,10 +36,10 @@ impl StepSolver {
         };
         match kind {
             LinearSolverKind::DenseQr => StepSolver::DenseQr,
-            LinearSolverKind::DenseCholesky => StepSolver::Normal(Box::new(DenseCholesky::new())),
-            LinearSolverKind::Pcg => StepSolver::Normal(Box::new(Pcg::block_jacobi())),
+            LinearSolverKind::DenseCholesky => StepSolver::Normal(Box::new(DenseCholesky::default())),
+            LinearSolverKind::Pcg => StepSolver::Normal(Box::new(Pcg::default())),
             LinearSolverKind::SparseCholesky | LinearSolverKind::Auto => {
-                StepSolver::Normal(Box::new(SparseCholesky::new()))
+                StepSolver::Normal(Box::new(SparseCholesky::default()))
             }
         }
     }
@@ -57,9 +57,9 @@ impl StepSolver {
             return Err(SolveError::Memory { needed, allowed });
         }
         let mut description = solver.name().to_owned();
-        if let Some(ordering) = analysis.ordering {
-            description +=
-                &format!(" ({ordering}, {:.1} M entries in the factor)", analysis.factor_nonzeros as f64 / 1e6);
+        if !analysis.ordering.is_empty() {
+            let (entries, flops) = (analysis.factor_nonzeros as f64 / 1e6, analysis.flops / 1e9);
+            description += &format!(" ({}, {entries:.1} M entries, {flops:.1} Gflop a factor)", analysis.ordering);
         }
         Ok((description, analysis.factor_bytes))
     }
@@ -83,8 +83,8 @@ impl StepSolver {
             }
             StepSolver::DenseQr => {
                 let jacobian = dense_jacobian(problem, equations, evaluation);
-                let solution = solve_dense_qr(&jacobian, damping, &evaluation.residuals)?;
-                step.copy_from_slice(&solution);
+                let (solution, _rank) = DenseQr::default().solve(&jacobian, damping, &evaluation.residuals)?;
+                step.copy_from_slice(solution.as_slice());
                 Ok(SolveSummary { iterations: 1, ..SolveSummary::default() })
             }
         }

@@ -34,10 +34,7 @@ impl Backdrop {
         let (x, y) = (x as f64 + 0.5, y as f64 + 0.5);
         let down = y / viewport.height as f64;
         let gradient = mix(self.top, self.bottom, down * down * (3.0 - 2.0 * down));
-        let shade = self
-            .shadow
-            .as_ref()
-            .map_or(0.0, |s| s.along(viewport.camera, viewport.ray(x, y)));
+        let shade = self.shadow.as_ref().map_or(0.0, |s| s.along(viewport.camera, viewport.ray(x, y)));
         // Shadows on a bright floor under a bright sky are slightly blue.
         mix(gradient, [0.10, 0.12, 0.16], shade)
     }
@@ -71,14 +68,8 @@ impl GroundShadow {
             blur(&mut contact, 3);
             blur(&mut shade, 11);
         }
-        let mixed = shade
-            .iter()
-            .zip(&contact)
-            .map(|(broad, sharp)| 0.62 * broad + 0.38 * sharp * sharp);
-        Self {
-            axes,
-            shade: mixed.collect(),
-        }
+        let mixed = shade.iter().zip(&contact).map(|(broad, sharp)| 0.62 * broad + 0.38 * sharp * sharp);
+        Self { axes, shade: mixed.collect() }
     }
 
     /// Shade at the point of the ground that a ray from the eye meets.
@@ -106,9 +97,7 @@ impl GroundShadow {
 /// Position on the shadow map straight below a point.
 fn cell(camera: &Camera, axes: [Vector; 2], point: Vector) -> [f64; 2] {
     let from_center = subtract(point, camera.center);
-    axes.map(|axis| {
-        (dot(from_center, axis) / (EXTENT * camera.radius) + 1.0) * 0.5 * CELLS as f64 - 0.5
-    })
+    axes.map(|axis| (dot(from_center, axis) / (EXTENT * camera.radius) + 1.0) * 0.5 * CELLS as f64 - 0.5)
 }
 
 /// Raises the cells under a triangle to its shade (the third coordinate of a corner).
@@ -126,9 +115,7 @@ fn splat(shade: &mut [f64], corners: [[f64; 3]; 3]) {
     for j in range(1) {
         for i in range(0) {
             let (x, y) = (i as f64, j as f64);
-            let weight = |p: [f64; 3], q: [f64; 3]| {
-                ((q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0])) / area
-            };
+            let weight = |p: [f64; 3], q: [f64; 3]| ((q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0])) / area;
             let weights = [weight(b, c), weight(c, a), weight(a, b)];
             if weights.iter().all(|&w| w >= 0.0) {
                 let value = weights[0] * a[2] + weights[1] * b[2] + weights[2] * c[2];
@@ -143,11 +130,7 @@ fn splat(shade: &mut [f64], corners: [[f64; 3]; 3]) {
 fn blur(map: &mut [f64], radius: usize) {
     let mut line = vec![0.0; CELLS];
     let width = (2 * radius + 1) as f64;
-    for (first, step) in (0..CELLS)
-        .map(|j| (j * CELLS, 1))
-        .chain((0..CELLS).map(|i| (i, CELLS)))
-        .collect::<Vec<_>>()
-    {
+    for (first, step) in (0..CELLS).map(|j| (j * CELLS, 1)).chain((0..CELLS).map(|i| (i, CELLS))).collect::<Vec<_>>() {
         for (k, value) in line.iter_mut().enumerate() {
             *value = map[first + k * step];
         }

@@ -3,6 +3,9 @@
 use super::PictureError;
 use super::vector::{Vector, add, cross, direction, dot, is_finite, norm, scale, subtract};
 
+/// How much [`Camera::fill`] zooms in at most, so that a mesh that is a line from here stays a line.
+const MOST_ZOOM: f64 = 2.5;
+
 /// From where to look, and how wide.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
@@ -20,13 +23,7 @@ pub struct View {
 
 impl Default for View {
     fn default() -> Self {
-        Self {
-            azimuth: 35.0,
-            elevation: 22.0,
-            up: [0.0, 0.0, 1.0],
-            field_of_view: 28.0,
-            margin: 1.18,
-        }
+        Self { azimuth: 35.0, elevation: 22.0, up: [0.0, 0.0, 1.0], field_of_view: 28.0, margin: 1.18 }
     }
 }
 
@@ -67,8 +64,8 @@ impl Camera {
         let radius = if farthest > 0.0 { farthest } else { 1.0 };
 
         let (zenith, backward) = view.axes()?;
-        let right = direction(cross(zenith, backward))
-            .ok_or(PictureError::View("it looks straight along its up axis"))?;
+        let right =
+            direction(cross(zenith, backward)).ok_or(PictureError::View("it looks straight along its up axis"))?;
         let half_angle = (view.field_of_view / 2.0).to_radians();
         // The sphere's silhouette has sin(angle) = radius / distance; the margin widens the sphere.
         let distance = radius * view.margin.max(1.0) / half_angle.sin();
@@ -85,6 +82,38 @@ impl Camera {
         })
     }
 
+    /// The same view, moved sideways and zoomed so that the points fill the given share of the picture: `half_extents` are the
+    /// largest distances from the middle, to the side and up, in halves of the picture's shorter side.
+    ///
+    /// A bounding sphere leaves a long or flat object small; this does not. Nearly flat views zoom in by a few times at most.
+    pub fn fill(mut self, point_sets: &[&[[f64; 3]]], half_extents: [f64; 2]) -> Self {
+        // Depths differ, so that one move does not quite centre the points; a second one does to the eye.
+        for _ in 0..2 {
+            let Some((low, high)) = self.bounds(point_sets) else { return self };
+            let distance = dot(subtract(self.eye, self.center), self.backward);
+            let move_by = |k: usize| 0.5 * (low[k] + high[k]) * distance / self.focal;
+            self.eye = add(self.eye, add(scale(self.right, move_by(0)), scale(self.up, move_by(1))));
+        }
+        if let Some((low, high)) = self.bounds(point_sets) {
+            let zoom = |k: usize| half_extents[k] / high[k].max(-low[k]);
+            let zoom = zoom(0).min(zoom(1)).min(MOST_ZOOM);
+            if zoom > 0.0 {
+                self.focal *= zoom;
+            }
+        }
+        self
+    }
+
+    /// Least and greatest picture position of all finite points.
+    fn bounds(&self, point_sets: &[&[[f64; 3]]]) -> Option<([f64; 2], [f64; 2])> {
+        let points = point_sets.iter().flat_map(|set| set.iter()).filter(|p| is_finite(**p));
+        let positions = points.filter_map(|p| Some(self.project(*p)?.0));
+        positions.fold(None, |bounds, [x, y]| {
+            let ([x0, y0], [x1, y1]) = bounds.unwrap_or(([x, y], [x, y]));
+            Some(([x0.min(x), y0.min(y)], [x1.max(x), y1.max(y)]))
+        })
+    }
+
     /// Position in the picture, in halves of its shorter side from the middle, and the distance along the view axis.
     ///
     /// None behind the camera.
@@ -95,13 +124,7 @@ impl Camera {
             return None;
         }
         let factor = self.focal / depth;
-        Some((
-            [
-                dot(from_eye, self.right) * factor,
-                dot(from_eye, self.up) * factor,
-            ],
-            depth,
-        ))
+        Some(([dot(from_eye, self.right) * factor, dot(from_eye, self.up) * factor], depth))
     }
 
     /// Direction of the ray through a picture position as given by [`Camera::project`].
@@ -114,24 +137,16 @@ impl Camera {
 impl View {
     /// Unit vectors up and from the scene to the camera.
     fn axes(&self) -> Result<(Vector, Vector), PictureError> {
-        let zenith =
-            direction(self.up).ok_or(PictureError::View("its up vector has no direction"))?;
+        let zenith = direction(self.up).ok_or(PictureError::View("its up vector has no direction"))?;
         if !(1.0..=150.0).contains(&self.field_of_view) || !self.margin.is_finite() {
-            return Err(PictureError::View(
-                "its field of view or margin is out of range",
-            ));
+            return Err(PictureError::View("its field of view or margin is out of range"));
         }
         if !self.azimuth.is_finite() || !self.elevation.is_finite() {
             return Err(PictureError::View("an angle is not finite"));
         }
         // Azimuth 0 lies along x where up is z; any other axis not along up would do as well.
-        let start = if zenith[0].abs() < 0.9 {
-            [1.0, 0.0, 0.0]
-        } else {
-            [0.0, 1.0, 0.0]
-        };
-        let east = direction(cross(zenith, start))
-            .ok_or(PictureError::View("its up vector has no direction"))?;
+        let start = if zenith[0].abs() < 0.9 { [1.0, 0.0, 0.0] } else { [0.0, 1.0, 0.0] };
+        let east = direction(cross(zenith, start)).ok_or(PictureError::View("its up vector has no direction"))?;
         let north = cross(east, zenith);
         let (sin_a, cos_a) = self.azimuth.to_radians().sin_cos();
         // Straight down has no up; stop short of it.
@@ -149,24 +164,13 @@ mod tests {
     fn frames_every_point_from_everywhere() {
         let cloud: Vec<[f64; 3]> = (0..200)
             .map(f64::from)
-            .map(|t| {
-                [
-                    3.0 * t.sin() + 10.0,
-                    0.2 * (1.7 * t).cos(),
-                    5.0 * (2.3 * t).sin() - 4.0,
-                ]
-            })
+            .map(|t| [3.0 * t.sin() + 10.0, 0.2 * (1.7 * t).cos(), 5.0 * (2.3 * t).sin() - 4.0])
             .collect();
         let other = [[f64::NAN, 0.0, 0.0], [14.0, 1.0, -4.0]];
         for azimuth in [0.0, 77.0, 200.0] {
             for elevation in [-90.0, -20.0, 0.0, 45.0, 90.0] {
                 for up in [[0.0, 0.0, 1.0], [0.0, 2.0, 0.0], [1.0, 0.0, 0.0]] {
-                    let view = View {
-                        azimuth,
-                        elevation,
-                        up,
-                        ..View::default()
-                    };
+                    let view = View { azimuth, elevation, up, ..View::default() };
                     let camera = Camera::framing(&[&cloud, &other], view).unwrap();
                     for p in cloud.iter().chain(&other[1..]) {
                         let ([x, y], _) = camera.project(*p).unwrap();
@@ -178,9 +182,20 @@ mod tests {
     }
 
     #[test]
+    fn filling_reaches_the_given_extents() {
+        let stick = [[-5.0, 0.0, 0.0], [5.0, 0.3, 0.2], [1.0, 0.1, -0.4], [f64::NAN; 3]];
+        let framed = Camera::framing(&[&stick], View::default()).unwrap();
+        let (low, high) = framed.fill(&[&stick], [0.9, 0.6]).bounds(&[&stick]).unwrap();
+        let reach = [high[0].max(-low[0]), high[1].max(-low[1])];
+        assert!((reach[0] - 0.9).abs() < 1e-12 || (reach[1] - 0.6).abs() < 1e-12, "{reach:?}");
+        assert!(reach[0] < 0.9 + 1e-12 && reach[1] < 0.6 + 1e-12, "{reach:?}");
+        assert!((low[0] + high[0]).abs() < 0.02 && (low[1] + high[1]).abs() < 0.02);
+        assert_eq!(framed.fill(&[], [0.9, 0.6]), framed);
+    }
+
+    #[test]
     fn rays_invert_the_projection() {
-        let camera =
-            Camera::framing(&[&[[-1.0, -1.0, -1.0], [1.0, 2.0, 1.0]]], View::default()).unwrap();
+        let camera = Camera::framing(&[&[[-1.0, -1.0, -1.0], [1.0, 2.0, 1.0]]], View::default()).unwrap();
         let point = [0.3, -0.2, 0.7];
         let (position, depth) = camera.project(point).unwrap();
         let ray = camera.ray(position);
@@ -192,14 +207,8 @@ mod tests {
     fn hopeless_views_are_errors() {
         let nothing = Camera::framing(&[&[[f64::NAN; 3]]], View::default());
         assert!(matches!(nothing, Err(PictureError::NothingToFrame)));
-        let flat = View {
-            up: [0.0; 3],
-            ..View::default()
-        };
-        assert!(matches!(
-            Camera::framing(&[&[[0.0; 3]]], flat),
-            Err(PictureError::View(_))
-        ));
+        let flat = View { up: [0.0; 3], ..View::default() };
+        assert!(matches!(Camera::framing(&[&[[0.0; 3]]], flat), Err(PictureError::View(_))));
         assert!(Camera::framing(&[&[[5.0; 3]]], View::default()).is_ok());
     }
 }

@@ -19,28 +19,16 @@ impl Picture {
     /// A picture of one colour.
     pub fn filled(width: usize, height: usize, color: Rgb) -> Result<Self, PictureError> {
         check_size(width, height)?;
-        Ok(Self {
-            width,
-            height,
-            bytes: color.0.repeat(width * height),
-        })
+        Ok(Self { width, height, bytes: color.0.repeat(width * height) })
     }
 
     /// Takes over rows of RGB bytes; `bytes` must hold `3 * width * height`.
-    pub(super) fn from_bytes(
-        width: usize,
-        height: usize,
-        bytes: Vec<u8>,
-    ) -> Result<Self, PictureError> {
+    pub(super) fn from_bytes(width: usize, height: usize, bytes: Vec<u8>) -> Result<Self, PictureError> {
         check_size(width, height)?;
         if bytes.len() != 3 * width * height {
             return Err(PictureError::Size { width, height });
         }
-        Ok(Self {
-            width,
-            height,
-            bytes,
-        })
+        Ok(Self { width, height, bytes })
     }
 
     /// Width in pixels.
@@ -81,14 +69,7 @@ impl Picture {
     }
 
     /// Fills a rectangle, clipped to the picture.
-    pub(super) fn fill_rectangle(
-        &mut self,
-        x: usize,
-        y: usize,
-        width: usize,
-        height: usize,
-        color: Rgb,
-    ) {
+    pub(super) fn fill_rectangle(&mut self, x: usize, y: usize, width: usize, height: usize, color: Rgb) {
         for row in y..(y + height).min(self.height) {
             for column in x..(x + width).min(self.width) {
                 self.blend(column as i64, row as i64, color, 1.0);
@@ -102,8 +83,7 @@ impl Picture {
         for row in 0..other.height.min(self.height.saturating_sub(y)) {
             let from = 3 * row * other.width;
             let to = 3 * ((y + row) * self.width + x);
-            self.bytes[to..to + 3 * columns]
-                .copy_from_slice(&other.bytes[from..from + 3 * columns]);
+            self.bytes[to..to + 3 * columns].copy_from_slice(&other.bytes[from..from + 3 * columns]);
         }
     }
 
@@ -113,7 +93,7 @@ impl Picture {
         let mut encoder = png::Encoder::new(&mut file, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_compression(png::Compression::High);
+        encoder.set_compression(png::Compression::Balanced);
         encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
         let mut writer = encoder.write_header()?;
         writer.write_image_data(&self.bytes)?;
@@ -124,10 +104,7 @@ impl Picture {
     /// Writes a PNG file.
     pub fn save_png(&self, path: impl AsRef<Path>) -> Result<(), PictureError> {
         let path = path.as_ref();
-        std::fs::write(path, self.to_png()?).map_err(|source| PictureError::Write {
-            path: path.to_owned(),
-            source,
-        })
+        std::fs::write(path, self.to_png()?).map_err(|source| PictureError::Write { path: path.to_owned(), source })
     }
 }
 
@@ -149,9 +126,7 @@ mod tests {
         picture.blend(3, 2, Rgb::INK, 1.0);
         picture.blend(-1, 99, Rgb::INK, 1.0);
         let file = picture.to_png().unwrap();
-        let mut reader = png::Decoder::new(std::io::Cursor::new(file))
-            .read_info()
-            .unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
         let mut bytes = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut bytes).unwrap();
         assert_eq!((info.width, info.height), (17, 5));
@@ -162,10 +137,7 @@ mod tests {
     #[test]
     fn impossible_sizes_are_refused() {
         for (width, height) in [(0, 4), (4, 0), (MAX_SIDE + 1, 4)] {
-            assert!(matches!(
-                Picture::filled(width, height, Rgb::WHITE),
-                Err(PictureError::Size { .. })
-            ));
+            assert!(matches!(Picture::filled(width, height, Rgb::WHITE), Err(PictureError::Size { .. })));
         }
     }
 

@@ -22,11 +22,7 @@ impl Rgb {
     pub(super) fn to_linear(self) -> [f64; 3] {
         self.0.map(|channel| {
             let c = f64::from(channel) / 255.0;
-            if c <= 0.04045 {
-                c / 12.92
-            } else {
-                ((c + 0.055) / 1.055).powf(2.4)
-            }
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
         })
     }
 
@@ -34,11 +30,7 @@ impl Rgb {
     pub(super) fn from_linear(linear: [f64; 3]) -> Self {
         Self(linear.map(|x| {
             let x = x.clamp(0.0, 1.0);
-            let c = if x <= 0.003_130_8 {
-                12.92 * x
-            } else {
-                1.055 * x.powf(1.0 / 2.4) - 0.055
-            };
+            let c = if x <= 0.003_130_8 { 12.92 * x } else { 1.055 * x.powf(1.0 / 2.4) - 0.055 };
             (c * 255.0).round() as u8
         }))
     }
@@ -75,30 +67,15 @@ impl ColorMap {
         let (low, high) = range;
         let width = high - low;
         let position = |value: f64| {
-            if width > 0.0 {
-                (value - low) / width
-            } else {
-                0.5
-            }
+            if width > 0.0 { (value - low) / width } else { 0.5 }
         };
-        values
-            .iter()
-            .map(|&value| {
-                self.at(if value.is_nan() {
-                    value
-                } else {
-                    position(value)
-                })
-            })
-            .collect()
+        values.iter().map(|&value| self.at(if value.is_nan() { value } else { position(value) })).collect()
     }
 
     /// The interval that suits this map: symmetric about zero if diverging, else smallest to largest finite value.
     pub fn range_of(self, values: &[f64]) -> (f64, f64) {
         let finite = values.iter().copied().filter(|v| v.is_finite());
-        let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
-            (low.min(v), high.max(v))
-        });
+        let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
         match self {
             _ if low > high => (0.0, 0.0),
             Self::Diverging => {
@@ -137,9 +114,6 @@ mod tests {
             assert_eq!(map.map(&values, range).len(), values.len());
             assert_eq!(map.range_of(&[f64::NAN]), (0.0, 0.0));
         }
-        assert_eq!(
-            ColorMap::Sequential.map(&[3.0], (3.0, 3.0))[0],
-            ColorMap::Sequential.at(0.5)
-        );
+        assert_eq!(ColorMap::Sequential.map(&[3.0], (3.0, 3.0))[0], ColorMap::Sequential.at(0.5));
     }
 }

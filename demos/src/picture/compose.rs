@@ -32,11 +32,7 @@ pub fn grid(panels: &[Panel], columns: usize) -> Result<Picture, PictureError> {
     for (index, panel) in panels.iter().enumerate() {
         let found = (panel.picture.width(), panel.picture.height());
         if found != expected {
-            return Err(PictureError::PanelSize {
-                panel: index,
-                expected,
-                found,
-            });
+            return Err(PictureError::PanelSize { panel: index, expected, found });
         }
         let x = index % columns * (expected.0 + gutter);
         let y = index / columns * (expected.1 + gutter);
@@ -48,16 +44,8 @@ pub fn grid(panels: &[Panel], columns: usize) -> Result<Picture, PictureError> {
 
 /// Pictures of any sizes under each other, on white.
 pub(super) fn stack(pictures: &[Picture]) -> Result<Picture, PictureError> {
-    let width = pictures
-        .iter()
-        .map(Picture::width)
-        .max()
-        .ok_or(PictureError::NoPanel)?;
-    let mut whole = Picture::filled(
-        width,
-        pictures.iter().map(Picture::height).sum(),
-        Rgb::WHITE,
-    )?;
+    let width = pictures.iter().map(Picture::width).max().ok_or(PictureError::NoPanel)?;
+    let mut whole = Picture::filled(width, pictures.iter().map(Picture::height).sum(), Rgb::WHITE)?;
     let mut y = 0;
     for picture in pictures {
         whole.paste(picture, 0, y);
@@ -69,30 +57,10 @@ pub(super) fn stack(pictures: &[Picture]) -> Result<Picture, PictureError> {
 fn write_caption(picture: &mut Picture, panel: &Panel, x: f64, y: f64) {
     let size = (panel.picture.height() as f64 / 24.0).clamp(14.0, 44.0);
     let inset = size * 0.9;
-    let title = Type {
-        size,
-        color: Rgb::INK,
-    };
-    let note = Type {
-        size: size * 0.72,
-        color: Rgb::GRAY,
-    };
-    draw_text(
-        picture,
-        panel.caption,
-        x + inset,
-        y + 1.6 * size,
-        Anchor::Left,
-        title,
-    );
-    draw_text(
-        picture,
-        panel.note,
-        x + inset,
-        y + 2.65 * size,
-        Anchor::Left,
-        note,
-    );
+    let title = Type { size, color: Rgb::INK };
+    let note = Type { size: size * 0.72, color: Rgb::GRAY };
+    draw_text(picture, panel.caption, x + inset, y + 1.6 * size, Anchor::Left, title);
+    draw_text(picture, panel.note, x + inset, y + 2.65 * size, Anchor::Left, note);
 }
 
 /// Draws the legend of a colour map at the bottom of a picture: a bar from low to high with its numbers and a label.
@@ -100,18 +68,12 @@ pub fn color_bar(picture: &mut Picture, map: ColorMap, range: (f64, f64), label:
     let (width, height) = (picture.width(), picture.height());
     let size = (height as f64 / 36.0).clamp(11.0, 30.0);
     let (bar_width, bar_height) = (width * 3 / 10, (size * 0.62) as usize);
-    let (left, top) = (
-        (width - bar_width) / 2,
-        height.saturating_sub((size * 2.2) as usize),
-    );
+    let (left, top) = ((width - bar_width) / 2, height.saturating_sub((size * 2.2) as usize));
     for column in 0..bar_width {
         let color = map.at((column as f64 + 0.5) / bar_width as f64);
         picture.fill_rectangle(left + column, top, 1, bar_height, color);
     }
-    let style = Type {
-        size,
-        color: Rgb::GRAY,
-    };
+    let style = Type { size, color: Rgb::GRAY };
     let baseline = (top + bar_height) as f64 + size * 1.05;
     let (left, right) = (left as f64, (left + bar_width) as f64);
     let [low, high] = [range.0, range.1].map(super::plot::number);
@@ -135,11 +97,7 @@ mod tests {
     fn panels_keep_their_pixels() {
         let a = Picture::filled(300, 200, Rgb::CLAY).unwrap();
         let b = Picture::filled(300, 200, Rgb::STEEL).unwrap();
-        let panel = |picture| Panel {
-            picture,
-            caption: "",
-            note: "",
-        };
+        let panel = |picture| Panel { picture, caption: "", note: "" };
         let both = side_by_side(&[panel(&a), panel(&b)]).unwrap();
         assert_eq!((both.width(), both.height()), (602, 200));
         assert_eq!(both.pixel(10, 10), Rgb::CLAY);
@@ -153,16 +111,9 @@ mod tests {
     fn unlike_panels_are_refused() {
         let a = Picture::filled(30, 20, Rgb::CLAY).unwrap();
         let b = Picture::filled(31, 20, Rgb::STEEL).unwrap();
-        let panel = |picture| Panel {
-            picture,
-            caption: "a",
-            note: "b",
-        };
+        let panel = |picture| Panel { picture, caption: "a", note: "b" };
         let unlike = side_by_side(&[panel(&a), panel(&b)]);
-        assert!(matches!(
-            unlike,
-            Err(PictureError::PanelSize { panel: 1, .. })
-        ));
+        assert!(matches!(unlike, Err(PictureError::PanelSize { panel: 1, .. })));
         assert!(matches!(side_by_side(&[]), Err(PictureError::NoPanel)));
     }
 
@@ -170,12 +121,7 @@ mod tests {
     fn color_bar_fits_any_picture() {
         for (width, height) in [(1, 1), (40, 20), (600, 400)] {
             let mut picture = Picture::filled(width, height, Rgb::WHITE).unwrap();
-            color_bar(
-                &mut picture,
-                ColorMap::Diverging,
-                (-1.0, f64::NAN),
-                "edge length error",
-            );
+            color_bar(&mut picture, ColorMap::Diverging, (-1.0, f64::NAN), "edge length error");
         }
     }
 }

@@ -39,19 +39,9 @@ impl Lights {
     }
 
     /// Linear-light colour of a point with the given colour. Both sides of the surface are lit alike.
-    pub fn shade(
-        &self,
-        color: Vector,
-        point: Vector,
-        facet_normal: Vector,
-        normal: Vector,
-    ) -> Vector {
+    pub fn shade(&self, color: Vector, point: Vector, facet_normal: Vector, normal: Vector) -> Vector {
         let to_eye = direction(subtract(self.eye, point)).unwrap_or(self.zenith);
-        let side = if dot(facet_normal, to_eye) < 0.0 {
-            -1.0
-        } else {
-            1.0
-        };
+        let side = if dot(facet_normal, to_eye) < 0.0 { -1.0 } else { 1.0 };
         let normal = facing(scale(normal, side), to_eye);
 
         let hemisphere = mix(EARTH, SKY, 0.5 + 0.5 * dot(normal, self.zenith));

@@ -22,25 +22,16 @@ impl SolveProgress {
         };
         let bar = ProgressBar::with_draw_target(Some(max_iterations), target);
         // A template that does not parse leaves the default style: not worth an error.
-        if let Ok(style) =
-            ProgressStyle::with_template("{bar:28.cyan/blue} {pos:>4}/{len}  {elapsed}  {msg}")
-        {
+        if let Ok(style) = ProgressStyle::with_template("{bar:28.cyan/blue} {pos:>4}/{len}  {elapsed}  {msg}") {
             bar.set_style(style.progress_chars("━╸─"));
         }
         Self { bar }
     }
 
     /// Shows the state after an iteration. Figures that are not known are left out.
-    pub fn update(
-        &self,
-        iteration: u64,
-        cost: f64,
-        gradient_norm: Option<f64>,
-        step_norm: Option<f64>,
-    ) {
+    pub fn update(&self, iteration: u64, cost: f64, gradient_norm: Option<f64>, step_norm: Option<f64>) {
         self.bar.set_position(iteration);
-        self.bar
-            .set_message(message(cost, gradient_norm, step_norm));
+        self.bar.set_message(message(cost, gradient_norm, step_norm));
     }
 
     /// Prints a line above the bar, without breaking it.
@@ -83,10 +74,7 @@ mod tests {
 
     #[test]
     fn message_has_the_known_figures() {
-        assert_eq!(
-            message(1234.0, Some(1e-3), Some(0.01)),
-            "cost 1.234e3 |g| 1e-3 step 1e-2"
-        );
+        assert_eq!(message(1234.0, Some(1e-3), Some(0.01)), "cost 1.234e3 |g| 1e-3 step 1e-2");
         assert_eq!(message(f64::NAN, None, None), "cost NaN");
     }
 

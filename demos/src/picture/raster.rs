@@ -58,8 +58,7 @@ impl Viewport<'_> {
     /// Ray through a position given in pixels.
     pub fn ray(&self, x: f64, y: f64) -> Vector {
         let [dx, dy] = [x - self.width as f64 / 2.0, self.height as f64 / 2.0 - y];
-        self.camera
-            .ray([dx / self.half_side(), dy / self.half_side()])
+        self.camera.ray([dx / self.half_side(), dy / self.half_side()])
     }
 }
 
@@ -74,18 +73,14 @@ impl ScreenTriangle {
     pub fn new(corners: [ScreenPoint; 3]) -> Option<Self> {
         let [a, b, c] = corners;
         let area = (b.x - a.x) * (c.y - a.y) - (b.y - a.y) * (c.x - a.x);
-        (area.abs() > 1e-9).then(|| Self {
-            corners,
-            scale: 1.0 / area,
-        })
+        (area.abs() > 1e-9).then(|| Self { corners, scale: 1.0 / area })
     }
 
     /// Weights at a position; all are non-negative inside.
     pub fn weights(&self, x: f64, y: f64) -> [f64; 3] {
         let [a, b, c] = self.corners;
-        let opposite = |p: ScreenPoint, q: ScreenPoint| {
-            ((q.x - p.x) * (y - p.y) - (q.y - p.y) * (x - p.x)) * self.scale
-        };
+        let opposite =
+            |p: ScreenPoint, q: ScreenPoint| ((q.x - p.x) * (y - p.y) - (q.y - p.y) * (x - p.x)) * self.scale;
         [opposite(b, c), opposite(c, a), opposite(a, b)]
     }
 
@@ -114,31 +109,20 @@ pub(super) struct Band {
 impl Band {
     pub fn new(columns: usize, rows: Range<usize>) -> Self {
         let count = columns * rows.len();
-        Self {
-            columns,
-            rows,
-            nearness: vec![0.0; count],
-            triangle: vec![NOTHING; count],
-            stroke: vec![NOTHING; count],
-        }
+        Self { columns, rows, nearness: vec![0.0; count], triangle: vec![NOTHING; count], stroke: vec![NOTHING; count] }
     }
 
     /// Samples whose centres may lie within `reach` of the box of some points.
     fn covered(&self, points: &[ScreenPoint], reach: f64) -> (Range<usize>, Range<usize>) {
         let bounds = |coordinate: fn(&ScreenPoint) -> f64, low: usize, high: usize| {
             let all = points.iter().map(coordinate);
-            let (least, most) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, m), v| {
-                (l.min(v), m.max(v))
-            });
+            let (least, most) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, m), v| (l.min(v), m.max(v)));
             // Casts saturate, so far-off points are harmless.
             let first = ((least - reach - 0.5).ceil().max(0.0) as usize).max(low);
             let end = ((most + reach - 0.5).floor() + 1.0).max(0.0) as usize;
             first..end.min(high).max(first)
         };
-        (
-            bounds(|p| p.x, 0, self.columns),
-            bounds(|p| p.y, self.rows.start, self.rows.end),
-        )
+        (bounds(|p| p.x, 0, self.columns), bounds(|p| p.y, self.rows.start, self.rows.end))
     }
 
     /// Draws a triangle where it is the nearest so far.
@@ -174,11 +158,7 @@ impl Band {
         for row in rows {
             for column in columns.clone() {
                 let (px, py) = (column as f64 + 0.5 - a.x, row as f64 + 0.5 - a.y);
-                let t = if length_squared > 0.0 {
-                    ((px * dx + py * dy) / length_squared).clamp(0.0, 1.0)
-                } else {
-                    0.0
-                };
+                let t = if length_squared > 0.0 { ((px * dx + py * dy) / length_squared).clamp(0.0, 1.0) } else { 0.0 };
                 let (ox, oy) = (px - t * dx, py - t * dy);
                 if ox * ox + oy * oy > segment.reach * segment.reach {
                     continue;
@@ -205,11 +185,7 @@ mod tests {
 
     #[test]
     fn nearest_triangle_wins_in_any_order() {
-        let near = [
-            point(0.0, 0.0, 1.0),
-            point(8.0, 0.0, 1.0),
-            point(0.0, 8.0, 1.0),
-        ];
+        let near = [point(0.0, 0.0, 1.0), point(8.0, 0.0, 1.0), point(0.0, 8.0, 1.0)];
         let far = near.map(|p| point(p.x, p.y, 0.5));
         for order in [[0, 1], [1, 0]] {
             let mut band = Band::new(8, 0..8);
@@ -223,8 +199,7 @@ mod tests {
 
     #[test]
     fn two_halves_cover_a_square_without_holes() {
-        let [a, b, c, d] =
-            [(0.3, 0.2), (9.7, 0.1), (9.9, 9.8), (0.1, 9.9)].map(|(x, y)| point(x, y, 1.0));
+        let [a, b, c, d] = [(0.3, 0.2), (9.7, 0.1), (9.9, 9.8), (0.1, 9.9)].map(|(x, y)| point(x, y, 1.0));
         let mut band = Band::new(10, 0..10);
         band.fill(0, [a, b, c]);
         band.fill(1, [a, c, d]);
@@ -233,11 +208,7 @@ mod tests {
 
     #[test]
     fn lines_hide_behind_triangles() {
-        let wall = [
-            point(0.0, 0.0, 1.0),
-            point(20.0, 0.0, 1.0),
-            point(0.0, 20.0, 1.0),
-        ];
+        let wall = [point(0.0, 0.0, 1.0), point(20.0, 0.0, 1.0), point(0.0, 20.0, 1.0)];
         let line = |nearness| Segment {
             ends: [point(1.0, 1.0, nearness), point(5.0, 1.0, nearness)],
             reach: 1.0,
@@ -256,22 +227,8 @@ mod tests {
     #[test]
     fn far_off_and_edge_on_shapes_are_harmless() {
         let mut band = Band::new(4, 2..4);
-        band.fill(
-            0,
-            [
-                point(-1e300, 0.0, 1.0),
-                point(-1e299, 5.0, 1.0),
-                point(-1e300, 9.0, 1.0),
-            ],
-        );
-        band.fill(
-            1,
-            [
-                point(0.0, 0.0, 1.0),
-                point(2.0, 2.0, 1.0),
-                point(4.0, 4.0, 1.0),
-            ],
-        );
+        band.fill(0, [point(-1e300, 0.0, 1.0), point(-1e299, 5.0, 1.0), point(-1e300, 9.0, 1.0)]);
+        band.fill(1, [point(0.0, 0.0, 1.0), point(2.0, 2.0, 1.0), point(4.0, 4.0, 1.0)]);
         assert!(band.triangle.iter().all(|&t| t == NOTHING));
     }
 }

@@ -39,11 +39,7 @@ pub(super) fn render(
     height: usize,
 ) -> Result<Picture, PictureError> {
     check_size(width, height)?;
-    let viewport = Viewport {
-        camera,
-        width,
-        height,
-    };
+    let viewport = Viewport { camera, width, height };
     let project = |p: &[f64; 3]| is_finite(*p).then(|| viewport.project(*p)).flatten();
     let mut frame = Frame {
         viewport,
@@ -58,20 +54,10 @@ pub(super) fn render(
     frame.add_lines(scene, project);
 
     let bands = height.div_ceil(BAND_ROWS);
-    let triangles = in_bands(
-        bands,
-        surface.facets.iter().map(|f| frame.corners(f.vertices)),
-        0.0,
-    );
-    let segments = in_bands(
-        bands,
-        frame.segments.iter().map(|s| Some(s.ends)),
-        frame.widest(),
-    );
-    let rows: Vec<Vec<u8>> = (0..bands)
-        .into_par_iter()
-        .map(|band| frame.render_band(band, &triangles[band], &segments[band]))
-        .collect();
+    let triangles = in_bands(bands, surface.facets.iter().map(|f| frame.corners(f.vertices)), 0.0);
+    let segments = in_bands(bands, frame.segments.iter().map(|s| Some(s.ends)), frame.widest());
+    let rows: Vec<Vec<u8>> =
+        (0..bands).into_par_iter().map(|band| frame.render_band(band, &triangles[band], &segments[band])).collect();
     Picture::from_bytes(width, height, rows.concat())
 }
 
@@ -104,25 +90,17 @@ impl Frame<'_> {
     }
 
     fn widest(&self) -> f64 {
-        self.segments
-            .iter()
-            .fold(0.0, |widest, s| s.reach.max(widest))
+        self.segments.iter().fold(0.0, |widest, s| s.reach.max(widest))
     }
 
     fn add_lines(&mut self, scene: &Scene, project: impl Fn(&[f64; 3]) -> Option<ScreenPoint>) {
         if let Some(stroke) = scene.wireframe {
-            let ends = self
-                .surface
-                .edges()
-                .into_iter()
-                .map(|edge| edge.map(|v| self.screen[v as usize]));
+            let ends = self.surface.edges().into_iter().map(|edge| edge.map(|v| self.screen[v as usize]));
             self.add_segments(stroke, WIREFRAME_LIFT, ends.collect());
         }
         for (polylines, stroke) in &scene.polylines {
-            let ends = polylines
-                .iter()
-                .flat_map(|line| line.windows(2))
-                .map(|pair| [project(&pair[0]), project(&pair[1])]);
+            let ends =
+                polylines.iter().flat_map(|line| line.windows(2)).map(|pair| [project(&pair[0]), project(&pair[1])]);
             self.add_segments(*stroke, POLYLINE_LIFT, ends.collect());
         }
     }
@@ -132,14 +110,8 @@ impl Frame<'_> {
         self.strokes.push(stroke);
         let reach = 0.5 * stroke.width.clamp(0.0, 100.0) * SAMPLES as f64;
         let lift = lift * self.viewport.camera.radius;
-        self.segments.extend(ends.into_iter().filter_map(|[a, b]| {
-            Some(Segment {
-                ends: [a?, b?],
-                reach,
-                lift,
-                stroke: index,
-            })
-        }));
+        self.segments
+            .extend(ends.into_iter().filter_map(|[a, b]| Some(Segment { ends: [a?, b?], reach, lift, stroke: index })));
     }
 
     /// RGB bytes of a band of pixel rows.
@@ -172,17 +144,11 @@ impl Frame<'_> {
             for column in x * SAMPLES..(x + 1) * SAMPLES {
                 let at = (row - first_row * SAMPLES) * self.viewport.width * SAMPLES + column;
                 let mut color = match seen.triangle[at] {
-                    NOTHING => {
-                        *behind.get_or_insert_with(|| self.backdrop.color(&self.viewport, x, y))
-                    }
+                    NOTHING => *behind.get_or_insert_with(|| self.backdrop.color(&self.viewport, x, y)),
                     triangle => self.surface_color(triangle, column as f64 + 0.5, row as f64 + 0.5),
                 };
                 if let Some(stroke) = self.strokes.get(seen.stroke[at] as usize) {
-                    color = mix(
-                        color,
-                        stroke.color.to_linear(),
-                        stroke.opacity.clamp(0.0, 1.0),
-                    );
+                    color = mix(color, stroke.color.to_linear(), stroke.opacity.clamp(0.0, 1.0));
                 }
                 sum = add(sum, color);
             }
@@ -197,12 +163,7 @@ impl Frame<'_> {
         let point = combine(weights, facet.vertices.map(|v| self.positions[v as usize]));
         let normal = combine(weights, self.surface.corner_normals[triangle as usize]);
         let normal = super::vector::direction(normal).unwrap_or(facet.normal);
-        self.lights.shade(
-            self.surface.color(facet, weights),
-            point,
-            facet.normal,
-            normal,
-        )
+        self.lights.shade(self.surface.color(facet, weights), point, facet.normal, normal)
     }
 }
 
@@ -211,21 +172,9 @@ mod tests {
     use super::*;
     use crate::picture::{Paint, Shading, View};
 
-    const POSITIONS: [[f64; 3]; 5] = [
-        [1.0, 0.0, 0.0],
-        [-0.5, 0.9, 0.0],
-        [-0.5, -0.9, 0.0],
-        [0.0, 0.0, 1.2],
-        [f64::NAN, 0.0, f64::INFINITY],
-    ];
-    const TRIANGLES: [[u32; 3]; 6] = [
-        [0, 1, 3],
-        [1, 2, 3],
-        [2, 0, 3],
-        [0, 2, 1],
-        [0, 1, 4],
-        [2, 2, 3],
-    ];
+    const POSITIONS: [[f64; 3]; 5] =
+        [[1.0, 0.0, 0.0], [-0.5, 0.9, 0.0], [-0.5, -0.9, 0.0], [0.0, 0.0, 1.2], [f64::NAN, 0.0, f64::INFINITY]];
+    const TRIANGLES: [[u32; 3]; 6] = [[0, 1, 3], [1, 2, 3], [2, 0, 3], [0, 2, 1], [0, 1, 4], [2, 2, 3]];
 
     fn draw(scene: &Scene) -> Picture {
         let camera = Camera::framing(&[&POSITIONS], View::default()).unwrap();
@@ -243,10 +192,7 @@ mod tests {
         let first = draw(&scene);
         assert_eq!((first.width(), first.height()), (90, 61));
         assert_eq!(first, draw(&scene));
-        let one_thread = rayon::ThreadPoolBuilder::new()
-            .num_threads(1)
-            .build()
-            .unwrap();
+        let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         assert_eq!(first, one_thread.install(|| draw(&scene)));
     }
 
@@ -261,9 +207,7 @@ mod tests {
     fn polylines_are_drawn_over_the_surface() {
         let line = [vec![POSITIONS[0], POSITIONS[3]]];
         let plain = Scene::new(&POSITIONS, &TRIANGLES);
-        let lined = plain
-            .clone()
-            .polylines(&line, Stroke::new(Rgb::VERMILION, 3.0));
+        let lined = plain.clone().polylines(&line, Stroke::new(Rgb::VERMILION, 3.0));
         assert_ne!(draw(&plain), draw(&lined));
     }
 }

@@ -39,20 +39,12 @@ pub struct Stroke {
 impl Stroke {
     /// Opaque lines.
     pub fn new(color: Rgb, width: f64) -> Self {
-        Self {
-            color,
-            width,
-            opacity: 1.0,
-        }
+        Self { color, width, opacity: 1.0 }
     }
 
     /// Thin, translucent lines that show a mesh without hiding its shading.
     pub fn wireframe() -> Self {
-        Self {
-            color: Rgb([40, 52, 68]),
-            width: 1.1,
-            opacity: 0.42,
-        }
+        Self { color: Rgb([40, 52, 68]), width: 1.1, opacity: 0.42 }
     }
 }
 
@@ -115,12 +107,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Draws the scene.
-    pub fn render(
-        &self,
-        camera: &Camera,
-        width: usize,
-        height: usize,
-    ) -> Result<Picture, PictureError> {
+    pub fn render(&self, camera: &Camera, width: usize, height: usize) -> Result<Picture, PictureError> {
         let surface = Surface::of(self)?;
         render::render(self, &surface, camera, width, height)
     }

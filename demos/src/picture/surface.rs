@@ -38,11 +38,7 @@ impl Surface {
         for (triangle, corners) in triangles.iter().enumerate() {
             if let Some(&vertex) = corners.iter().find(|&&v| v as usize >= positions.len()) {
                 let vertices = positions.len();
-                return Err(PictureError::VertexOutOfRange {
-                    triangle,
-                    vertex,
-                    vertices,
-                });
+                return Err(PictureError::VertexOutOfRange { triangle, vertex, vertices });
             }
         }
         let colors = Colors::of(scene)?;
@@ -52,20 +48,14 @@ impl Surface {
             .filter_map(|(face, &vertices)| Facet::of(positions, vertices, face as u32))
             .collect();
         let corner_normals = corner_normals(&facets, positions.len(), scene.shading);
-        Ok(Self {
-            facets,
-            corner_normals,
-            colors,
-        })
+        Ok(Self { facets, corner_normals, colors })
     }
 
     /// Linear-light colour inside a facet at the given barycentric weights.
     pub fn color(&self, facet: &Facet, weights: [f64; 3]) -> Vector {
         match &self.colors {
             Colors::Uniform(color) => *color,
-            Colors::PerVertex(colors) => {
-                super::vector::combine(weights, facet.vertices.map(|v| colors[v as usize]))
-            }
+            Colors::PerVertex(colors) => super::vector::combine(weights, facet.vertices.map(|v| colors[v as usize])),
             Colors::PerFace(colors) => colors[facet.face as usize],
         }
     }
@@ -93,27 +83,14 @@ impl Facet {
             return None;
         }
         let normal = cross(subtract(b, a), subtract(c, a));
-        Some(Self {
-            vertices,
-            face,
-            normal: direction(normal)?,
-            area: norm(normal),
-        })
+        Some(Self { vertices, face, normal: direction(normal)?, area: norm(normal) })
     }
 }
 
 impl Colors {
     fn of(scene: &Scene) -> Result<Self, PictureError> {
         let check = |what, expected: usize, found: usize| {
-            if expected == found {
-                Ok(())
-            } else {
-                Err(PictureError::ColorCount {
-                    what,
-                    expected,
-                    found,
-                })
-            }
+            if expected == found { Ok(()) } else { Err(PictureError::ColorCount { what, expected, found }) }
         };
         Ok(match scene.paint {
             Paint::Uniform(color) => Self::Uniform(color.to_linear()),
@@ -146,10 +123,7 @@ fn corner_normals(facets: &[Facet], vertices: usize, shading: Shading) -> Vec<[V
             .fold([0.0; 3], |sum, f| add(sum, f.normal.map(|x| x * f.area)));
         direction(sum).unwrap_or(facet.normal)
     };
-    facets
-        .par_iter()
-        .map(|facet| facet.vertices.map(|v| corner(facet, v as usize)))
-        .collect()
+    facets.par_iter().map(|facet| facet.vertices.map(|v| corner(facet, v as usize))).collect()
 }
 
 /// Facets at each vertex, as compressed rows: `starts[v]..starts[v + 1]` of the second list.
@@ -205,14 +179,8 @@ mod tests {
     #[test]
     fn wrong_counts_are_errors() {
         let outside = Surface::of(&Scene::new(&CORNER, &[[0, 1, 9]]));
-        assert!(matches!(
-            outside,
-            Err(PictureError::VertexOutOfRange { vertex: 9, .. })
-        ));
+        assert!(matches!(outside, Err(PictureError::VertexOutOfRange { vertex: 9, .. })));
         let scene = Scene::new(&CORNER, &[[0, 1, 2]]).paint(Paint::PerVertex(&[Rgb::INK]));
-        assert!(matches!(
-            Surface::of(&scene),
-            Err(PictureError::ColorCount { expected: 4, .. })
-        ));
+        assert!(matches!(Surface::of(&scene), Err(PictureError::ColorCount { expected: 4, .. })));
     }
 }

@@ -32,14 +32,7 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
 }
 
 /// Draws one line with its baseline at `y`.
-pub(super) fn draw_text(
-    picture: &mut Picture,
-    text: &str,
-    x: f64,
-    y: f64,
-    anchor: Anchor,
-    style: Type,
-) {
+pub(super) fn draw_text(picture: &mut Picture, text: &str, x: f64, y: f64, anchor: Anchor, style: Type) {
     let Some(font) = FONT.as_ref() else { return };
     let (glyphs, width) = layout(text, style.size);
     let left = match anchor {
@@ -56,10 +49,7 @@ pub(super) fn draw_text(
         };
         let corner = outline.px_bounds().min;
         outline.draw(|dx, dy, coverage| {
-            let (px, py) = (
-                corner.x as i64 + i64::from(dx),
-                corner.y as i64 + i64::from(dy),
-            );
+            let (px, py) = (corner.x as i64 + i64::from(dx), corner.y as i64 + i64::from(dy));
             picture.blend(px, py, style.color, f64::from(coverage));
         });
     }
@@ -90,10 +80,7 @@ mod tests {
 
     #[test]
     fn text_is_drawn_where_it_is_anchored() {
-        let style = Type {
-            size: 16.0,
-            color: Rgb::INK,
-        };
+        let style = Type { size: 16.0, color: Rgb::INK };
         let ink = |anchor| {
             let mut picture = Picture::filled(200, 30, Rgb::WHITE).unwrap();
             draw_text(&mut picture, "10⁻³ cost", 100.0, 20.0, anchor, style);

@@ -37,17 +37,8 @@ impl Axis {
             (low, high) = (low - half, high + half);
         }
         let room = 0.05 * (high - low);
-        let floor = if log && has_zero {
-            (0.12 * (high - low)).max(0.5)
-        } else {
-            0.0
-        };
-        let mut axis = Self {
-            log,
-            low: low - room - floor,
-            high: high + room,
-            ticks: Vec::new(),
-        };
+        let floor = if log && has_zero { (0.12 * (high - low)).max(0.5) } else { 0.0 };
+        let mut axis = Self { log, low: low - room - floor, high: high + room, ticks: Vec::new() };
         axis.set_ticks(whole);
         axis
     }
@@ -58,9 +49,7 @@ impl Axis {
             return Some(self.low);
         }
         let coordinate = if self.log { value.log10() } else { value };
-        coordinate
-            .is_finite()
-            .then(|| coordinate.clamp(self.low, self.high))
+        coordinate.is_finite().then(|| coordinate.clamp(self.low, self.high))
     }
 
     /// Widens the range about its middle to the given width.
@@ -90,17 +79,12 @@ impl Axis {
             multiples(low, high, step).map(|v| (v, label(v))).collect()
         } else if high - low >= 1.8 {
             let step = (self.width() / 7.0).ceil();
-            multiples(low, high, step)
-                .map(|e| (e, power_of_ten(e as i32)))
-                .collect()
+            multiples(low, high, step).map(|e| (e, power_of_ten(e as i32))).collect()
         } else {
             // Under two decades the powers are too few; take round values.
             let (least, most) = (10f64.powf(low), 10f64.powf(high));
             let step = nice_step((most - least) / 5.0);
-            multiples(least, most, step)
-                .filter(|v| *v > 0.0)
-                .map(|v| (v.log10(), number(v)))
-                .collect()
+            multiples(least, most, step).filter(|v| *v > 0.0).map(|v| (v.log10(), number(v))).collect()
         };
     }
 }
@@ -109,24 +93,15 @@ impl Axis {
 fn nice_step(width: f64) -> f64 {
     let power = 10f64.powf(width.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power);
-    let step = steps
-        .into_iter()
-        .find(|step| *step >= width * 0.999)
-        .unwrap_or(steps[3]);
-    if step.is_finite() && step > 0.0 {
-        step
-    } else {
-        1.0
-    }
+    let step = steps.into_iter().find(|step| *step >= width * 0.999).unwrap_or(steps[3]);
+    if step.is_finite() && step > 0.0 { step } else { 1.0 }
 }
 
 /// Multiples of `step` in the interval, at most 50.
 fn multiples(low: f64, high: f64, step: f64) -> impl Iterator<Item = f64> {
     let first = (low / step).ceil();
     // Adding 0 turns -0 into 0, which is shown without a sign.
-    (0..50)
-        .map(move |k| (first + f64::from(k)) * step + 0.0)
-        .take_while(move |v| *v <= high)
+    (0..50).map(move |k| (first + f64::from(k)) * step + 0.0).take_while(move |v| *v <= high)
 }
 
 #[cfg(test)]
@@ -134,32 +109,16 @@ mod tests {
     use super::*;
 
     fn labels(values: &[f64], log: bool) -> Vec<String> {
-        Axis::fit(values.iter().copied(), log, false)
-            .ticks
-            .into_iter()
-            .map(|t| t.1)
-            .collect()
+        Axis::fit(values.iter().copied(), log, false).ticks.into_iter().map(|t| t.1).collect()
     }
 
     #[test]
     fn ticks_are_round_and_few() {
         assert_eq!(labels(&[0.0, 10.0], false), ["0", "2", "4", "6", "8", "10"]);
-        assert_eq!(
-            labels(&[-0.31, 0.29], false),
-            ["−0.3", "−0.2", "−0.1", "0.0", "0.1", "0.2", "0.3"]
-        );
-        assert_eq!(
-            labels(&[1e-8, 1.0], true),
-            ["10⁻⁸", "10⁻⁶", "10⁻⁴", "10⁻²", "10⁰"]
-        );
+        assert_eq!(labels(&[-0.31, 0.29], false), ["−0.3", "−0.2", "−0.1", "0.0", "0.1", "0.2", "0.3"]);
+        assert_eq!(labels(&[1e-8, 1.0], true), ["10⁻⁸", "10⁻⁶", "10⁻⁴", "10⁻²", "10⁰"]);
         assert_eq!(labels(&[1e-2, 1.0], true), ["10⁻²", "10⁻¹", "10⁰"]);
-        for values in [
-            [3.0, 3.0],
-            [1e-30, 2e-30],
-            [1e15, 3e15],
-            [0.98, 1.0],
-            [0.0, 7.0],
-        ] {
+        for values in [[3.0, 3.0], [1e-30, 2e-30], [1e15, 3e15], [0.98, 1.0], [0.0, 7.0]] {
             for log in [false, true] {
                 let count = labels(&values, log).len();
                 assert!((2..=12).contains(&count), "{values:?} {log}: {count}");

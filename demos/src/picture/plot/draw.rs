@@ -27,16 +27,8 @@ pub(super) struct Layout {
 }
 
 pub(super) fn draw(plot: &Plot, width: usize, height: usize) -> Result<Picture, PictureError> {
-    let coordinate = |k: usize| {
-        plot.series
-            .iter()
-            .flat_map(move |s| s.points.iter().map(move |p| p[k]))
-    };
-    let mut x = Axis::fit(
-        coordinate(0).chain(plot.x_shown.iter().copied()),
-        plot.x_log,
-        plot.whole_x_ticks,
-    );
+    let coordinate = |k: usize| plot.series.iter().flat_map(move |s| s.points.iter().map(move |p| p[k]));
+    let mut x = Axis::fit(coordinate(0).chain(plot.x_shown.iter().copied()), plot.x_log, plot.whole_x_ticks);
     let mut y = Axis::fit(coordinate(1), plot.y_log, false);
     let layout = Layout::of(plot, &y, width, height);
     if plot.equal_aspect {
@@ -59,25 +51,15 @@ pub(super) fn font_size(width: usize, height: usize) -> f64 {
 impl Layout {
     fn of(plot: &Plot, y: &Axis, width: usize, height: usize) -> Self {
         let font = plot.font.unwrap_or_else(|| font_size(width, height));
-        let widest = y
-            .ticks
-            .iter()
-            .map(|tick| text_width(&tick.1, font))
-            .fold(0.0, f64::max);
-        let title = if plot.title.is_empty() {
-            0.0
-        } else {
-            1.9 * font
-        };
+        let widest = y.ticks.iter().map(|tick| text_width(&tick.1, font)).fold(0.0, f64::max);
+        let title = if plot.title.is_empty() { 0.0 } else { 1.9 * font };
         let rows = legend_rows(plot, font, width).len().max(1);
         let top = title + (0.9 + 1.5 * rows as f64) * font;
         let bottom = if plot.x_label.is_empty() { 2.0 } else { 3.4 } * font;
         Self {
             font,
             // Never more than leaves a pixel to draw on.
-            left: ((widest + 1.9 * font) as usize)
-                .max(plot.label_room)
-                .min(width / 2),
+            left: ((widest + 1.9 * font) as usize).max(plot.label_room).min(width / 2),
             right: ((1.6 * font) as usize).min(width / 4),
             top: (top as usize).min(height / 2),
             bottom: (bottom as usize).min(height / 4),
@@ -127,17 +109,8 @@ fn draw_series(plot: &Plot, x: &Axis, y: &Axis, layout: &Layout) -> Result<Pictu
 
 type DrawError = Box<dyn std::error::Error>;
 
-fn draw_samples(
-    plot: &Plot,
-    x: &Axis,
-    y: &Axis,
-    layout: &Layout,
-    bytes: &mut [u8],
-) -> Result<(), DrawError> {
-    let size = (
-        (layout.width * SAMPLES) as u32,
-        (layout.height * SAMPLES) as u32,
-    );
+fn draw_samples(plot: &Plot, x: &Axis, y: &Axis, layout: &Layout, bytes: &mut [u8]) -> Result<(), DrawError> {
+    let size = ((layout.width * SAMPLES) as u32, (layout.height * SAMPLES) as u32);
     let margin = |pixels: usize| (pixels * SAMPLES) as u32;
     let area = BitMapBackend::with_buffer(bytes, size).into_drawing_area();
     let mut chart = ChartBuilder::on(&area)
@@ -147,20 +120,10 @@ fn draw_samples(
         .margin_bottom(margin(layout.bottom))
         .build_cartesian_2d(x.low..x.high, y.low..y.high)?;
 
-    let vertical = x
-        .ticks
-        .iter()
-        .map(|tick| vec![(tick.0, y.low), (tick.0, y.high)]);
-    let horizontal = y
-        .ticks
-        .iter()
-        .map(|tick| vec![(x.low, tick.0), (x.high, tick.0)]);
+    let vertical = x.ticks.iter().map(|tick| vec![(tick.0, y.low), (tick.0, y.high)]);
+    let horizontal = y.ticks.iter().map(|tick| vec![(x.low, tick.0), (x.high, tick.0)]);
     let grid = rgb(GRID).stroke_width(layout.line(1.0));
-    chart.draw_series(
-        vertical
-            .chain(horizontal)
-            .map(|line| PathElement::new(line, grid)),
-    )?;
+    chart.draw_series(vertical.chain(horizontal).map(|line| PathElement::new(line, grid)))?;
     let frame = vec![(x.low, y.high), (x.low, y.low), (x.high, y.low)];
     let frame_style = rgb(FRAME).stroke_width(layout.line(1.2));
     chart.draw_series([PathElement::new(frame, frame_style)])?;
@@ -173,18 +136,14 @@ fn draw_samples(
                 let joint = layout.line(2.2) / 2;
                 for run in unbroken(series, x, y) {
                     // Piece by piece: the backend fills a thick curve as one polygon, with holes where it meets itself.
-                    let pieces = run
-                        .windows(2)
-                        .map(|ends| PathElement::new(ends.to_vec(), style));
+                    let pieces = run.windows(2).map(|ends| PathElement::new(ends.to_vec(), style));
                     chart.draw_series(pieces)?;
-                    chart
-                        .draw_series(run.iter().map(|p| Circle::new(*p, joint, color.filled())))?;
+                    chart.draw_series(run.iter().map(|p| Circle::new(*p, joint, color.filled())))?;
                 }
             }
             Mark::Dots => {
                 let dots = unbroken(series, x, y).into_iter().flatten();
-                chart
-                    .draw_series(dots.map(|p| Circle::new(p, layout.line(3.4), color.filled())))?;
+                chart.draw_series(dots.map(|p| Circle::new(p, layout.line(3.4), color.filled())))?;
             }
             Mark::Crosses => {
                 let style = color.stroke_width(layout.line(2.0));
@@ -199,13 +158,8 @@ fn draw_samples(
 
 /// Runs of drawable points, in axis coordinates.
 fn unbroken(series: &Series, x: &Axis, y: &Axis) -> Vec<Vec<(f64, f64)>> {
-    let places = series
-        .points
-        .iter()
-        .map(|p| Some((x.place(p[0])?, y.place(p[1])?)));
+    let places = series.points.iter().map(|p| Some((x.place(p[0])?, y.place(p[1])?)));
     let places: Vec<Option<(f64, f64)>> = places.collect();
     let runs = places.split(|place| place.is_none());
-    runs.filter(|run| !run.is_empty())
-        .map(|run| run.iter().copied().flatten().collect())
-        .collect()
+    runs.filter(|run| !run.is_empty()).map(|run| run.iter().copied().flatten().collect()).collect()
 }

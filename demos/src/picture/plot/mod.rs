@@ -64,10 +64,7 @@ pub struct Plot {
 impl Plot {
     /// An empty plot.
     pub fn new(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..Self::default()
-        }
+        Self { title: title.into(), ..Self::default() }
     }
 
     /// Names the axes.
@@ -111,11 +108,7 @@ impl Plot {
     }
 
     /// Adds crosses, for outliers and what failed.
-    pub fn crosses(
-        self,
-        name: impl Into<String>,
-        points: impl IntoIterator<Item = [f64; 2]>,
-    ) -> Self {
+    pub fn crosses(self, name: impl Into<String>, points: impl IntoIterator<Item = [f64; 2]>) -> Self {
         self.add(name.into(), points, Mark::Crosses)
     }
 
@@ -135,12 +128,7 @@ impl Plot {
     fn add(mut self, name: String, points: impl IntoIterator<Item = [f64; 2]>, mark: Mark) -> Self {
         let color = PALETTE[self.series.len() % PALETTE.len()];
         let points = points.into_iter().collect();
-        self.series.push(Series {
-            name,
-            points,
-            mark,
-            color,
-        });
+        self.series.push(Series { name, points, mark, color });
         self
     }
 }
@@ -153,19 +141,12 @@ pub(super) fn number(value: f64) -> String {
     } else if (1e-2..1e4).contains(&magnitude) {
         let digits = (2 - magnitude.log10().floor() as i32).clamp(0, 4) as usize;
         let text = format!("{value:.digits$}");
-        let text = if digits > 0 {
-            text.trim_end_matches('0').trim_end_matches('.')
-        } else {
-            &text
-        };
+        let text = if digits > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
         text.replace('-', "−")
     } else {
         let text = format!("{value:.2e}");
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let mantissa = mantissa
-            .trim_end_matches('0')
-            .trim_end_matches('.')
-            .replace('-', "−");
+        let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.').replace('-', "−");
         let power = exponent.parse().map(power_of_ten).unwrap_or_default();
         match mantissa.as_str() {
             "1" => power,
@@ -225,23 +206,13 @@ mod tests {
                 .line("a", points.clone())
                 .dots("b", points.clone())
                 .crosses("", points);
-            for plot in [
-                plot.clone(),
-                plot.clone().log_y(),
-                plot.clone().log_x().log_y(),
-                plot.equal_aspect(),
-            ] {
+            for plot in [plot.clone(), plot.clone().log_y(), plot.clone().log_x().log_y(), plot.equal_aspect()] {
                 let picture = plot.render(160, 120).unwrap();
                 assert_eq!((picture.width(), picture.height()), (160, 120));
                 assert_eq!(picture, plot.render(160, 120).unwrap());
             }
         }
-        assert!(
-            Plot::new("tiny")
-                .line("x", [[0.0, 1.0]])
-                .render(1, 1)
-                .is_ok()
-        );
+        assert!(Plot::new("tiny").line("x", [[0.0, 1.0]]).render(1, 1).is_ok());
         assert!(Plot::new("none").render(0, 1).is_err());
     }
 }

@@ -7,10 +7,7 @@ use super::draw::Layout;
 use super::{Mark, Plot, Series};
 
 pub(super) fn write_ticks(picture: &mut Picture, x: &Axis, y: &Axis, layout: &Layout) {
-    let style = Type {
-        size: layout.font,
-        color: Rgb::GRAY,
-    };
+    let style = Type { size: layout.font, color: Rgb::GRAY };
     let baseline = (layout.height - layout.bottom) as f64 + 1.25 * layout.font;
     for (at, label) in &x.ticks {
         let column = layout.left as f64 + (at - x.low) / x.width() * layout.inner_width() as f64;
@@ -18,10 +15,7 @@ pub(super) fn write_ticks(picture: &mut Picture, x: &Axis, y: &Axis, layout: &La
     }
     for (at, label) in &y.ticks {
         let row = layout.top as f64 + (y.high - at) / y.width() * layout.inner_height() as f64;
-        let (right, middle) = (
-            layout.left as f64 - 0.5 * layout.font,
-            row + 0.32 * layout.font,
-        );
+        let (right, middle) = (layout.left as f64 - 0.5 * layout.font, row + 0.32 * layout.font);
         draw_text(picture, label, right, middle, Anchor::Right, style);
     }
 }
@@ -29,57 +23,24 @@ pub(super) fn write_ticks(picture: &mut Picture, x: &Axis, y: &Axis, layout: &La
 /// Title, axis names and legend.
 pub(super) fn write_words(picture: &mut Picture, plot: &Plot, layout: &Layout) {
     let font = layout.font;
-    let quiet = Type {
-        size: font,
-        color: Rgb::GRAY,
-    };
-    let title = Type {
-        size: 1.3 * font,
-        color: Rgb::INK,
-    };
+    let quiet = Type { size: font, color: Rgb::GRAY };
+    let title = Type { size: 1.3 * font, color: Rgb::INK };
     let inset = 0.9 * font;
     draw_text(picture, &plot.title, inset, 1.9 * font, Anchor::Left, title);
     let above = layout.top as f64 - 0.85 * font;
     draw_text(picture, &plot.y_label, inset, above, Anchor::Left, quiet);
     let middle = layout.left as f64 + 0.5 * layout.inner_width() as f64;
-    draw_text(
-        picture,
-        &plot.x_label,
-        middle,
-        layout.height as f64 - 0.8 * font,
-        Anchor::Middle,
-        quiet,
-    );
+    draw_text(picture, &plot.x_label, middle, layout.height as f64 - 0.8 * font, Anchor::Middle, quiet);
 
     let rows = legend_rows(plot, font, layout.width);
     for (row, entries) in rows.iter().rev().enumerate() {
         let baseline = above - 1.5 * font * row as f64;
         let mut right = (layout.width - layout.right) as f64;
         for series in entries.iter().rev() {
-            draw_text(
-                picture,
-                &series.name,
-                right,
-                baseline,
-                Anchor::Right,
-                Type {
-                    size: font,
-                    color: Rgb::INK,
-                },
-            );
+            draw_text(picture, &series.name, right, baseline, Anchor::Right, Type { size: font, color: Rgb::INK });
             right -= text_width(&series.name, font) + 0.5 * font;
-            let sign = Type {
-                size: font,
-                color: series.color,
-            };
-            draw_text(
-                picture,
-                sign_of(series),
-                right,
-                baseline,
-                Anchor::Right,
-                sign,
-            );
+            let sign = Type { size: font, color: series.color };
+            draw_text(picture, sign_of(series), right, baseline, Anchor::Right, sign);
             right -= text_width(sign_of(series), font) + ENTRY_GAP * font;
         }
     }
@@ -102,9 +63,7 @@ pub(super) fn legend_rows(plot: &Plot, font: f64, width: usize) -> Vec<Vec<&Seri
     let mut rows: Vec<Vec<&Series>> = Vec::new();
     let mut used = f64::INFINITY;
     for series in plot.series.iter().filter(|series| !series.name.is_empty()) {
-        let entry = text_width(&series.name, font)
-            + text_width(sign_of(series), font)
-            + (0.5 + ENTRY_GAP) * font;
+        let entry = text_width(&series.name, font) + text_width(sign_of(series), font) + (0.5 + ENTRY_GAP) * font;
         if used + entry > free {
             rows.push(Vec::new());
             used = 0.0;

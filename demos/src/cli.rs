@@ -1,0 +1,235 @@
+//! The command line.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use isograd::mesh::energy::Energy;
+use isograd::{Backend, Precision};
+use std::path::PathBuf;
+
+/// Demos of isograd: nonlinear least squares with compiled, grouped residuals.
+#[derive(Debug, Parser)]
+#[command(name = "isograd-demos", version, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Minimise an energy of an icosphere from a deformed start
+    Icosphere(Icosphere),
+    /// Minimise an energy of a mesh file
+    Mesh(Mesh),
+    /// Show what a residual becomes: topology, program, derivative, memory
+    Inspect(Inspect),
+    /// Show version, processor, chosen backend, energies and file formats
+    Info(Info),
+    /// Time tracing, compiling and evaluating on icospheres
+    Bench(Bench),
+}
+
+/// `icosphere`
+#[derive(Debug, Args)]
+pub struct Icosphere {
+    /// Subdivisions of the icosahedron; each has four times the faces of the one before
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub level: u32,
+    /// The energy to minimise
+    #[arg(long, value_name = "NAME", default_value = "smooth", value_parser = energy())]
+    pub energy: Energy,
+    /// How to solve.
+    #[command(flatten)]
+    pub solver: Solver,
+    /// Where results go.
+    #[command(flatten)]
+    pub results: Results,
+}
+
+/// `mesh`
+#[derive(Debug, Args)]
+pub struct Mesh {
+    /// An OBJ, PLY or OFF file, also gzipped
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The energy to minimise
+    #[arg(long, value_name = "NAME", default_value = "smooth", value_parser = energy())]
+    pub energy: Energy,
+    /// How to solve.
+    #[command(flatten)]
+    pub solver: Solver,
+    /// Where results go.
+    #[command(flatten)]
+    pub results: Results,
+}
+
+/// `inspect`
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// A residual to look at, instead of an energy
+    #[arg(value_name = "RESIDUAL", conflicts_with = "energy", value_parser = residual())]
+    pub residual: Option<String>,
+    /// The energy to look at
+    #[arg(long, value_name = "NAME", default_value = "smooth", value_parser = energy())]
+    pub energy: Energy,
+    /// The icosphere whose energy it is
+    #[arg(long, value_name = "N", default_value_t = 2, conflicts_with = "residual")]
+    pub level: u32,
+    /// Print a graph in Graphviz DOT instead: `topology`, or `value` for the recorded numbers of a RESIDUAL
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "topology")]
+    pub dot: Option<Graph>,
+    /// Print long listings whole
+    #[arg(long)]
+    pub full: bool,
+    /// End with one JSON object on standard output
+    #[arg(long, conflicts_with = "dot")]
+    pub json: bool,
+}
+
+/// Which graph `inspect --dot` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Graph {
+    /// The canonical form of each group.
+    Topology,
+    /// The recorded operations with their numbers.
+    Value,
+}
+
+/// `info`
+#[derive(Debug, Args)]
+pub struct Info {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bench`
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// One level only, rather than 2 to 6
+    #[arg(long, value_name = "N")]
+    pub level: Option<u32>,
+    /// The energy to evaluate
+    #[arg(long, value_name = "NAME", default_value = "smooth", value_parser = energy())]
+    pub energy: Energy,
+    /// Time the whole solve too
+    #[arg(long)]
+    pub solve: bool,
+    /// How to solve.
+    #[command(flatten)]
+    pub solver: Solver,
+    /// Print one JSON object a row
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How to solve.
+#[derive(Debug, Clone, Args)]
+pub struct Solver {
+    /// Where to compute
+    #[arg(long, value_name = "WHERE", value_enum, default_value = "cpu")]
+    pub backend: BackendName,
+    /// Number format of the kernels; the CPU always computes in f64
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "auto")]
+    pub precision: PrecisionName,
+    /// Threads; 0 for one a core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub threads: usize,
+    /// Most iterations, rejected ones counted
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub max_iterations: usize,
+}
+
+/// Where results go.
+#[derive(Debug, Clone, Args)]
+pub struct Results {
+    /// Folder for pictures, meshes and reports [default: out/ and the name of the problem]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write no files: solve and report only
+    #[arg(long, conflicts_with = "out")]
+    pub no_files: bool,
+    /// From where pictures look, in degrees about the y axis: 0 from z, 90 from x
+    #[arg(long, value_name = "DEGREES", default_value_t = 32.0, allow_negative_numbers = true)]
+    pub azimuth: f64,
+    /// End with one JSON object on standard output; everything else goes to standard error
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// [`Backend`] by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum BackendName {
+    /// This machine's processor cores
+    Cpu,
+    /// A graphics processor
+    Gpu,
+    /// Whichever is expected to be faster
+    Auto,
+}
+
+impl From<BackendName> for Backend {
+    fn from(name: BackendName) -> Backend {
+        match name {
+            BackendName::Cpu => Backend::Cpu,
+            BackendName::Gpu => Backend::Gpu,
+            BackendName::Auto => Backend::Auto,
+        }
+    }
+}
+
+/// [`Precision`] by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionName {
+    /// The best the device has
+    Auto,
+    /// Double precision
+    F64,
+    /// Single precision
+    F32,
+    /// Pairs of single-precision numbers
+    DoubleF32,
+}
+
+impl From<PrecisionName> for Precision {
+    fn from(name: PrecisionName) -> Precision {
+        match name {
+            PrecisionName::Auto => Precision::Auto,
+            PrecisionName::F64 => Precision::F64,
+            PrecisionName::F32 => Precision::F32,
+            PrecisionName::DoubleF32 => Precision::DoubleF32,
+        }
+    }
+}
+
+/// Reads an energy by name; the help lists what the library has.
+fn energy() -> impl TypedValueParser<Value = Energy> {
+    PossibleValuesParser::new(Energy::ALL.map(Energy::name)).try_map(|name| name.parse::<Energy>())
+}
+
+/// Reads the name of a built-in residual.
+fn residual() -> impl TypedValueParser<Value = String> {
+    PossibleValuesParser::new(crate::inspection::residuals::ALL.map(|example| example.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults() {
+        let Command::Icosphere(icosphere) = Cli::parse_from(["isograd-demos", "icosphere"]).command else {
+            panic!("icosphere expected")
+        };
+        assert_eq!((icosphere.level, icosphere.energy), (5, Energy::Smooth));
+        assert_eq!((icosphere.solver.threads, icosphere.solver.max_iterations), (0, 200));
+        assert_eq!(icosphere.solver.backend, BackendName::Cpu);
+    }
+}

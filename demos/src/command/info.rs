@@ -1,0 +1,102 @@
+//! `info`: what this build can do, and on what.
+
+use crate::cli::Info;
+use crate::console::Console;
+use isograd::Backend;
+use isograd::backend::cpu;
+use isograd::mesh::energy::Energy;
+use serde::Serialize;
+use std::fmt;
+
+/// Everything `info` says.
+#[derive(Debug, Serialize)]
+struct Facts {
+    version: &'static str,
+    target: String,
+    debug_build: bool,
+    cpu_model: Option<String>,
+    cores: usize,
+    cpu_device: String,
+    /// Each backend, and why it cannot be had if so.
+    backends: Vec<BackendFact>,
+    auto_backend: Backend,
+    auto_device: String,
+    auto_reason: String,
+    energies: Vec<&'static str>,
+    residuals: Vec<&'static str>,
+    read_formats: [&'static str; 3],
+    written_formats: [&'static str; 3],
+}
+
+#[derive(Debug, Serialize)]
+struct BackendFact {
+    backend: Backend,
+    available: bool,
+    reason: Option<String>,
+}
+
+pub(super) fn run(arguments: &Info) -> anyhow::Result<()> {
+    let console = Console::new(arguments.json);
+    let facts = Facts::gather()?;
+    if !console.is_json() {
+        console.say(&facts)?;
+    }
+    console.json(&facts)?;
+    Ok(())
+}
+
+impl Facts {
+    fn gather() -> anyhow::Result<Facts> {
+        let auto = Backend::Auto.select()?;
+        let backends = [Backend::Cpu, Backend::Gpu].map(|backend| {
+            let selection = backend.select();
+            let reason = selection.as_ref().err().map(|unavailable| unavailable.reason.clone());
+            BackendFact { backend, available: selection.is_ok(), reason }
+        });
+        Ok(Facts {
+            // One version for the whole workspace.
+            version: env!("CARGO_PKG_VERSION"),
+            target: format!("{}, {}", std::env::consts::ARCH, std::env::consts::OS),
+            debug_build: cfg!(debug_assertions),
+            cpu_model: cpu_model(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cpu_device: cpu::device_name(),
+            backends: backends.into(),
+            auto_backend: auto.backend,
+            auto_device: auto.device,
+            auto_reason: auto.reason,
+            energies: Energy::ALL.map(Energy::name).to_vec(),
+            residuals: crate::inspection::residuals::ALL.iter().map(|example| example.name).collect(),
+            read_formats: ["OBJ", "PLY (ascii, binary)", "OFF"],
+            written_formats: ["OBJ", "PLY (ascii, binary)", "PNG"],
+        })
+    }
+}
+
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = |f: &mut fmt::Formatter<'_>, name: &str, value: &str| writeln!(f, "{name:<16}{value}");
+        let build = if self.debug_build { "debug" } else { "release" };
+        row(f, "isograd", &format!("{} ({build} build for {})", self.version, self.target))?;
+        row(f, "Processor", self.cpu_model.as_deref().unwrap_or("unknown"))?;
+        row(f, "Cores", &self.cores.to_string())?;
+        row(f, "CPU backend", &self.cpu_device)?;
+        for BackendFact { backend, reason, .. } in &self.backends {
+            let name = format!("Backend {}", format!("{backend:?}").to_lowercase());
+            let state = reason.as_ref().map_or("available".to_owned(), |reason| format!("not available: {reason}"));
+            row(f, &name, &state)?;
+        }
+        row(f, "Backend auto", &format!("{}, because {}", self.auto_device, self.auto_reason))?;
+        row(f, "Energies", &self.energies.join(", "))?;
+        row(f, "Residuals", &self.residuals.join(", "))?;
+        row(f, "Reads", &format!("{}, each also gzipped", self.read_formats.join(", ")))?;
+        write!(f, "{:<16}{}", "Writes", self.written_formats.join(", "))
+    }
+}
+
+/// The processor's name, where Linux tells.
+fn cpu_model() -> Option<String> {
+    let table = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = table.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}

@@ -1,0 +1,23 @@
+//! The subcommands, one file each.
+
+mod bench;
+mod icosphere;
+mod info;
+mod inspect;
+mod mesh;
+
+use crate::cli::{Cli, Command};
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Whatever keeps it from doing what it was asked for.
+pub fn run(cli: &Cli) -> anyhow::Result<()> {
+    match &cli.command {
+        Command::Icosphere(arguments) => icosphere::run(arguments),
+        Command::Mesh(arguments) => mesh::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Info(arguments) => info::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
+    }
+}

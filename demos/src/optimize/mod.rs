@@ -1,0 +1,74 @@
+//! Minimise the energy of a mesh, and show start and result.
+//!
+//! `drive` states and solves the problem, `measure` gives each vertex the number that its colour shows, `show` draws the
+//! pictures and writes the meshes.
+
+mod drive;
+mod measure;
+mod show;
+
+use crate::cli::{Results, Solver};
+use crate::console::Console;
+use crate::output::{Folder, Summary, convergence, default_folder};
+use crate::run;
+use anyhow::Context;
+use isograd::mesh::Mesh;
+use isograd::mesh::energy::Energy;
+use serde_json::json;
+
+pub use drive::{Solved, drive};
+pub use measure::{Errors, Measure};
+
+/// A mesh, its energy, and what they are called.
+pub struct Task {
+    /// The subcommand.
+    pub demo: &'static str,
+    /// Name of the problem, as in tables of reference costs.
+    pub problem: String,
+    /// Name in pictures.
+    pub title: String,
+    /// Default folder of the results, below `out`.
+    pub folder: String,
+    /// The mesh as it was made or read.
+    pub mesh: Mesh,
+    /// The energy.
+    pub energy: Energy,
+}
+
+/// Solves the task and writes everything there is to see.
+///
+/// # Errors
+/// If the problem cannot be stated or solved, or a file not written.
+pub fn optimize(task: &Task, solver: &Solver, results: &Results) -> anyhow::Result<()> {
+    let console = Console::new(results.json);
+    let options = run::options(solver);
+    // First what can fail at once: a solve should not end in a folder that cannot be written.
+    options.backend.select()?;
+    let folder = match &results.out {
+        _ if results.no_files => None,
+        Some(path) => Some(Folder::create(path.clone())?),
+        None => Some(Folder::create(default_folder(&task.folder))?),
+    };
+
+    let (vertices, faces) = (task.mesh.vertex_count(), task.mesh.face_count());
+    console.say(format_args!("{}: {vertices} vertices, {faces} faces\n", task.problem))?;
+    let solved = run::with_progress(&options, console, |callback| drive(task.energy, &task.mesh, &options, callback))
+        .with_context(|| task.problem.clone())?;
+    let report = &solved.report;
+    // Before pictures are drawn: their memory is not the solver's.
+    let summary = Summary::new(task.demo, &task.problem, report);
+    let text = format!("{}\n\n{report}\n", report.iteration_table());
+    console.say(&text)?;
+    run::note_precision(console, options.precision, report.precision)?;
+    if let Some(mut folder) = folder {
+        show::write(&mut folder, task, &solved, results.azimuth)?;
+        let plot = convergence(&format!("{}: {}", task.title, task.energy), report)?;
+        folder.write("convergence.png", |path| Ok(plot.save_png(path)?))?;
+        folder.write("report.txt", |path| Ok(std::fs::write(path, &text)?))?;
+        let whole = serde_json::to_string_pretty(&json!({ "summary": summary, "report": report }))?;
+        folder.write("report.json", |path| Ok(std::fs::write(path, &whole)?))?;
+        console.say(&folder)?;
+    }
+    console.json(&summary)?;
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! A solve as the command line asks for it.
+
+use crate::cli::Solver;
+use crate::console::Console;
+use crate::picture::SolveProgress;
+use isograd::{IterationRecord, Precision, SolverOptions};
+use std::io;
+use std::ops::ControlFlow;
+
+/// Stop only where double precision ends: final costs then agree with any other solver that is as strict.
+const TOLERANCE: f64 = 1e-12;
+
+/// The options that the command line means.
+pub fn options(solver: &Solver) -> SolverOptions {
+    SolverOptions {
+        backend: solver.backend.into(),
+        precision: solver.precision.into(),
+        threads: solver.threads,
+        max_iterations: solver.max_iterations,
+        function_tolerance: TOLERANCE,
+        gradient_tolerance: TOLERANCE,
+        parameter_tolerance: TOLERANCE,
+        ..SolverOptions::default()
+    }
+}
+
+/// Runs `solve` with a callback that moves a progress bar. The bar is gone when this returns.
+pub fn with_progress<R>(
+    options: &SolverOptions,
+    console: Console,
+    solve: impl FnOnce(&mut (dyn FnMut(&IterationRecord) -> ControlFlow<()> + Send)) -> R,
+) -> R {
+    let progress = SolveProgress::new(options.max_iterations as u64, console.is_json());
+    solve(&mut |record| {
+        let gradient = Some(record.gradient_max_norm);
+        let step = (record.iteration > 0).then_some(record.step_norm);
+        progress.update(record.iteration as u64, record.cost, gradient, step);
+        ControlFlow::Continue(())
+    })
+}
+
+/// Says so where the solve used another number format than asked for.
+///
+/// # Errors
+/// If nobody reads any more.
+pub fn note_precision(console: Console, asked: Precision, used: Precision) -> io::Result<()> {
+    if asked == Precision::Auto || asked == used {
+        return Ok(());
+    }
+    console.say(format_args!("note: {} was asked for, the device computed in {}", name(asked), name(used)))
+}
+
+/// As on the command line.
+fn name(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Auto => "auto",
+        Precision::F64 => "f64",
+        Precision::F32 => "f32",
+        Precision::DoubleF32 => "double-f32",
+    }
+}
