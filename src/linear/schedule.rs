@@ -40,10 +40,7 @@ impl Schedule {
                 work[parent[s] as usize] += work[s];
             }
         }
-        let mut schedule = Self {
-            units: Vec::new(),
-            roots: Vec::new(),
-        };
+        let mut schedule = Self { units: Vec::new(), roots: Vec::new() };
         // Unused units with the supernode that waits for their updates, and the work in the last one.
         let mut waiting: Vec<(u32, usize)> = Vec::new();
         let mut last_work = 0.0;
@@ -56,9 +53,7 @@ impl Schedule {
             let joins = !large
                 && last_work + work[s] <= limit
                 && waiting.last().is_some_and(|&(p, u)| {
-                    p == parent[s]
-                        && !schedule.units[u].large
-                        && schedule.units[u].supernodes.end == start
+                    p == parent[s] && !schedule.units[u].large && schedule.units[u].supernodes.end == start
                 });
             if joins {
                 if let Some(unit) = schedule.units.last_mut() {
@@ -67,11 +62,7 @@ impl Schedule {
                 last_work += work[s];
             } else {
                 let first = waiting.partition_point(|&(p, _)| p != s as u32);
-                let inputs = waiting
-                    .split_off(first)
-                    .into_iter()
-                    .map(|(_, u)| u)
-                    .collect();
+                let inputs = waiting.split_off(first).into_iter().map(|(_, u)| u).collect();
                 waiting.push((parent[s], schedule.units.len()));
                 schedule.push(start..s + 1, large, inputs);
                 last_work = work[s];
@@ -88,11 +79,6 @@ impl Schedule {
             (Some(&only), None) => Some(only),
             _ => None,
         };
-        self.units.push(Unit {
-            supernodes,
-            large,
-            inputs,
-            only_branch,
-        });
+        self.units.push(Unit { supernodes, large, inputs, only_branch });
     }
 }

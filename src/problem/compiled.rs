@@ -279,7 +279,7 @@ fn explain(group: &Group, instance: usize, x: &[f64]) -> String {
 /// ½ Σ r², summed in chunks of fixed size so that the number of threads does not show.
 pub(crate) fn half_square_sum(residuals: &[f64]) -> f64 {
     const CHUNK: usize = 4096;
-    let sums: Vec<f64> = residuals.par_chunks(CHUNK).map(|chunk| pairwise(chunk)).collect();
+    let sums: Vec<f64> = residuals.par_chunks(CHUNK).map(pairwise).collect();
     0.5 * sums.iter().sum::<f64>()
 }
 

@@ -34,7 +34,7 @@ impl Share {
     fn transpose(&mut self) {
         let count = self.instances.len();
         for table in [&mut self.blocks, &mut self.slots] {
-            let width = if count == 0 { 0 } else { table.len() / count };
+            let width = table.len().checked_div(count).unwrap_or(0);
             *table = (0..width).flat_map(|k| table.iter().skip(k).step_by(width)).copied().collect();
         }
         self.instances.shrink_to_fit();

@@ -84,18 +84,13 @@ impl GroupPattern {
                     pattern.expansions.push(Expansion { place: place as u32, stored, factor: entry.factor });
                 }
             }
-            let term =
-                GradientTerm { component: entry.component, place: place as u32, residual: entry.residual };
+            let term = GradientTerm { component: entry.component, place: place as u32, residual: entry.residual };
             pattern.slots[slot].push(term);
         }
         for row in 0..sizes.len() {
             for column in 0..sizes.len() {
-                let mut pair = PairPattern {
-                    height: sizes[row],
-                    width: sizes[column],
-                    outer: Vec::new(),
-                    constant: Vec::new(),
-                };
+                let mut pair =
+                    PairPattern { height: sizes[row], width: sizes[column], outer: Vec::new(), constant: Vec::new() };
                 for residual in 0..residuals {
                     let at = |slot: usize| residual * sizes.len() + slot;
                     let (left, right) = (residual * width + starts[row], residual * width + starts[column]);

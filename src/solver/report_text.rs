@@ -70,7 +70,7 @@ impl fmt::Display for SolverReport {
         row(f, "Residual blocks", self.residual_blocks.to_string())?;
         row(f, "Residuals", self.residuals.to_string())?;
         writeln!(f)?;
-        writeln!(f, "{:<34}{}", "Minimizer", "Levenberg-Marquardt")?;
+        writeln!(f, "{:<34}Levenberg-Marquardt", "Minimizer")?;
         writeln!(f, "{:<34}{}", "Linear solver", self.linear_solver)?;
         writeln!(f, "{:<34}{} ({})", "Backend", self.backend.device, self.backend.reason)?;
         let compile = &self.compile;

@@ -1,9 +1,7 @@
 //! Solves for a step with the linear solver that fits the problem.
 
 use super::{LinearSolverKind, NormalEquations, SolveError, SolverOptions};
-use crate::linear::{
-    DenseCholesky, DenseQr, LinearError, LinearSolver, Pcg, SolveSummary, SparseCholesky, Stopping,
-};
+use crate::linear::{DenseCholesky, DenseQr, LinearError, LinearSolver, Pcg, SolveSummary, SparseCholesky, Stopping};
 use crate::problem::{CompiledProblem, Evaluation};
 use nalgebra::DMatrix;
 

@@ -44,11 +44,14 @@ pub(crate) struct Placement {
     pub data: Vec<u32>,
 }
 
+/// A recording in words, and where it belongs.
+type Known = (Box<[u32]>, Arc<Placement>);
+
 /// All topologies seen, found by recording or by canonical form.
 #[derive(Default)]
 pub(crate) struct Registry {
     topologies: Vec<Topology>,
-    by_recording: FxHashMap<u128, Vec<(Box<[u32]>, Arc<Placement>)>>,
+    by_recording: FxHashMap<u128, Vec<Known>>,
     by_form: FxHashMap<u128, Vec<usize>>,
     words: Vec<u32>,
 }

@@ -15,7 +15,7 @@ pub fn convergence(title: &str, report: &SolverReport) -> Result<Picture, Pictur
         .iter()
         .map(|record| Step {
             iteration: record.iteration,
-            cost: if record.accepted { record.cost } else { record.trial_cost },
+            cost: if record.accepted { record.cost } else { record.cost - record.cost_change },
             gradient_norm: Some(record.gradient_max_norm),
             accepted: record.accepted,
         })

@@ -15,6 +15,7 @@ type Lane = [f64; LANES];
 ///
 /// A result is written to a spare lane that then changes places with the old register: an instruction may overwrite its own
 /// argument, and the loops never see two names of one array, which is what lets them vectorise.
+#[expect(clippy::vec_box, reason = "lanes change places by their pointers, not by their 512 bytes")]
 pub(super) struct Registers {
     lanes: Vec<Box<Lane>>,
     spare: Box<Lane>,

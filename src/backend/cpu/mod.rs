@@ -56,7 +56,7 @@ pub(crate) fn evaluate_code(code: &LaneCode, table: &InstanceTable, x: &[f64]) -
 fn run(group: &Group, code: &LaneCode, x: &[f64], residuals: &mut [f64], stored: &mut [f64]) {
     let count = group.table.count;
     let width = group.kernel.residuals();
-    let stored_width = if count == 0 { 0 } else { stored.len() / count };
+    let stored_width = if stored.is_empty() { 0 } else { group.kernel.stored() };
     let task = |first: usize, residuals: &mut [f64], stored: &mut [f64]| {
         let mut registers = Registers::new(code);
         let last = (first + TASK).min(count);

@@ -32,12 +32,13 @@ impl MeshProblem {
         for (valence, vertices) in self.by_valence() {
             let (width, blocks) = self.stars(valence, &vertices);
             let mut kept = Vec::with_capacity(3 * vertices.len());
+            let p = self.shape.vertices();
             for &v in &vertices {
-                let p = self.shape.vertices();
-                for axis in 0..3 {
-                    let sum: f64 = neighbours.of(v as usize).iter().map(|&n| p[n as usize][axis]).sum();
-                    kept.push(p[v as usize][axis] - sum / valence as f64);
+                let mut sum = [0.0; 3];
+                for &n in neighbours.of(v as usize) {
+                    sum.iter_mut().zip(p[n as usize]).for_each(|(s, q)| *s += q);
                 }
+                kept.extend(p[v as usize].iter().zip(sum).map(|(q, s)| q - s / valence as f64));
             }
             let name = format!("laplacian, valence {valence}");
             let function = |x: Blocks<'_>, kept: &[Value]| laplacian(x) - Vector3::from_column_slice(kept);
