@@ -1,16 +1,18 @@
 //! A problem made ready for evaluation: one kernel a group, rows laid out group by group.
 
-use super::{Problem, ProblemError};
+use super::{Problem, ProblemError, locality};
 use crate::backend::{Group, cpu::Cpu};
 use crate::kernel::{CompileStatistics, compile};
 use crate::value::ValueError;
 use rayon::prelude::*;
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The groups of a problem with their kernels.
 ///
-/// Residuals stand group by group, in a group instance by instance; [`CompiledProblem::row_of`] finds a residual block.
+/// Residuals stand group by group, in a group instance by instance, and instances near others that share their parameter blocks;
+/// [`CompiledProblem::row_of`] finds a residual block.
 #[derive(Debug, Clone)]
 pub struct CompiledProblem {
     /// Groups in the order their first residual was added.
@@ -22,8 +24,12 @@ pub struct CompiledProblem {
     residuals: usize,
     stored: usize,
     parameters: usize,
+    /// Where the residuals of each residual block begin.
+    block_rows: Vec<u32>,
     /// For each group the residual block behind each instance.
     residual_blocks: Vec<Vec<u32>>,
+    /// Parameter blocks in an order in which those that share residuals lie together.
+    block_order: Vec<u32>,
     names: Vec<Option<String>>,
 }
 
@@ -75,8 +81,20 @@ impl Problem {
         let mut statistics = CompileStatistics::default();
         let (mut rows, mut stored) = (0, 0);
         let mut groups = Vec::with_capacity(self.groups.len());
+        let mut residual_blocks = Vec::with_capacity(self.groups.len());
+        let offsets = self.parameters.offsets();
+        let block_order = locality::block_order(self.groups.iter().map(|g| &*g.table), offsets);
+        let mut ranks = vec![0; self.parameters.values().len()];
+        for (rank, &block) in block_order.iter().enumerate() {
+            ranks[offsets[block as usize] as usize] = rank as u32;
+        }
+        let mut block_rows = vec![0; self.residual_blocks];
         for (topology, instances) in self.registry.topologies().iter().zip(&self.groups) {
-            let table = instances.table.clone();
+            let (mut table, mut blocks) = (instances.table.clone(), instances.residual_blocks.clone());
+            if let Some(order) = locality::instance_order(&table, &ranks) {
+                blocks = order.iter().map(|&instance| blocks[instance as usize]).collect();
+                table = Arc::new(locality::permuted(&table, &order));
+            }
             let literals: Vec<Option<f64>> =
                 table.data.iter().map(|c| c.uniform().filter(|_| table.count >= LITERALS_FROM)).collect();
             let (kernel, hit) = compile(topology, &literals);
@@ -84,6 +102,10 @@ impl Problem {
             statistics.instances += table.count;
             statistics.cache_hits += usize::from(hit);
             let (first_row, first_stored) = (rows, stored);
+            for (instance, &block) in blocks.iter().enumerate() {
+                block_rows[block as usize] = (rows + instance * kernel.residuals()) as u32;
+            }
+            residual_blocks.push(blocks);
             rows += table.count * kernel.residuals();
             stored += table.count * kernel.stored();
             groups.push(Group { kernel, table, rows: first_row..rows, stored: first_stored..stored });
@@ -97,7 +119,9 @@ impl Problem {
             stored,
             parameters: self.parameters.values().len(),
             names: first_blocks.map(|block| self.name(block).map(str::to_owned)).collect(),
-            residual_blocks: self.groups.iter().map(|g| g.residual_blocks.clone()).collect(),
+            block_rows,
+            residual_blocks,
+            block_order,
         })
     }
 }
@@ -125,21 +149,17 @@ impl CompiledProblem {
 
     /// Where the residuals of a residual block begin.
     pub fn row_of(&self, residual_block: usize) -> Option<usize> {
-        self.groups.iter().zip(&self.residual_blocks).find_map(|(group, blocks)| {
-            let instance = blocks.binary_search(&(residual_block as u32)).ok()?;
-            Some(group.rows.start + instance * group.kernel.residuals())
-        })
+        self.block_rows.get(residual_block).map(|&row| row as usize)
     }
 
     /// Where the residuals of each residual block begin.
-    pub(crate) fn rows_by_block(&self) -> Vec<usize> {
-        let mut rows = vec![0; self.residual_blocks.iter().map(Vec::len).sum()];
-        for (group, blocks) in self.groups.iter().zip(&self.residual_blocks) {
-            for (instance, &block) in blocks.iter().enumerate() {
-                rows[block as usize] = group.rows.start + instance * group.kernel.residuals();
-            }
-        }
-        rows
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.block_rows.iter().map(|&row| row as usize)
+    }
+
+    /// Parameter blocks in an order in which those that share residuals lie together.
+    pub fn block_order(&self) -> &[u32] {
+        &self.block_order
     }
 
     /// Calls `f(row, parameter, derivative)` for every entry of the Jacobian, fixed parameters included.
@@ -193,8 +213,8 @@ impl CompiledProblem {
     /// Bytes of the instance tables, the row numbers, the residuals and the stored Jacobian.
     pub fn bytes(&self) -> usize {
         let tables: usize = self.groups.iter().map(|g| g.table.bytes()).sum();
-        let blocks: usize = self.residual_blocks.iter().map(|b| b.len() * size_of::<u32>()).sum();
-        tables + blocks + (self.residuals + self.stored) * size_of::<f64>()
+        let blocks = 2 * self.block_rows.len() + self.block_order.len();
+        tables + blocks * size_of::<u32>() + (self.residuals + self.stored) * size_of::<f64>()
     }
 
     /// An evaluation of the right size.

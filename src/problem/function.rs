@@ -39,7 +39,7 @@ impl CompiledResiduals {
 
     fn from_problem(problem: Problem) -> Result<Self, ProblemError> {
         let compiled = problem.compile()?;
-        let rows = compiled.rows_by_block();
+        let rows = compiled.rows().collect();
         Ok(CompiledResiduals { problem, compiled, rows })
     }
 

@@ -12,6 +12,7 @@
 mod compiled;
 mod error;
 mod function;
+mod locality;
 mod parameters;
 mod residuals;
 mod rows;

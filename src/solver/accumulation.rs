@@ -9,7 +9,7 @@ use super::reduction::Reduction;
 use crate::backend::Group;
 use crate::linear::{BlockMatrix, BlockStructure};
 use crate::problem::Evaluation;
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -117,10 +117,7 @@ impl Accumulation {
             (values, gradient) = (rest, rest_too);
         }
         let run = |(task, values, gradient): (&Task, &mut [f64], &mut [f64])| {
-            Arch::new().dispatch(
-                #[inline(always)]
-                || self.run_task(task, groups, evaluation, values, gradient),
-            );
+            Arch::new().dispatch(TaskRun { plan: self, task, groups, evaluation, values, gradient });
         };
         if work.len() == 1 {
             work.into_iter().for_each(run);
@@ -128,21 +125,29 @@ impl Accumulation {
             work.into_par_iter().for_each(run);
         }
     }
+}
+
+/// One task at work; a struct for the reason that [`crate::backend::cpu`] gives.
+struct TaskRun<'a> {
+    plan: &'a Accumulation,
+    task: &'a Task,
+    groups: &'a [Group],
+    evaluation: &'a Evaluation,
+    values: &'a mut [f64],
+    gradient: &'a mut [f64],
+}
+
+impl WithSimd for TaskRun<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn run_task(
-        &self,
-        task: &Task,
-        groups: &[Group],
-        evaluation: &Evaluation,
-        values: &mut [f64],
-        gradient: &mut [f64],
-    ) {
+    fn with_simd<S: Simd>(self, _: S) {
+        let TaskRun { plan, task, groups, evaluation, values, gradient } = self;
         task.reset(values);
         gradient.fill(0.0);
         let mut rows = Vec::new();
         for (index, share) in task.shares.iter().enumerate() {
-            let (group, pattern) = (&groups[index], &self.patterns[index]);
+            let (group, pattern) = (&groups[index], &plan.patterns[index]);
             let count = share.instances.len();
             pattern.prepare(CHUNK.min(count), &mut rows);
             for first in (0..count).step_by(CHUNK) {
@@ -150,7 +155,7 @@ impl Accumulation {
                 let instances = &share.instances[chunk.clone()];
                 pattern.expand(group, instances, evaluation, &mut rows);
                 let rows = Rows { numbers: &rows, stride: pattern.stride() };
-                for (k, &(p, q)) in self.varying[index].iter().enumerate() {
+                for (k, &(p, q)) in plan.varying[index].iter().enumerate() {
                     let targets = &share.blocks[k * count..][chunk.clone()];
                     add_pair(pattern.pair(p, q), targets, 0, rows, values);
                     if p != q {
@@ -360,15 +365,7 @@ impl Planner<'_> {
         let mut blocks: Vec<Option<u32>> = vec![None; slots];
         let mut targets: Vec<Option<(usize, u32)>> = vec![None; varying.len()];
         let mut owners: Vec<usize> = Vec::with_capacity(slots);
-        // In the order of the blocks, so that a task walks through its numbers from front to back.
-        let mut instances: Vec<(u32, u32)> = (0..group.table.count)
-            .map(|instance| {
-                let blocks = (0..slots).filter_map(|slot| reduction.block(group, slot, instance));
-                (blocks.min().unwrap_or(0), instance as u32)
-            })
-            .collect();
-        instances.sort_unstable();
-        for instance in instances.into_iter().map(|(_, instance)| instance as usize) {
+        for instance in 0..group.table.count {
             owners.clear();
             for (slot, block) in blocks.iter_mut().enumerate() {
                 *block = reduction.block(group, slot, instance);

@@ -30,7 +30,7 @@ impl NormalEquations {
     /// # Errors
     /// [`LinearError::TooLarge`] past 2³² blocks.
     pub fn new(problem: &CompiledProblem, parameters: &Parameters) -> Result<Self, LinearError> {
-        let reduction = Reduction::new(parameters, &problem.groups);
+        let reduction = Reduction::new(problem, parameters);
         let patterns: Vec<GroupPattern> = problem.groups.iter().map(|group| GroupPattern::new(&group.kernel)).collect();
         let pairs = problem.groups.iter().zip(&patterns).flat_map(|(group, pattern)| reduction.pairs(group, pattern));
         let structure = Arc::new(BlockStructure::from_pairs(&reduction.sizes, pairs)?);

@@ -3,7 +3,7 @@
 use super::pattern::GroupPattern;
 use crate::backend::Group;
 use crate::linear::BlockStructure;
-use crate::problem::Parameters;
+use crate::problem::{CompiledProblem, Parameters};
 
 const FIXED: u32 = u32::MAX;
 
@@ -18,28 +18,18 @@ pub(super) struct Reduction {
 }
 
 impl Reduction {
-    /// Numbers the free blocks breadth first through the residuals they share, so that blocks which meet in a residual lie near
-    /// each other in the linear system, wherever the user put them.
-    pub fn new(parameters: &Parameters, groups: &[Group]) -> Self {
-        let free = |block: &usize| !parameters.is_fixed(*block);
-        let starts: Vec<usize> =
-            (0..parameters.blocks()).filter(free).map(|block| parameters.offsets()[block] as usize).collect();
-        let mut numbers = vec![FIXED; parameters.values().len()];
-        for (number, &start) in starts.iter().enumerate() {
-            numbers[start] = number as u32;
+    /// Numbers the free blocks in the order the problem was compiled in, where blocks which share residuals lie together.
+    pub fn new(problem: &CompiledProblem, parameters: &Parameters) -> Self {
+        let mut reduction =
+            Reduction { numbers: vec![FIXED; parameters.values().len()], sizes: Vec::new(), starts: Vec::new() };
+        let order = problem.block_order().iter().map(|&block| block as usize);
+        for block in order.filter(|&block| !parameters.is_fixed(block)) {
+            let start = parameters.offsets()[block] as usize;
+            reduction.numbers[start] = reduction.sizes.len() as u32;
+            reduction.sizes.push(parameters.size(block));
+            reduction.starts.push(start);
         }
-        let order = breadth_first(groups, &numbers, starts.len());
-        let mut sizes = vec![0; starts.len()];
-        let mut ordered = vec![0; starts.len()];
-        for (number, &block) in order.iter().enumerate() {
-            let start = starts[block as usize];
-            numbers[start] = number as u32;
-            ordered[number] = start;
-        }
-        for block in (0..parameters.blocks()).filter(free) {
-            sizes[numbers[parameters.offsets()[block] as usize] as usize] = parameters.size(block);
-        }
-        Reduction { numbers, sizes, starts: ordered }
+        reduction
     }
 
     /// The free block in place `slot` of an instance.
@@ -74,63 +64,4 @@ impl Reduction {
         }
         held
     }
-}
-
-/// The blocks in the order of a breadth-first search over "shares a residual with".
-fn breadth_first(groups: &[Group], numbers: &[u32], blocks: usize) -> Vec<u32> {
-    // Instances of all groups are numbered through; `touching` lists those of each block.
-    let firsts: Vec<usize> =
-        groups.iter().scan(0, |end, group| Some(std::mem::replace(end, *end + group.table.count))).collect();
-    let visit_all = |visit: &mut dyn FnMut(usize, usize)| {
-        for (group, &first) in groups.iter().zip(&firsts) {
-            for column in &group.table.blocks {
-                for (instance, &start) in column.iter().enumerate() {
-                    let block = numbers[start as usize];
-                    if block != FIXED {
-                        visit(block as usize, first + instance);
-                    }
-                }
-            }
-        }
-    };
-    let mut ends = vec![0u32; blocks + 1];
-    visit_all(&mut |block, _| ends[block + 1] += 1);
-    for block in 0..blocks {
-        ends[block + 1] += ends[block];
-    }
-    let mut next = ends[..blocks].to_vec();
-    let mut touching = vec![0u32; ends[blocks] as usize];
-    visit_all(&mut |block, instance| {
-        touching[next[block] as usize] = instance as u32;
-        next[block] += 1;
-    });
-
-    let instances = firsts.last().map_or(0, |first| first + groups[groups.len() - 1].table.count);
-    let mut done = vec![false; instances];
-    let mut seen = vec![false; blocks];
-    let mut order: Vec<u32> = Vec::with_capacity(blocks);
-    for root in 0..blocks {
-        if std::mem::replace(&mut seen[root], true) {
-            continue;
-        }
-        order.push(root as u32);
-        let mut head = order.len() - 1;
-        while head < order.len() {
-            let block = order[head] as usize;
-            head += 1;
-            for &instance in &touching[ends[block] as usize..ends[block + 1] as usize] {
-                if std::mem::replace(&mut done[instance as usize], true) {
-                    continue;
-                }
-                let index = firsts.partition_point(|&first| first <= instance as usize) - 1;
-                for column in &groups[index].table.blocks {
-                    let other = numbers[column[instance as usize - firsts[index]] as usize];
-                    if other != FIXED && !std::mem::replace(&mut seen[other as usize], true) {
-                        order.push(other);
-                    }
-                }
-            }
-        }
-    }
-    order
 }

@@ -3,7 +3,7 @@
 use crate::backend::{Column, InstanceTable};
 use crate::kernel::{Instruction, LaneCode};
 use crate::value::op::Op;
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
 /// Instances a chunk: 512 bytes a register, so that some eighty registers stay in the first-level cache.
@@ -90,61 +90,77 @@ impl Registers {
     }
 }
 
-/// Runs `code` over the instances of `range`. Output `k` of an instance goes to column `k` of its row in `residuals`, and past the
-/// width of those, to `stored`; both begin at the first instance of the range.
-pub(super) fn run(
-    code: &LaneCode,
-    table: &InstanceTable,
-    x: &[f64],
-    range: Range<usize>,
-    registers: &mut Registers,
-    residuals: (&mut [f64], usize),
-    stored: (&mut [f64], usize),
-) {
-    let (residuals, width) = residuals;
-    let (stored, stored_width) = stored;
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut first = range.start;
-            while first < range.end {
-                let lanes = LANES.min(range.end - first);
-                let row = first - range.start;
-                for instruction in &code.instructions {
-                    match *instruction {
-                        Instruction::Parameter { to, block, component } => registers.write(to, |_, lane| {
-                            let starts = &table.blocks[block as usize][first..first + lanes];
-                            for (number, &start) in lane.iter_mut().zip(starts) {
-                                *number = x[(start + component) as usize];
-                            }
-                        }),
-                        Instruction::Datum { to, column } => {
-                            registers.write(to, |_, lane| match &table.data[column as usize] {
-                                Column::Varying(numbers) => {
-                                    lane[..lanes].copy_from_slice(&numbers[first..first + lanes]);
-                                }
-                                Column::Uniform(number) => lane.fill(*number),
-                            })
-                        }
-                        Instruction::Apply { op, to, args } => registers.apply(op, to, args),
-                        Instruction::Output { from, output } => {
-                            let lane = &registers.lanes[from as usize][..lanes];
-                            let output = output as usize;
-                            let (target, column, stride) = match output.checked_sub(width) {
-                                None => (&mut *residuals, output, width),
-                                Some(column) => (&mut *stored, column, stored_width),
-                            };
-                            let rows = target[row * stride..].chunks_exact_mut(stride);
-                            for (numbers, &number) in rows.zip(lane) {
-                                numbers[column] = number;
-                            }
-                        }
-                    }
-                }
-                first += lanes;
+/// A run of bytecode over some instances.
+///
+/// This is a struct and not a closure because a closure reaches the dispatcher through a shim that the compiler does not inline,
+/// and what is not inlined is compiled for the oldest processor.
+pub(super) struct Run<'a> {
+    pub code: &'a LaneCode,
+    pub table: &'a InstanceTable,
+    pub x: &'a [f64],
+    pub instances: Range<usize>,
+    pub registers: &'a mut Registers,
+    /// Output `k` of an instance goes to column `k` of its row here, and past the width of the rows to `stored`; both begin at
+    /// the first instance.
+    pub residuals: (&'a mut [f64], usize),
+    pub stored: (&'a mut [f64], usize),
+}
+
+impl Run<'_> {
+    /// Runs with the best instruction set there is.
+    pub fn run(self) {
+        Arch::new().dispatch(self);
+    }
+}
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, _: S) {
+        let mut first = self.instances.start;
+        while first < self.instances.end {
+            let lanes = LANES.min(self.instances.end - first);
+            for instruction in &self.code.instructions {
+                self.step(*instruction, first, lanes);
             }
-        },
-    );
+            first += lanes;
+        }
+    }
+}
+
+impl Run<'_> {
+    #[inline(always)]
+    fn step(&mut self, instruction: Instruction, first: usize, lanes: usize) {
+        let (table, x) = (self.table, self.x);
+        match instruction {
+            Instruction::Parameter { to, block, component } => self.registers.write(to, |_, lane| {
+                let starts = &table.blocks[block as usize][first..first + lanes];
+                for (number, &start) in lane.iter_mut().zip(starts) {
+                    *number = x[(start + component) as usize];
+                }
+            }),
+            Instruction::Datum { to, column } => {
+                self.registers.write(to, |_, lane| match &table.data[column as usize] {
+                    Column::Varying(numbers) => lane[..lanes].copy_from_slice(&numbers[first..first + lanes]),
+                    Column::Uniform(number) => lane.fill(*number),
+                })
+            }
+            Instruction::Apply { op, to, args } => self.registers.apply(op, to, args),
+            Instruction::Output { from, output } => {
+                let lane = &self.registers.lanes[from as usize][..lanes];
+                let output = output as usize;
+                let (target, column, stride) = match output.checked_sub(self.residuals.1) {
+                    None => (&mut *self.residuals.0, output, self.residuals.1),
+                    Some(column) => (&mut *self.stored.0, column, self.stored.1),
+                };
+                let rows = target[(first - self.instances.start) * stride..].chunks_exact_mut(stride);
+                for (numbers, &number) in rows.zip(lane) {
+                    numbers[column] = number;
+                }
+            }
+        }
+    }
 }
 
 /// The instruction set that the loops run with.

@@ -11,7 +11,7 @@ pub use lanes::LANES;
 
 use super::{Group, InstanceTable};
 use crate::kernel::LaneCode;
-use lanes::Registers;
+use lanes::{Registers, Run};
 use rayon::prelude::*;
 
 /// Instances a task works through: enough that a task is worth its hand-over, few enough to balance.
@@ -48,7 +48,16 @@ impl Cpu {
 pub(crate) fn evaluate_code(code: &LaneCode, table: &InstanceTable, x: &[f64]) -> Vec<f64> {
     let mut outputs = vec![0.0; table.count * code.outputs];
     let mut registers = Registers::new(code);
-    lanes::run(code, table, x, 0..table.count, &mut registers, (&mut outputs, code.outputs), (&mut [], 0));
+    let run = Run {
+        code,
+        table,
+        x,
+        instances: 0..table.count,
+        registers: &mut registers,
+        residuals: (&mut outputs, code.outputs),
+        stored: (&mut [], 0),
+    };
+    run.run();
     outputs
 }
 
@@ -59,8 +68,16 @@ fn run(group: &Group, code: &LaneCode, x: &[f64], residuals: &mut [f64], stored:
     let stored_width = if stored.is_empty() { 0 } else { group.kernel.stored() };
     let task = |first: usize, residuals: &mut [f64], stored: &mut [f64]| {
         let mut registers = Registers::new(code);
-        let last = (first + TASK).min(count);
-        lanes::run(code, &group.table, x, first..last, &mut registers, (residuals, width), (stored, stored_width));
+        let run = Run {
+            code,
+            table: &group.table,
+            x,
+            instances: first..(first + TASK).min(count),
+            registers: &mut registers,
+            residuals: (residuals, width),
+            stored: (stored, stored_width),
+        };
+        run.run();
     };
     if count <= TASK {
         task(0, residuals, stored);
