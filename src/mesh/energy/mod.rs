@@ -13,12 +13,17 @@
 //! | `stretch` | \|xi − xj\| − 1.2 \|pi − pj\| | (xv − mean x of N(v)) − (pv − mean p of N(v)) |
 //! | `sphere` | \|xi − xj\| − 1 | \|xv\| − 1.1 · mean of \|p\| |
 //! | `arap` | both ways: (xi − xj) − R(ai)(pi − pj) | at the handles: 10 (xv − target) |
+//!
+//! The energy [`developable`] is minimised by a run of many solves from coarse to fine, and has a driver of its own.
 
 mod arap;
+pub mod developable;
 mod edges;
 mod laplacian;
 mod rotation;
 mod sphere;
+
+pub use developable::{Developable, DevelopableError, DevelopableOptions, DevelopableResult};
 
 use super::{Mesh, NoReferenceShape, deformed_start, reference_shape};
 use crate::problem::{BlockId, Problem, ProblemError};
