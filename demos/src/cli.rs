@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::goal::Goal;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use isograd::mesh::energy::Energy;
@@ -37,8 +38,8 @@ pub struct Icosphere {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub level: u32,
     /// The energy to minimise
-    #[arg(long, value_name = "NAME", default_value = "smooth", value_parser = energy())]
-    pub energy: Energy,
+    #[arg(long, value_name = "NAME", default_value = "smooth", value_parser = goal())]
+    pub energy: Goal,
     /// How to solve.
     #[command(flatten)]
     pub solver: Solver,
@@ -54,8 +55,8 @@ pub struct Mesh {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The energy to minimise
-    #[arg(long, value_name = "NAME", default_value = "smooth", value_parser = energy())]
-    pub energy: Energy,
+    #[arg(long, value_name = "NAME", default_value = "smooth", value_parser = goal())]
+    pub energy: Goal,
     /// How to solve.
     #[command(flatten)]
     pub solver: Solver,
@@ -136,9 +137,9 @@ pub struct Solver {
     /// Threads; 0 for one a core
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
-    /// Most iterations, rejected ones counted
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    pub max_iterations: usize,
+    /// Most iterations, rejected ones counted; with `developable` in each of its rounds [default: 200, and 12 in such a round]
+    #[arg(long, value_name = "N")]
+    pub max_iterations: Option<usize>,
 }
 
 /// Where results go.
@@ -203,6 +204,12 @@ impl From<PrecisionName> for Precision {
     }
 }
 
+/// Reads a goal by name.
+fn goal() -> impl TypedValueParser<Value = Goal> {
+    let unknown = |name: String| Goal::named(&name).ok_or_else(|| format!("there is no energy {name}"));
+    PossibleValuesParser::new(Goal::all().map(Goal::name)).try_map(unknown)
+}
+
 /// Reads an energy by name; the help lists what the library has.
 fn energy() -> impl TypedValueParser<Value = Energy> {
     PossibleValuesParser::new(Energy::ALL.map(Energy::name)).try_map(|name| name.parse::<Energy>())
@@ -228,8 +235,8 @@ mod tests {
         let Command::Icosphere(icosphere) = Cli::parse_from(["isograd-demos", "icosphere"]).command else {
             panic!("icosphere expected")
         };
-        assert_eq!((icosphere.level, icosphere.energy), (5, Energy::Smooth));
-        assert_eq!((icosphere.solver.threads, icosphere.solver.max_iterations), (0, 200));
+        assert_eq!((icosphere.level, icosphere.energy), (5, Goal::Energy(Energy::Smooth)));
+        assert_eq!((icosphere.solver.threads, icosphere.solver.max_iterations), (0, None));
         assert_eq!(icosphere.solver.backend, BackendName::Cpu);
     }
 }

@@ -7,7 +7,9 @@
 //! |---|---|
 //! | [`cli`] | every option, with its documentation |
 //! | [`command`] | one file a subcommand |
-//! | [`optimize`] | what `icosphere` and `mesh` share: minimise the energy of a mesh and show it |
+//! | [`goal`] | what `icosphere` and `mesh` can minimise |
+//! | [`optimize`] | minimise the energy of a mesh by one solve and show it |
+//! | [`develop`] | make a mesh developable by a run of solves and show it |
 //! | [`inspection`] | what `inspect` shows of a group |
 //! | [`run`] | solver options from the command line, and a solve with a progress bar |
 //! | [`output`] | the folder of results, the summary, the convergence plot |
@@ -19,7 +21,9 @@
 pub mod cli;
 pub mod command;
 pub mod console;
+pub mod develop;
 pub mod failure;
+pub mod goal;
 pub mod inspection;
 pub mod optimize;
 pub mod output;

@@ -1,7 +1,8 @@
 //! A solve as the command line asks for it.
 
-use crate::cli::Solver;
+use crate::cli::{Results, Solver};
 use crate::console::Console;
+use crate::output::{Folder, default_folder};
 use crate::picture::SolveProgress;
 use isograd::{IterationRecord, Precision, SolverOptions};
 use std::io;
@@ -9,6 +10,8 @@ use std::ops::ControlFlow;
 
 /// Stop only where double precision ends: final costs then agree with any other solver that is as strict.
 const TOLERANCE: f64 = 1e-12;
+/// Most iterations, if the command line does not say.
+const MAX_ITERATIONS: usize = 200;
 
 /// The options that the command line means.
 pub fn options(solver: &Solver) -> SolverOptions {
@@ -16,7 +19,7 @@ pub fn options(solver: &Solver) -> SolverOptions {
         backend: solver.backend.into(),
         precision: solver.precision.into(),
         threads: solver.threads,
-        max_iterations: solver.max_iterations,
+        max_iterations: solver.max_iterations.unwrap_or(MAX_ITERATIONS),
         function_tolerance: TOLERANCE,
         gradient_tolerance: TOLERANCE,
         parameter_tolerance: TOLERANCE,
@@ -37,6 +40,18 @@ pub fn with_progress<R>(
         progress.update(record.iteration as u64, record.cost, gradient, step);
         ControlFlow::Continue(())
     })
+}
+
+/// The folder of the results, made if files are wanted; `name` is its default name.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn folder(results: &Results, name: &str) -> anyhow::Result<Option<Folder>> {
+    match &results.out {
+        _ if results.no_files => Ok(None),
+        Some(path) => Folder::create(path.clone()).map(Some),
+        None => Folder::create(default_folder(name)).map(Some),
+    }
 }
 
 /// Says so where the solve used another number format than asked for.

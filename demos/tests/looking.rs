@@ -41,7 +41,7 @@ fn inspect_shows_residuals_by_name() {
 fn info_says_what_there_is() {
     let json = last_json(&run(&["info", "--json"]));
     assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
-    assert_eq!(json["energies"].as_array().unwrap().len(), isograd::mesh::energy::Energy::ALL.len());
+    assert_eq!(json["energies"].as_array().unwrap().len(), isograd_demos::goal::Goal::all().count());
     let chosen = isograd::Backend::Auto.select().unwrap();
     assert_eq!(json["auto_reason"], chosen.reason);
     assert!(text(&run(&["info"])).contains("Backend auto"));

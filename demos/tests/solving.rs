@@ -2,30 +2,11 @@
 
 mod common;
 
-use common::{demo, failure, last_json, text};
+use common::{check_fields, check_pictures_and_meshes, demo, failure, last_json, text};
 use isograd::io::read_mesh;
 use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 use tempfile::TempDir;
-
-/// What the contract with readers of the JSON line names.
-const FIELDS: [&str; 14] = [
-    "demo",
-    "problem",
-    "backend",
-    "device",
-    "precision",
-    "parameters",
-    "residuals",
-    "groups",
-    "iterations",
-    "initial_cost",
-    "final_cost",
-    "termination",
-    "times_s",
-    "peak_rss_bytes",
-];
 
 /// Level, energy, parameters, residuals, groups, and the costs that Ceres 2.1.0 gives at tolerances of 1e-12.
 const REFERENCE: [(u32, &str, usize, usize, usize, f64, f64); 8] = [
@@ -64,12 +45,7 @@ fn costs_are_those_of_the_reference() {
         }
         let output = demo(folder.path(), &arguments);
         let summary = last_json(&output);
-        for field in FIELDS {
-            assert!(summary.get(field).is_some(), "{energy}: no {field}");
-        }
-        for stage in ["trace", "compile", "evaluate", "linear_solve", "total"] {
-            assert!(summary["times_s"][stage].as_f64().unwrap() >= 0.0, "{stage}");
-        }
+        check_fields(&summary);
         assert_eq!(summary["demo"], "icosphere");
         assert_eq!(summary["problem"], format!("icosphere:{level}#{energy}"));
         assert_eq!(summary["backend"], "cpu");
@@ -100,26 +76,9 @@ fn assert_close(found: &serde_json::Value, expected: f64, tolerance: f64) {
     assert!((found / expected - 1.0).abs() <= tolerance, "{found} is not {expected}");
 }
 
-/// Pictures decode, meshes read back, the report in JSON holds the summary.
+/// Pictures and meshes are there, the report in JSON holds the summary.
 fn check_files(folder: &Path) {
-    let mut names: Vec<String> =
-        folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    let mut expected = FILES.to_vec();
-    expected.sort_unstable();
-    assert_eq!(names, expected);
-    for name in FILES.iter().filter(|name| name.ends_with(".png")) {
-        let decoder = png::Decoder::new(BufReader::new(File::open(folder.join(name)).unwrap()));
-        let mut reader = decoder.read_info().unwrap();
-        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-        reader.next_frame(&mut pixels).unwrap();
-        assert!(pixels.iter().any(|&p| p != pixels[0]), "{name} is of one colour");
-    }
-    for state in ["before", "after"] {
-        let [ply, obj] = ["ply", "obj"].map(|format| read_mesh(folder.join(format!("{state}.{format}"))).unwrap());
-        assert_eq!(ply, obj);
-        assert!(ply.diagnosis().is_clean());
-    }
+    check_pictures_and_meshes(folder, &FILES);
     let json: serde_json::Value = serde_json::from_reader(File::open(folder.join("report.json")).unwrap()).unwrap();
     assert_eq!(json["summary"]["final_cost"], json["report"]["final_cost"]);
 }
@@ -196,7 +155,7 @@ fn failures_are_one_line_with_the_cause() {
 fn misuse_is_explained() {
     let folder = TempDir::new().unwrap();
     let cases: [(&[&str], &str); 6] = [
-        (&["icosphere", "--energy", "foo"], "smooth, stretch, sphere, arap"),
+        (&["icosphere", "--energy", "foo"], "smooth, stretch, sphere, arap, developable"),
         (&["icosphere", "--level", "many"], "--level"),
         (&["icosphere", "--backend", "tpu"], "cpu, gpu, auto"),
         (&["mesh"], "<FILE>"),

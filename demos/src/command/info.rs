@@ -2,9 +2,9 @@
 
 use crate::cli::Info;
 use crate::console::Console;
+use crate::goal::Goal;
 use isograd::Backend;
 use isograd::backend::cpu;
-use isograd::mesh::energy::Energy;
 use serde::Serialize;
 use std::fmt;
 
@@ -65,7 +65,7 @@ impl Facts {
             auto_backend: auto.backend,
             auto_device: auto.device,
             auto_reason: auto.reason,
-            energies: Energy::ALL.map(Energy::name).to_vec(),
+            energies: Goal::all().map(Goal::name).collect(),
             residuals: crate::inspection::residuals::ALL.iter().map(|example| example.name).collect(),
             read_formats: ["OBJ", "PLY (ascii, binary)", "OFF"],
             written_formats: ["OBJ", "PLY (ascii, binary)", "PNG"],

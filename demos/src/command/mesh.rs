@@ -2,8 +2,13 @@
 
 use crate::cli::Mesh;
 use crate::console::Console;
+use crate::develop::{self, develop};
+use crate::goal::Goal;
 use crate::optimize::{Task, optimize};
+use crate::output::Names;
+use anyhow::Context;
 use isograd::io::read_mesh;
+use isograd::mesh::energy::Developable;
 use std::path::Path;
 
 pub(super) fn run(arguments: &Mesh) -> anyhow::Result<()> {
@@ -13,16 +18,20 @@ pub(super) fn run(arguments: &Mesh) -> anyhow::Result<()> {
     if !diagnosis.is_clean() {
         Console::new(arguments.results.json).say(format_args!("{file}: {diagnosis}\n"))?;
     }
-    let energy = arguments.energy;
-    let task = Task {
+    let Mesh { energy, solver, results, .. } = arguments;
+    let names = Names {
         demo: "mesh",
         problem: format!("mesh/{file}#{energy}"),
-        title: stem.clone(),
         folder: format!("mesh-{stem}-{energy}"),
-        mesh,
-        energy,
+        title: stem,
     };
-    optimize(&task, &arguments.solver, &arguments.results)
+    match *energy {
+        Goal::Energy(energy) => optimize(&Task { names, mesh, energy }, solver, results),
+        Goal::Developable => {
+            let driver = Developable::new(&mesh, develop::options(solver)).context(names.problem.clone())?;
+            develop(&develop::Task { names, driver, first_level: 0 }, solver, results)
+        }
+    }
 }
 
 /// The file's name, and the same without `.obj`, `.ply.gz` and the like.

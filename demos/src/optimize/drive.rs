@@ -1,6 +1,4 @@
 //! From an energy and a mesh to a solved problem.
-//!
-//! An energy that is minimised in another way than by one solve from its start gets an arm of its own in [`drive`].
 
 use isograd::mesh::Mesh;
 use isograd::mesh::energy::{Energy, MeshProblem};
@@ -24,17 +22,6 @@ pub struct Solved {
 /// # Errors
 /// If the mesh has no such energy, or the solve fails.
 pub fn drive(
-    energy: Energy,
-    mesh: &Mesh,
-    options: &SolverOptions,
-    callback: &mut (dyn FnMut(&IterationRecord) -> ControlFlow<()> + Send),
-) -> anyhow::Result<Solved> {
-    match energy {
-        Energy::Smooth | Energy::Stretch | Energy::Sphere | Energy::Arap => solve_once(energy, mesh, options, callback),
-    }
-}
-
-fn solve_once(
     energy: Energy,
     mesh: &Mesh,
     options: &SolverOptions,

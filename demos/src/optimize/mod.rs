@@ -1,4 +1,4 @@
-//! Minimise the energy of a mesh, and show start and result.
+//! Minimise the energy of a mesh by one solve, and show start and result.
 //!
 //! `drive` states and solves the problem, `measure` gives each vertex the number that its colour shows, `show` draws the
 //! pictures and writes the meshes.
@@ -9,7 +9,7 @@ mod show;
 
 use crate::cli::{Results, Solver};
 use crate::console::Console;
-use crate::output::{Folder, Summary, convergence, default_folder};
+use crate::output::{Names, Summary, convergence};
 use crate::run;
 use anyhow::Context;
 use isograd::mesh::Mesh;
@@ -19,16 +19,10 @@ use serde_json::json;
 pub use drive::{Solved, drive};
 pub use measure::{Errors, Measure};
 
-/// A mesh, its energy, and what they are called.
+/// A mesh and its energy.
 pub struct Task {
-    /// The subcommand.
-    pub demo: &'static str,
-    /// Name of the problem, as in tables of reference costs.
-    pub problem: String,
-    /// Name in pictures.
-    pub title: String,
-    /// Default folder of the results, below `out`.
-    pub folder: String,
+    /// What they are called.
+    pub names: Names,
     /// The mesh as it was made or read.
     pub mesh: Mesh,
     /// The energy.
@@ -44,25 +38,22 @@ pub fn optimize(task: &Task, solver: &Solver, results: &Results) -> anyhow::Resu
     let options = run::options(solver);
     // First what can fail at once: a solve should not end in a folder that cannot be written.
     options.backend.select()?;
-    let folder = match &results.out {
-        _ if results.no_files => None,
-        Some(path) => Some(Folder::create(path.clone())?),
-        None => Some(Folder::create(default_folder(&task.folder))?),
-    };
+    let names = &task.names;
+    let folder = run::folder(results, &names.folder)?;
 
     let (vertices, faces) = (task.mesh.vertex_count(), task.mesh.face_count());
-    console.say(format_args!("{}: {vertices} vertices, {faces} faces\n", task.problem))?;
+    console.say(format_args!("{}: {vertices} vertices, {faces} faces\n", names.problem))?;
     let solved = run::with_progress(&options, console, |callback| drive(task.energy, &task.mesh, &options, callback))
-        .with_context(|| task.problem.clone())?;
+        .with_context(|| names.problem.clone())?;
     let report = &solved.report;
     // Before pictures are drawn: their memory is not the solver's.
-    let summary = Summary::new(task.demo, &task.problem, report);
+    let summary = Summary::new(names.demo, &names.problem, report);
     let text = format!("{}\n\n{report}\n", report.iteration_table());
     console.say(&text)?;
     run::note_precision(console, options.precision, report.precision)?;
     if let Some(mut folder) = folder {
         show::write(&mut folder, task, &solved, results.azimuth)?;
-        let plot = convergence(&format!("{}: {}", task.title, task.energy), report)?;
+        let plot = convergence(&format!("{}: {}", names.title, task.energy), report)?;
         folder.write("convergence.png", |path| Ok(plot.save_png(path)?))?;
         folder.write("report.txt", |path| Ok(std::fs::write(path, &text)?))?;
         let whole = serde_json::to_string_pretty(&json!({ "summary": summary, "report": report }))?;

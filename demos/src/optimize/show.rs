@@ -2,22 +2,16 @@
 
 use super::measure::{Errors, Measure};
 use super::{Solved, Task};
-use crate::output::Folder;
+use crate::output::{Folder, PICTURE_SIZE, camera};
 use crate::picture::{
-    Camera, Paint, Panel, Picture, PictureError, Rgb, Scene, Shading, Stroke, View, color_bar, side_by_side,
+    Camera, Paint, Panel, Picture, PictureError, Rgb, Scene, Shading, Stroke, color_bar, side_by_side,
 };
 use isograd::io::{PlyEncoding, write_obj, write_ply};
 
-/// Size of a picture.
-const SIZE: (usize, usize) = (1200, 1100);
 /// Meshes of at most so many triangles show their edges.
 const COARSE: usize = 1500;
 /// Smooth, but for edges that are sharp by design.
 const SHADING: Shading = Shading::Creased(50.0);
-/// A little from above, with y up as most mesh files are meant.
-const VIEW: View = View { azimuth: 0.0, elevation: 16.0, up: [0.0, 1.0, 0.0], field_of_view: 28.0, margin: 1.2 };
-/// How far the mesh reaches to the side and up: words stand above and below.
-const REACH: [f64; 2] = [0.98, 0.72];
 
 /// The start, or the result.
 struct State<'a> {
@@ -37,7 +31,7 @@ pub(super) fn write(folder: &mut Folder, task: &Task, solved: &Solved, azimuth: 
             name: "before",
             positions: &solved.start,
             errors: &measure.start,
-            caption: format!("{}, {}: start", task.title, task.energy),
+            caption: format!("{}, {}: start", task.names.title, task.energy),
             cost: report.initial_cost,
         },
         State {
@@ -50,9 +44,7 @@ pub(super) fn write(folder: &mut Folder, task: &Task, solved: &Solved, azimuth: 
     ];
     // One camera, so that the two can be compared.
     let all: [&[[f64; 3]]; 2] = [&solved.start, &solved.end];
-    // `View` counts from x, the command line from z.
-    let view = View { azimuth: azimuth - 90.0, ..VIEW };
-    let camera = Camera::framing(&all, view)?.fill(&all, REACH);
+    let camera = camera(&all, azimuth)?;
     let triangles: Vec<[u32; 3]> = solved.shape.triangles().collect();
     let mut pictures = Vec::new();
     for state in &states {
@@ -86,7 +78,7 @@ impl State<'_> {
         if triangles.len() <= COARSE {
             scene = scene.wireframe(Stroke::wireframe());
         }
-        let (width, height) = SIZE;
+        let (width, height) = PICTURE_SIZE;
         let picture = scene.render(camera, width, height)?;
         let error = self.errors.root_mean_square;
         let note = format!("cost {}, {} {error:.2} % rms", short(self.cost), measure.noun);

@@ -3,9 +3,13 @@
 mod convergence;
 mod folder;
 mod memory;
+mod names;
+mod stage;
 mod summary;
 
 pub use convergence::convergence;
 pub use folder::{Folder, default_folder};
 pub use memory::peak_rss_bytes;
+pub use names::Names;
+pub use stage::{PICTURE_SIZE, camera};
 pub use summary::{Summary, SummaryTimes};

@@ -50,7 +50,7 @@ pub struct Summary<'a> {
 }
 
 /// Stages of a solve in seconds.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct SummaryTimes {
     /// Recording and grouping the residuals.
     pub trace: f64,

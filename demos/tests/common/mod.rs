@@ -1,6 +1,11 @@
-//! Running the program and reading what it says.
+//! Running the program, reading what it says, and checking what it leaves behind.
 
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use isograd::io::read_mesh;
 use serde_json::Value;
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -28,4 +33,54 @@ pub fn failure(output: &Output, code: i32) -> String {
     let message = String::from_utf8(output.stderr.clone()).unwrap();
     assert!(!message.contains("panicked"), "{message}");
     message
+}
+
+/// What the contract with readers of the JSON line names.
+const FIELDS: [&str; 14] = [
+    "demo",
+    "problem",
+    "backend",
+    "device",
+    "precision",
+    "parameters",
+    "residuals",
+    "groups",
+    "iterations",
+    "initial_cost",
+    "final_cost",
+    "termination",
+    "times_s",
+    "peak_rss_bytes",
+];
+
+/// All fields of the contract are there.
+pub fn check_fields(summary: &Value) {
+    for field in FIELDS {
+        assert!(summary.get(field).is_some(), "no {field}");
+    }
+    for stage in ["trace", "compile", "evaluate", "linear_solve", "total"] {
+        assert!(summary["times_s"][stage].as_f64().unwrap() >= 0.0, "{stage}");
+    }
+}
+
+/// The folder holds these files and no others; pictures decode, and `before` and `after` read back as sound meshes.
+pub fn check_pictures_and_meshes(folder: &Path, files: &[&str]) {
+    let mut names: Vec<String> =
+        folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let mut expected = files.to_vec();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    for name in files.iter().filter(|name| name.ends_with(".png")) {
+        let decoder = png::Decoder::new(BufReader::new(File::open(folder.join(name)).unwrap()));
+        let mut reader = decoder.read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        assert!(pixels.iter().any(|&p| p != pixels[0]), "{name} is of one colour");
+    }
+    for state in ["before", "after"] {
+        let [ply, obj] = ["ply", "obj"].map(|format| read_mesh(folder.join(format!("{state}.{format}"))).unwrap());
+        assert_eq!(ply, obj);
+        assert!(ply.diagnosis().is_clean());
+    }
 }

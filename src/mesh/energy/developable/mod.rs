@@ -175,7 +175,9 @@ impl Developable {
     /// If the level is too high.
     pub fn icosphere(level: u32, options: DevelopableOptions) -> Result<Self, DevelopableError> {
         let coarsest = options.coarsest_level.min(level);
-        let levels = (coarsest..=level).map(icosphere).collect::<Result<_, _>>()?;
+        // The finest first: a level too high is refused before anything is built.
+        let mut levels = (coarsest..=level).rev().map(icosphere).collect::<Result<Vec<_>, _>>()?;
+        levels.reverse();
         Ok(Developable { levels, options })
     }
 
