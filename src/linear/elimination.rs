@@ -31,7 +31,7 @@ impl Elimination {
     pub fn new(structure: &BlockStructure, order: &[u32]) -> Self {
         let place = invert(order);
         let parent = elimination_tree(structure, order, &place);
-        let post = postorder(&parent);
+        let post = postorder(&parent, 0..order.len() as u32);
         // Relabel by the postorder: an equivalent elimination in which each subtree is a contiguous range.
         let new_place = invert(&post);
         let order: Vec<u32> = post.iter().map(|&p| order[p as usize]).collect();
@@ -50,13 +50,24 @@ impl Elimination {
                 flops += column * column;
             }
         }
-        Self { order, place, parent, below, below_scalars, nonzeros, flops }
+        Self {
+            order,
+            place,
+            parent,
+            below,
+            below_scalars,
+            nonzeros,
+            flops,
+        }
     }
 }
 
 /// Neighbours of an old block in both triangles, without itself, each with its position in the structure
 /// and whether it is the row (rather than the column) of the stored block.
-pub fn neighbours(structure: &BlockStructure, block: usize) -> impl Iterator<Item = (u32, u32, bool)> {
+pub fn neighbours(
+    structure: &BlockStructure,
+    block: usize,
+) -> impl Iterator<Item = (u32, u32, bool)> {
     let rows = structure.rows();
     let before = &rows.entries[rows.row_ptr[block]..rows.row_ptr[block + 1]];
     let after = structure.col_ptr()[block] + 1..structure.col_ptr()[block + 1];
@@ -99,18 +110,18 @@ fn elimination_tree(structure: &BlockStructure, order: &[u32], place: &[u32]) ->
 }
 
 /// The nodes of a forest such that children come before their parent and each subtree is contiguous.
-/// Parents must have a higher number than their children. Walks with a heap stack: a banded matrix has a
-/// tree as deep as it is long.
-pub fn postorder(parent: &[u32]) -> Vec<u32> {
+/// Siblings keep their order in `sequence`, which lists every node once. Walks with a heap stack: a banded
+/// matrix has a tree as deep as it is long.
+pub fn postorder(parent: &[u32], sequence: impl DoubleEndedIterator<Item = u32>) -> Vec<u32> {
     let n = parent.len();
     let (mut first_child, mut sibling) = (vec![NONE; n], vec![NONE; n]);
     let mut first_root = NONE;
-    for v in (0..n).rev() {
-        let head = match parent[v] {
+    for v in sequence.rev() {
+        let head = match parent[v as usize] {
             NONE => &mut first_root,
             p => &mut first_child[p as usize],
         };
-        sibling[v] = std::mem::replace(head, v as u32);
+        sibling[v as usize] = std::mem::replace(head, v);
     }
     let mut order = Vec::with_capacity(n);
     let mut stack = Vec::new();
@@ -130,7 +141,12 @@ pub fn postorder(parent: &[u32]) -> Vec<u32> {
 /// Blocks and scalars below the diagonal of each factor column. Row `i` of the factor is the part of the
 /// tree between the entries of row `i` and the node `i`; walking it costs one step per block of the factor,
 /// far less than the factorisation itself.
-fn column_counts(structure: &BlockStructure, order: &[u32], place: &[u32], parent: &[u32]) -> (Vec<u32>, Vec<usize>) {
+fn column_counts(
+    structure: &BlockStructure,
+    order: &[u32],
+    place: &[u32],
+    parent: &[u32],
+) -> (Vec<u32>, Vec<usize>) {
     let n = order.len();
     let (mut blocks, mut scalars) = (vec![0u32; n], vec![0usize; n]);
     let mut seen_in_row = vec![NONE; n];
@@ -158,8 +174,10 @@ mod tests {
     #[test]
     fn postorder_keeps_subtrees_together() {
         // 0 and 3 under 4, 1 and 2 under 5, and 6 alone.
-        let order = postorder(&[4, 5, 5, 4, NONE, NONE, NONE]);
+        let order = postorder(&[4, 5, 5, 4, NONE, NONE, NONE], 0..7);
         assert_eq!(order, [0, 3, 4, 1, 2, 5, 6]);
+        let order = postorder(&[4, 5, 5, 4, NONE, NONE, NONE], (0..7).rev());
+        assert_eq!(order, [6, 2, 1, 5, 3, 0, 4]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Groups of columns that share a pattern, and the tree of dense fronts made of them.
 
+use std::cmp::Reverse;
+
 use super::BlockStructure;
 use super::elimination::{Elimination, NONE, invert, neighbours, postorder};
 
@@ -34,8 +36,8 @@ pub struct Supernodes {
 impl Supernodes {
     /// Finds the supernodes of an elimination and merges the small ones.
     pub fn new(structure: &BlockStructure, elimination: &Elimination) -> Self {
-        let group = merge(structure, elimination);
-        let (columns, parent) = arrange(&group, elimination);
+        let (group, fronts) = merge(structure, elimination);
+        let (columns, parent) = arrange(&group, &fronts, elimination);
         let mut order = Vec::with_capacity(structure.blocks());
         let mut first = vec![0u32];
         for columns in &columns {
@@ -53,7 +55,17 @@ impl Supernodes {
         let width = (0..count).map(|s| offsets[first[s + 1] as usize] - offsets[first[s] as usize]);
         let below = |s: usize| rows[row_ptr[s]..row_ptr[s + 1]].iter();
         let height = (0..count).map(|s| below(s).map(|&b| scalars(b)).sum());
-        Self { width: width.collect(), height: height.collect(), order, place, offsets, first, parent, row_ptr, rows }
+        Self {
+            width: width.collect(),
+            height: height.collect(),
+            order,
+            place,
+            offsets,
+            first,
+            parent,
+            row_ptr,
+            rows,
+        }
     }
 
     /// Number of supernodes.
@@ -90,9 +102,14 @@ struct Front {
     zeros: usize,
 }
 
-/// The group (named by its last supernode) of each column.
-fn merge(structure: &BlockStructure, elimination: &Elimination) -> Vec<u32> {
-    let Elimination { order, parent, below, .. } = elimination;
+/// The group of each column, named by its last supernode, and the fronts by that name.
+fn merge(structure: &BlockStructure, elimination: &Elimination) -> (Vec<u32>, Vec<Front>) {
+    let Elimination {
+        order,
+        parent,
+        below,
+        ..
+    } = elimination;
     let n = order.len();
     // Maximal chains of columns with one pattern.
     let mut super_of = vec![0u32; n];
@@ -101,7 +118,11 @@ fn merge(structure: &BlockStructure, elimination: &Elimination) -> Vec<u32> {
         let size = structure.size(order[j] as usize);
         let continues = j > 0 && parent[j - 1] == j as u32 && below[j - 1] == below[j] + 1;
         if !continues {
-            fronts.push(Front { width: 0, height: 0, zeros: 0 });
+            fronts.push(Front {
+                width: 0,
+                height: 0,
+                zeros: 0,
+            });
         }
         let s = fronts.len() - 1;
         super_of[j] = s as u32;
@@ -134,7 +155,8 @@ fn merge(structure: &BlockStructure, elimination: &Elimination) -> Vec<u32> {
         // Groups are named after a later supernode, so its own group is known already.
         merged_into[s] = merged_into[merged_into[s] as usize];
     }
-    super_of.iter().map(|&s| merged_into[s as usize]).collect()
+    let group = super_of.iter().map(|&s| merged_into[s as usize]);
+    (group.collect(), fronts)
 }
 
 /// Zeros that appear when the columns of the child get the pattern of the parent.
@@ -146,19 +168,31 @@ fn try_merge(child: &Front, parent: &Front) -> Option<Front> {
     let width = child.width + parent.width;
     let zeros = child.zeros + parent.zeros + added_zeros(child, parent);
     let entries = width * (width + 1) / 2 + width * parent.height;
-    let accepted = |&(columns, share): &(usize, f64)| width <= columns && zeros as f64 <= share * entries as f64;
-    RELAXATION.iter().any(accepted).then_some(Front { width, height: parent.height, zeros })
+    let accepted = |&(columns, share): &(usize, f64)| {
+        width <= columns && zeros as f64 <= share * entries as f64
+    };
+    RELAXATION.iter().any(accepted).then_some(Front {
+        width,
+        height: parent.height,
+        zeros,
+    })
 }
 
 /// The columns of each supernode, in a postorder of the tree of groups, and that tree.
-fn arrange(group: &[u32], elimination: &Elimination) -> (Vec<Vec<u32>>, Vec<u32>) {
+fn arrange(
+    group: &[u32],
+    fronts: &[Front],
+    elimination: &Elimination,
+) -> (Vec<Vec<u32>>, Vec<u32>) {
     let groups = group.iter().max().map_or(0, |&g| g as usize + 1);
     let mut members: Vec<Vec<u32>> = vec![Vec::new(); groups];
     for (j, &g) in group.iter().enumerate() {
         members[g as usize].push(j as u32);
     }
     // Names of groups ascend with their last column, so a parent still comes after its children.
-    let live: Vec<u32> = (0..groups as u32).filter(|&g| !members[g as usize].is_empty()).collect();
+    let live: Vec<u32> = (0..groups as u32)
+        .filter(|&g| !members[g as usize].is_empty())
+        .collect();
     let mut rank = vec![NONE; groups];
     for (r, &g) in live.iter().enumerate() {
         rank[g as usize] = r as u32;
@@ -171,15 +205,46 @@ fn arrange(group: &[u32], elimination: &Elimination) -> (Vec<Vec<u32>>, Vec<u32>
         }
     };
     let parent: Vec<u32> = live.iter().map(|&g| parent_of(g)).collect();
-    let post = postorder(&parent);
+    let updates: Vec<usize> = live
+        .iter()
+        .map(|&g| fronts[g as usize].height.pow(2))
+        .collect();
+    let post = postorder(&parent, least_memory(&parent, &updates).into_iter());
     let new_rank = invert(&post);
     let renamed = post.iter().map(|&r| match parent[r as usize] {
         NONE => NONE,
         p => new_rank[p as usize],
     });
     let renamed = renamed.collect();
-    let columns = post.iter().map(|&r| std::mem::take(&mut members[live[r as usize] as usize]));
+    let columns = post
+        .iter()
+        .map(|&r| std::mem::take(&mut members[live[r as usize] as usize]));
     (columns.collect(), renamed)
+}
+
+/// A sequence of the supernodes in which siblings come such that few update matrices wait at a time (Liu
+/// 1986): first the ones whose subtree needs much more memory than it leaves behind. Parents must come after
+/// their children in `parent`.
+fn least_memory(parent: &[u32], updates: &[usize]) -> Vec<u32> {
+    let n = parent.len();
+    let mut children = vec![Vec::new(); n];
+    let mut relief = vec![0usize; n];
+    for s in 0..n {
+        let mut own: Vec<usize> = std::mem::take(&mut children[s]);
+        own.sort_by_key(|&c| (Reverse(relief[c]), c));
+        let (mut waiting, mut peak) = (0, 0);
+        for c in own {
+            peak = peak.max(waiting + updates[c] + relief[c]);
+            waiting += updates[c];
+        }
+        relief[s] = peak.max(waiting + updates[s]) - updates[s];
+        if parent[s] != NONE {
+            children[parent[s] as usize].push(s);
+        }
+    }
+    let mut sequence: Vec<u32> = (0..n as u32).collect();
+    sequence.sort_by_key(|&s| (Reverse(relief[s as usize]), s));
+    sequence
 }
 
 /// The union of the rows of the matrix and of the children, without the supernode's own columns.

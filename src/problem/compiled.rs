@@ -89,7 +89,10 @@ impl Problem {
             ranks[offsets[block as usize] as usize] = rank as u32;
         }
         let mut block_rows = vec![0; self.residual_blocks];
-        for (topology, instances) in self.registry.topologies().iter().zip(&self.groups) {
+        // A residual that was refused may have left a topology without instances.
+        let topologies = self.registry.topologies().iter().zip(&self.groups);
+        let inhabited = topologies.filter(|(_, instances)| instances.table.count > 0);
+        for (topology, instances) in inhabited.clone() {
             let (mut table, mut blocks) = (instances.table.clone(), instances.residual_blocks.clone());
             if let Some(order) = locality::instance_order(&table, &ranks) {
                 blocks = order.iter().map(|&instance| blocks[instance as usize]).collect();
@@ -110,7 +113,7 @@ impl Problem {
             stored += table.count * kernel.stored();
             groups.push(Group { kernel, table, rows: first_row..rows, stored: first_stored..stored });
         }
-        let first_blocks = self.groups.iter().map(|g| g.residual_blocks.first().map_or(0, |&b| b as usize));
+        let first_blocks = inhabited.map(|(_, g)| g.residual_blocks[0] as usize);
         Ok(CompiledProblem {
             groups,
             statistics,

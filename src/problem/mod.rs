@@ -83,7 +83,7 @@ impl Problem {
 
     /// Number of topologies.
     pub fn topologies(&self) -> usize {
-        self.groups.len()
+        self.groups.iter().filter(|group| group.table.count > 0).count()
     }
 
     /// Time spent so far in recording and grouping residuals.

@@ -56,7 +56,8 @@ impl Problem {
             if found != width {
                 return Err(ProblemError::ResidualCount { residual_block: first_block + row, expected: width, found });
             }
-            let same_constants = self.tracer.data[data.width()..] == constants[data.width()..];
+            let bits = |data: &[f64]| data.iter().map(|d| d.to_bits()).collect::<Vec<_>>();
+            let same_constants = bits(&self.tracer.data[data.width()..]) == bits(&constants[data.width()..]);
             if self.tracer.expression != recorded || !same_constants {
                 return Err(ProblemError::TemplateDiverges { row });
             }

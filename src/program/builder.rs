@@ -207,10 +207,10 @@ impl Builder {
                 return Some(b);
             } else if number == -1.0 {
                 return Some(self.one(Op::Neg, b));
-            } else if let Some((inner, x)) = self.scaled(b) {
+            } else if let Some((inner, x)) = self.scaled(b).filter(|&(inner, _)| is_safe(number * inner)) {
                 let number = self.literal(number * inner);
                 return Some(self.two(Op::Mul, number, x));
-            } else if let Some((inner, x)) = self.inverse(b) {
+            } else if let Some((inner, x)) = self.inverse(b).filter(|&(inner, _)| is_safe(number * inner)) {
                 let number = self.literal(number * inner);
                 return Some(self.two(Op::Div, number, x));
             } else if let Some(x) = self.negated(b) {
@@ -233,7 +233,9 @@ impl Builder {
         }
         // (m/x)·(n·y) = (mn/x)·y: in the derivative of a norm the factors ½ and 2 meet here and vanish.
         for (p, q) in [(a, b), (b, a)] {
-            if let (Some((m, x)), Some((n, y))) = (self.inverse(p), self.scaled(q)) {
+            if let (Some((m, x)), Some((n, y))) = (self.inverse(p), self.scaled(q))
+                && is_safe(m * n)
+            {
                 let number = self.literal(m * n);
                 let quotient = self.two(Op::Div, number, x);
                 return Some(self.two(Op::Mul, quotient, y));
@@ -262,6 +264,11 @@ impl Builder {
         let Some(result) = result else { return Some(self.literal(1.0)) };
         Some(if n < 0 { self.one(Op::Recip, result) } else { result })
     }
+}
+
+/// Whether factors may be gathered into this one: it lost nothing to overflow or underflow.
+fn is_safe(product: f64) -> bool {
+    product.is_normal()
 }
 
 fn key(node: Node) -> Key {

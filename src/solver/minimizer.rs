@@ -11,6 +11,8 @@ use std::time::Instant;
 
 /// Changes of the cost below this, relative, drown in the rounding of the cost itself.
 const ROUNDING: f64 = 4.0 * f64::EPSILON;
+/// A full step that is rejected although it promises more than this, relative, is not lost to rounding.
+const SMALL_PROMISE: f64 = 1e4 * ROUNDING;
 
 /// Solves `problem` in place. On every way out, errors included, the parameters are at the best accepted point.
 pub(super) fn minimize(
@@ -61,6 +63,8 @@ struct Minimizer<'a, C> {
     full_step: Vec<f64>,
     iterations: Vec<IterationRecord>,
     invalid_steps: usize,
+    /// Decrease that the model promised for the first step from the accepted point.
+    promise: Option<f64>,
     times: StageTimes,
 }
 
@@ -105,6 +109,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             full_step: vec![0.0; x.len()],
             iterations: Vec::new(),
             invalid_steps: 0,
+            promise: None,
             compiled,
             options,
             callback,
@@ -176,8 +181,18 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             outcome = self.accept(trial_cost, step_norm, gain_ratio)?;
         } else {
             self.trust_region.reject();
-            if valid.is_some_and(|trial| trial.model_change <= ROUNDING * self.cost) {
-                outcome = Some((Termination::PrecisionLimit, Termination::PrecisionLimit.describe().to_owned()));
+            if let Some(change) = valid.map(|trial| trial.model_change)
+                && let promise = *self.promise.get_or_insert(change)
+                && change <= ROUNDING * self.cost
+            {
+                // A short step promises little wherever it is taken; only the first one from a point says how good the point is.
+                let small = self.options.function_tolerance.max(SMALL_PROMISE);
+                let reason = if promise <= small * self.cost {
+                    Termination::PrecisionLimit
+                } else {
+                    Termination::TrustRegionCollapsed
+                };
+                outcome = Some((reason, reason.describe().to_owned()));
             } else if self.invalid_steps > self.options.max_consecutive_invalid_steps {
                 outcome = Some((Termination::InvalidSteps, self.describe_invalid_steps()));
             } else if self.trust_region.radius() < self.options.min_trust_region_radius {
@@ -221,6 +236,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         if !self.step.iter().all(|d| d.is_finite()) {
             return None;
         }
+        self.equations.hold_step(&mut self.step);
         let began = Instant::now();
         self.equations.step_to(&self.x, &self.step, &mut self.trial_x);
         self.equations.scatter(&self.step, &mut self.full_step);
@@ -252,6 +268,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         });
         std::mem::swap(&mut self.x, &mut self.trial_x);
         self.cost = trial_cost;
+        self.promise = None;
         self.trust_region.accept(gain_ratio);
         timed(&mut self.times.evaluate, || self.compiled.linearize(&self.x, &mut self.evaluation))?;
         check_finite(self.compiled, &self.x, &self.evaluation, self.cost, self.iterations.len())?;

@@ -117,6 +117,11 @@ impl NormalEquations {
         }
     }
 
+    /// Takes out of a step what rounding moved of the fixed components.
+    pub(super) fn hold_step(&self, step: &mut [f64]) {
+        self.held.iter().for_each(|&scalar| step[scalar] = 0.0);
+    }
+
     /// Whether a scalar of the reduced system is a fixed component.
     pub(super) fn is_held(&self, scalar: usize) -> bool {
         self.held.contains(&scalar)

@@ -193,7 +193,7 @@ impl<'a> Refinement<'a> {
         let mut sorted: Vec<(u64, usize)> = self.colours.iter().copied().zip(0..).collect();
         sorted.sort_unstable();
         let distinct = sorted.chunk_by(|a, b| a.0 == b.0).count();
-        let occurs = |entity: usize| entity >= self.first_block || self.context[entity] != 0;
+        let occurs = |entity: usize| self.context[entity] != 0;
         let tied = sorted
             .chunk_by(|a, b| a.0 == b.0)
             .find(|class| class.len() > 1 && class[0].1 >= self.expression.nodes.len() && occurs(class[0].1))

@@ -27,6 +27,10 @@ pub(crate) fn trace_function(
         if let Some(fault) = graph.recording.take().and_then(|recording| recording.fault) {
             return Err(fault);
         }
+        // A function that cleared the graph may have made other nodes since, which now stand where the leaves were.
+        if let Some(&leaf) = leaves.first() {
+            graph.position(leaf)?;
+        }
         let mut extractor = Extractor::new(graph, frame.start, parameters.len());
         outputs.iter().map(|&output| extractor.extract(output)).collect()
     })

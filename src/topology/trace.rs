@@ -166,6 +166,10 @@ impl Tracer {
             if let Some(fault) = recording.fault {
                 return Err(fault.into());
             }
+            // A function that cleared the graph may have made other nodes since, which now stand where the leaves were.
+            if let Some(&leaf) = self.leaves.first() {
+                graph.position(leaf)?;
+            }
             let frame = (frame.start, self.offsets.as_slice(), data);
             self.lifter.lift(graph, frame, &self.outputs, &mut self.expression, &mut self.data)?;
             self.primals.clear();
