@@ -105,9 +105,9 @@ fn unknown_blocks_and_components() {
     let error = refused(|p, blocks| p.add_residual(&[blocks[0], strange], |x| x[0][0] - x[1][0]));
     assert_eq!(error, ProblemError::UnknownBlock { residual_block: 3, argument: 1, block: 7, blocks: 2 });
     says(&error, &["residual block 3", "argument 1", "parameter block 7", "only 2"]);
-    assert!(matches!(refused(|p, _| p.fix(strange)), ProblemError::UnknownBlock { block: 7, blocks: 2, .. }));
-    assert!(matches!(refused(|p, _| p.unfix(strange)), ProblemError::UnknownBlock { block: 7, .. }));
-    assert!(matches!(refused(|p, _| p.set_parameter_block(strange, &[1.0])), ProblemError::UnknownBlock { .. }));
+    assert!(matches!(refused(|p, _| p.fix(strange)), ProblemError::NoSuchBlock { block: 7, blocks: 2 }));
+    assert!(matches!(refused(|p, _| p.unfix(strange)), ProblemError::NoSuchBlock { block: 7, .. }));
+    assert!(matches!(refused(|p, _| p.set_parameter_block(strange, &[1.0])), ProblemError::NoSuchBlock { .. }));
     let error = refused(|p, blocks| p.fix_component(blocks[1], 2));
     assert_eq!(error, ProblemError::UnknownComponent { block: 1, component: 2, size: 2 });
     says(&error, &["parameter block 1", "2 components", "component 2"]);

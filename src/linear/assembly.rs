@@ -92,13 +92,7 @@ impl Assembly {
     }
 
     /// The blocks on and below the diagonal of the new block column `b`.
-    fn list_entries(
-        &mut self,
-        structure: &BlockStructure,
-        supernodes: &Supernodes,
-        b: u32,
-        front_row: &[u32],
-    ) {
+    fn list_entries(&mut self, structure: &BlockStructure, supernodes: &Supernodes, b: u32, front_row: &[u32]) {
         let old = supernodes.order[b as usize] as usize;
         self.entries.push(Entry {
             position: structure.col_ptr()[old] as u32,
@@ -108,11 +102,7 @@ impl Assembly {
         for (other, position, is_row) in neighbours(structure, old) {
             let place = supernodes.place[other as usize];
             if place > b {
-                self.entries.push(Entry {
-                    position,
-                    row: front_row[place as usize],
-                    transposed: !is_row,
-                });
+                self.entries.push(Entry { position, row: front_row[place as usize], transposed: !is_row });
             }
         }
         self.entry_ptr.push(self.entries.len());
@@ -140,19 +130,16 @@ impl Assembly {
         let mut column = 0;
         for b in supernodes.first[s]..supernodes.first[s + 1] {
             let columns = supernodes.size(b);
-            if columns == 0 {
-                continue;
-            }
             let target = &mut panel[column * ld..(column + columns) * ld];
             let entries = self.entry_ptr[b as usize]..self.entry_ptr[b as usize + 1];
             for entry in &self.entries[entries] {
                 let block = matrix.block(entry.position as usize);
-                let rows = block.len() / columns;
+                let rows = block.len() / columns.max(1);
                 let row = entry.row as usize;
                 for (c, target) in target.chunks_exact_mut(ld).enumerate() {
                     let target = &mut target[row..row + rows];
                     if entry.transposed {
-                        let source = block.iter().skip(c).step_by(columns);
+                        let source = block[c..].iter().step_by(columns);
                         target.iter_mut().zip(source).for_each(|(t, v)| *t = *v);
                     } else {
                         target.copy_from_slice(&block[c * rows..(c + 1) * rows]);
@@ -160,10 +147,7 @@ impl Assembly {
                 }
             }
             let old = supernodes.order[b as usize] as usize;
-            for (c, damping) in damping[structure.offsets()[old]..][..columns]
-                .iter()
-                .enumerate()
-            {
+            for (c, damping) in damping[structure.offsets()[old]..][..columns].iter().enumerate() {
                 target[c * ld + column + c] += damping;
             }
             column += columns;
@@ -189,11 +173,7 @@ impl Assembly {
                 let target_column = &mut target.values[(column - begin) * target.rows..];
                 let first_row = target.first_row as u32;
                 // The update is symmetric and only its lower triangle is there: start at the diagonal.
-                let diagonal = Run {
-                    child: run.child + skip,
-                    parent: run.parent + skip,
-                    len: run.len - skip,
-                };
+                let diagonal = Run { child: run.child + skip, parent: run.parent + skip, len: run.len - skip };
                 for run in std::iter::once(&diagonal).chain(&runs[k + 1..]) {
                     let source = &source[run.child as usize..][..run.len as usize];
                     let target = &mut target_column[(run.parent - first_row) as usize..];
@@ -213,11 +193,7 @@ fn list_runs(supernodes: &Supernodes, child: usize, width: u32, front_row: &[u32
         let (row, len) = (front_row[b as usize], supernodes.size(b) as u32);
         match runs.last_mut() {
             Some(run) if run.parent + run.len == row && row != width => run.len += len,
-            _ => runs.push(Run {
-                child: child_row,
-                parent: row,
-                len,
-            }),
+            _ => runs.push(Run { child: child_row, parent: row, len }),
         }
         child_row += len;
     }

@@ -52,10 +52,7 @@ impl BlockMatrix {
     pub fn multiply(&self, damping: &[f64], x: &[f64], y: &mut [f64]) {
         let scalars = self.structure.scalars();
         assert_eq!((x.len(), y.len()), (scalars, scalars), "vector lengths");
-        assert!(
-            damping.is_empty() || damping.len() == scalars,
-            "damping length"
-        );
+        assert!(damping.is_empty() || damping.len() == scalars, "damping length");
         let blocks = self.structure.blocks();
         if self.values.len() < PARALLEL_VALUES {
             return self.multiply_rows(0, blocks, damping, x, y);
@@ -69,9 +66,7 @@ impl BlockMatrix {
             tasks.push((start, end, head));
             rest = tail;
         }
-        tasks
-            .into_par_iter()
-            .for_each(|(start, end, y)| self.multiply_rows(start, end, damping, x, y));
+        tasks.into_par_iter().for_each(|(start, end, y)| self.multiply_rows(start, end, damping, x, y));
     }
 
     /// The block rows `start..end` of the product.
@@ -142,11 +137,9 @@ impl BlockMatrix {
 
 /// `y += B x`, with the size 3 of points and rotations unrolled.
 fn add_block(block: &[f64], x: &[f64], y: &mut [f64]) {
-    if let (Ok(b), Ok(x), Ok(y)) = (
-        <&[f64; 9]>::try_from(block),
-        <&[f64; 3]>::try_from(x),
-        <&mut [f64; 3]>::try_from(&mut *y),
-    ) {
+    if let (Ok(b), Ok(x), Ok(y)) =
+        (<&[f64; 9]>::try_from(block), <&[f64; 3]>::try_from(x), <&mut [f64; 3]>::try_from(&mut *y))
+    {
         for i in 0..3 {
             y[i] += b[i] * x[0] + b[i + 3] * x[1] + b[i + 6] * x[2];
         }
@@ -161,11 +154,9 @@ fn add_block(block: &[f64], x: &[f64], y: &mut [f64]) {
 
 /// `y += Bᵀ x`.
 fn add_transposed(block: &[f64], x: &[f64], y: &mut [f64]) {
-    if let (Ok(b), Ok(x), Ok(y)) = (
-        <&[f64; 9]>::try_from(block),
-        <&[f64; 3]>::try_from(x),
-        <&mut [f64; 3]>::try_from(&mut *y),
-    ) {
+    if let (Ok(b), Ok(x), Ok(y)) =
+        (<&[f64; 9]>::try_from(block), <&[f64; 3]>::try_from(x), <&mut [f64; 3]>::try_from(&mut *y))
+    {
         for i in 0..3 {
             y[i] += b[3 * i] * x[0] + b[3 * i + 1] * x[1] + b[3 * i + 2] * x[2];
         }

@@ -66,9 +66,7 @@ impl BlockStructure {
         drop(next);
         let (col_ptr, row_idx) = sort_columns(&col_ptr, &row_idx);
         if u32::try_from(row_idx.len()).is_err() {
-            return Err(LinearError::TooLarge {
-                entries: row_idx.len(),
-            });
+            return Err(LinearError::TooLarge { entries: row_idx.len() });
         }
         Ok(Self::with_layout(sizes, col_ptr, row_idx))
     }
@@ -91,13 +89,7 @@ impl BlockStructure {
                 value_ptr.push(values);
             }
         }
-        Self {
-            offsets,
-            col_ptr,
-            row_idx,
-            value_ptr,
-            rows: OnceLock::new(),
-        }
+        Self { offsets, col_ptr, row_idx, value_ptr, rows: OnceLock::new() }
     }
 
     /// Number of block rows (and block columns).
@@ -151,9 +143,7 @@ impl BlockStructure {
 
     /// Bytes held by the index arrays.
     pub fn memory_bytes(&self) -> usize {
-        let rows = self.rows.get().map_or(0, |r| {
-            size_of_val(&r.row_ptr[..]) + size_of_val(&r.entries[..])
-        });
+        let rows = self.rows.get().map_or(0, |r| size_of_val(&r.row_ptr[..]) + size_of_val(&r.entries[..]));
         size_of_val(&self.offsets[..])
             + size_of_val(&self.col_ptr[..])
             + size_of_val(&self.row_idx[..])
@@ -248,11 +238,7 @@ mod tests {
     #[test]
     fn a_pair_out_of_range_is_named() {
         let error = BlockStructure::from_pairs(&[1, 1], [(0, 2)]).unwrap_err();
-        let expected = LinearError::BlockOutOfRange {
-            row: 2,
-            col: 0,
-            blocks: 2,
-        };
+        let expected = LinearError::BlockOutOfRange { row: 2, col: 0, blocks: 2 };
         assert_eq!(error, expected);
     }
 }

@@ -6,9 +6,7 @@ use std::time::Instant;
 use nalgebra::{DMatrix, DVectorViewMut};
 
 use super::error::{check_finite, check_system};
-use super::{
-    Analysis, BlockMatrix, BlockStructure, LinearError, LinearSolver, SolveSummary, Stopping,
-};
+use super::{Analysis, BlockMatrix, BlockStructure, LinearError, LinearSolver, SolveSummary, Stopping};
 
 /// Direct solver that treats the matrix as dense; the simplest choice below a few hundred unknowns.
 #[derive(Debug, Default)]
@@ -25,10 +23,7 @@ impl LinearSolver for DenseCholesky {
         let n = structure.scalars();
         let bytes = n.saturating_mul(n).saturating_mul(size_of::<f64>());
         // Ask now rather than abort in the middle of a solve.
-        if Vec::<f64>::new()
-            .try_reserve_exact(n.saturating_mul(n))
-            .is_err()
-        {
+        if Vec::<f64>::new().try_reserve_exact(n.saturating_mul(n)).is_err() {
             return Err(LinearError::OutOfMemory { bytes });
         }
         self.structure = Some(Arc::clone(structure));
@@ -65,11 +60,7 @@ impl LinearSolver for DenseCholesky {
         let _ = factor.solve_lower_triangular_mut(&mut x);
         let _ = factor.tr_solve_lower_triangular_mut(&mut x);
         check_finite("the solution", solution)?;
-        Ok(SolveSummary {
-            iterations: 1,
-            factor_s,
-            solve_s: start.elapsed().as_secs_f64(),
-        })
+        Ok(SolveSummary { iterations: 1, factor_s, solve_s: start.elapsed().as_secs_f64() })
     }
 }
 
@@ -87,9 +78,7 @@ fn factorize(a: &mut DMatrix<f64>) -> Result<(), LinearError> {
         let (left, mut right) = a.columns_range_pair_mut(j, j + 1..n);
         for (k, mut target) in right.column_iter_mut().enumerate() {
             let i = j + 1 + k;
-            target
-                .rows_mut(i, n - i)
-                .axpy(-left[i], &left.rows(i, n - i), 1.0);
+            target.rows_mut(i, n - i).axpy(-left[i], &left.rows(i, n - i), 1.0);
         }
     }
     Ok(())
@@ -107,22 +96,10 @@ mod tests {
 
     #[test]
     fn names_the_failing_pivot() {
-        let a = matrix(
-            &[1, 2],
-            &[],
-            |_, _, r, c| if r == c && r < 1 { 2.0 } else { 0.0 },
-        );
+        let a = matrix(&[1, 2], &[], |_, _, r, c| if r == c && r < 1 { 2.0 } else { 0.0 });
         let mut solver = DenseCholesky::default();
         solver.analyze(a.structure()).unwrap();
-        let error = solver
-            .solve(
-                &a,
-                &[0.0; 3],
-                &[1.0; 3],
-                &mut [0.0; 3],
-                &Stopping::default(),
-            )
-            .unwrap_err();
+        let error = solver.solve(&a, &[0.0; 3], &[1.0; 3], &mut [0.0; 3], &Stopping::default()).unwrap_err();
         assert_eq!(error, LinearError::NotPositiveDefinite { index: 2 });
     }
 }

@@ -107,17 +107,9 @@ mod tests {
         let (x, rank) = DenseQr::default().solve(&j, &[], &r).unwrap();
         assert_eq!(rank, 1);
         assert!((&j * x + DVector::from_column_slice(&r)).amax() < 1e-14);
-        let strict = DenseQr {
-            require_full_rank: true,
-        };
+        let strict = DenseQr { require_full_rank: true };
         let error = strict.solve(&j, &[0.0, 0.0], &r).unwrap_err();
-        assert_eq!(
-            error,
-            LinearError::RankDeficient {
-                rank: 1,
-                columns: 2
-            }
-        );
+        assert_eq!(error, LinearError::RankDeficient { rank: 1, columns: 2 });
     }
 
     #[test]
@@ -135,18 +127,9 @@ mod tests {
     fn bad_input_is_an_error() {
         let qr = DenseQr::default();
         let nan = DMatrix::from_element(1, 1, f64::NAN);
-        assert!(matches!(
-            qr.solve(&nan, &[], &[1.0]),
-            Err(LinearError::NonFinite { .. })
-        ));
+        assert!(matches!(qr.solve(&nan, &[], &[1.0]), Err(LinearError::NonFinite { .. })));
         let one = DMatrix::from_element(1, 1, 1.0);
-        assert!(matches!(
-            qr.solve(&one, &[], &[]),
-            Err(LinearError::DimensionMismatch { .. })
-        ));
-        assert!(matches!(
-            qr.solve(&one, &[-1.0], &[0.0]),
-            Err(LinearError::NotPositiveDefinite { index: 0 })
-        ));
+        assert!(matches!(qr.solve(&one, &[], &[]), Err(LinearError::DimensionMismatch { .. })));
+        assert!(matches!(qr.solve(&one, &[-1.0], &[0.0]), Err(LinearError::NotPositiveDefinite { index: 0 })));
     }
 }

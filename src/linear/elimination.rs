@@ -50,24 +50,13 @@ impl Elimination {
                 flops += column * column;
             }
         }
-        Self {
-            order,
-            place,
-            parent,
-            below,
-            below_scalars,
-            nonzeros,
-            flops,
-        }
+        Self { order, place, parent, below, below_scalars, nonzeros, flops }
     }
 }
 
 /// Neighbours of an old block in both triangles, without itself, each with its position in the structure
 /// and whether it is the row (rather than the column) of the stored block.
-pub fn neighbours(
-    structure: &BlockStructure,
-    block: usize,
-) -> impl Iterator<Item = (u32, u32, bool)> {
+pub fn neighbours(structure: &BlockStructure, block: usize) -> impl Iterator<Item = (u32, u32, bool)> {
     let rows = structure.rows();
     let before = &rows.entries[rows.row_ptr[block]..rows.row_ptr[block + 1]];
     let after = structure.col_ptr()[block] + 1..structure.col_ptr()[block + 1];
@@ -141,12 +130,7 @@ pub fn postorder(parent: &[u32], sequence: impl DoubleEndedIterator<Item = u32>)
 /// Blocks and scalars below the diagonal of each factor column. Row `i` of the factor is the part of the
 /// tree between the entries of row `i` and the node `i`; walking it costs one step per block of the factor,
 /// far less than the factorisation itself.
-fn column_counts(
-    structure: &BlockStructure,
-    order: &[u32],
-    place: &[u32],
-    parent: &[u32],
-) -> (Vec<u32>, Vec<usize>) {
+fn column_counts(structure: &BlockStructure, order: &[u32], place: &[u32], parent: &[u32]) -> (Vec<u32>, Vec<usize>) {
     let n = order.len();
     let (mut blocks, mut scalars) = (vec![0u32; n], vec![0usize; n]);
     let mut seen_in_row = vec![NONE; n];

@@ -39,12 +39,7 @@ pub fn factorize_panel(mut panel: MatMut<'_, f64>, parallel: bool) -> Result<(),
 }
 
 /// `U -= L Lᵀ` (or `U = -L Lᵀ` with [`Accum::Replace`]) for the first columns of a lower trapezoid `U`.
-pub fn subtract_product(
-    target: MatMut<'_, f64>,
-    factor: MatRef<'_, f64>,
-    accum: Accum,
-    parallel: bool,
-) {
+pub fn subtract_product(target: MatMut<'_, f64>, factor: MatRef<'_, f64>, accum: Accum, parallel: bool) {
     let update = |(start, target): (usize, MatMut<'_, f64>)| {
         let columns = target.ncols();
         let (_, target) = target.split_at_row_mut(start);
@@ -52,17 +47,7 @@ pub fn subtract_product(
         let (triangle, below) = target.split_at_row_mut(columns);
         let (top, bottom) = factor.split_at_row(columns);
         let seq = Par::Seq;
-        triangular::matmul(
-            triangle,
-            TriangularLower,
-            accum,
-            top,
-            Rectangular,
-            top.transpose(),
-            Rectangular,
-            -1.0,
-            seq,
-        );
+        triangular::matmul(triangle, TriangularLower, accum, top, Rectangular, top.transpose(), Rectangular, -1.0, seq);
         matmul(below, accum, bottom, top.transpose(), -1.0, seq);
     };
     let tiles = column_tiles(target, UPDATE_TILE);

@@ -52,13 +52,7 @@ impl Multifrontal {
             }
         }
         let schedule = Schedule::new(&supernodes);
-        Self {
-            supernodes,
-            assembly,
-            panel_ptr,
-            child_count,
-            schedule,
-        }
+        Self { supernodes, assembly, panel_ptr, child_count, schedule }
     }
 
     /// Scalars that the factor takes.
@@ -97,14 +91,7 @@ impl Multifrontal {
             panels.push(Mutex::new(head));
             rest = tail;
         }
-        let step = Step {
-            plan: self,
-            matrix,
-            damping,
-            pool,
-            parallel,
-            panels,
-        };
+        let step = Step { plan: self, matrix, damping, pool, parallel, panels };
         step.units(&self.schedule.roots).map(|_| ())
     }
 }
@@ -122,7 +109,7 @@ struct Step<'a> {
 
 impl Step<'_> {
     /// Factorises units that do not depend on each other, and all they depend on. Returns the updates of
-    /// their roots in order; of several failures always the same one, whatever the threads do.
+    /// their roots in order; of several failures, the first one in elimination order.
     fn units(&self, units: &[usize]) -> Result<Vec<Update>, usize> {
         let updates: Vec<Result<Vec<Update>, usize>> = if self.parallel && units.len() > 1 {
             units.par_iter().map(|&u| self.unit(u)).collect()
@@ -146,9 +133,7 @@ impl Step<'_> {
         let mut below = Vec::new();
         while let Some(unit) = path.pop() {
             let inputs = &units[unit].inputs;
-            let at = units[unit]
-                .only_branch
-                .and_then(|only| inputs.iter().position(|&u| u == only));
+            let at = units[unit].only_branch.and_then(|only| inputs.iter().position(|&u| u == only));
             let mut stack = match at {
                 None => self.units(inputs)?,
                 Some(at) => {
@@ -180,43 +165,28 @@ impl Step<'_> {
     }
 
     /// Assembles and factorises one front; replaces the updates of its children on the stack by its own.
-    fn front(
-        &self,
-        s: usize,
-        panel: &mut [f64],
-        stack: &mut Vec<Update>,
-        parallel: bool,
-    ) -> Result<(), usize> {
+    fn front(&self, s: usize, panel: &mut [f64], stack: &mut Vec<Update>, parallel: bool) -> Result<(), usize> {
         let supernodes = &self.plan.supernodes;
         let (width, height) = (supernodes.width[s], supernodes.height[s]);
         let rows = width + height;
         let children = stack.split_off(stack.len() - self.plan.child_count[s] as usize);
 
         panel.fill(0.0);
-        self.plan
-            .assembly
-            .scatter_matrix(supernodes, s, self.matrix, self.damping, panel);
+        self.plan.assembly.scatter_matrix(supernodes, s, self.matrix, self.damping, panel);
         self.add_children(&children, panel, rows, 0, parallel);
         let first_column = supernodes.offsets[supernodes.first[s] as usize];
-        factorize_panel(
-            MatMut::from_column_major_slice_mut(panel, rows, width),
-            parallel,
-        )
-        .map_err(|pivot| first_column + pivot)?;
+        factorize_panel(MatMut::from_column_major_slice_mut(panel, rows, width), parallel)
+            .map_err(|pivot| first_column + pivot)?;
 
         if supernodes.parent[s] != NONE {
             let mut values = self.pool.take(height * height);
             let used = &mut values[..height * height];
-            let (_, below) =
-                MatRef::from_column_major_slice(panel, rows, width).split_at_row(width);
+            let (_, below) = MatRef::from_column_major_slice(panel, rows, width).split_at_row(width);
             // Replacing first and adding the children afterwards saves zeroing the update.
             let target = MatMut::from_column_major_slice_mut(used, height, height);
             subtract_product(target, below, Accum::Replace, parallel);
             self.add_children(&children, used, height, width, parallel);
-            stack.push(Update {
-                supernode: s,
-                values,
-            });
+            stack.push(Update { supernode: s, values });
         }
         for child in children {
             self.pool.give_back(child.values);
@@ -225,26 +195,13 @@ impl Step<'_> {
     }
 
     /// Adds the updates of the children to the part of a front that begins at row and column `first`.
-    fn add_children(
-        &self,
-        children: &[Update],
-        values: &mut [f64],
-        rows: usize,
-        first: usize,
-        parallel: bool,
-    ) {
+    fn add_children(&self, children: &[Update], values: &mut [f64], rows: usize, first: usize, parallel: bool) {
         let add = |(tile, values): (usize, &mut [f64])| {
-            let mut target = FrontColumns {
-                values,
-                rows,
-                first_row: first,
-                first_column: first + tile * ASSEMBLY_TILE,
-            };
+            let mut target =
+                FrontColumns { values, rows, first_row: first, first_column: first + tile * ASSEMBLY_TILE };
             for child in children {
                 let supernodes = &self.plan.supernodes;
-                self.plan
-                    .assembly
-                    .add_update(supernodes, child, &mut target);
+                self.plan.assembly.add_update(supernodes, child, &mut target);
             }
         };
         if parallel {

@@ -53,20 +53,14 @@ impl Ordering {
                     return Ok((amd, Self::Amd));
                 }
                 let (dissected, _) = Self::NestedDissection.eliminate(structure)?;
-                if dissected.flops < amd.flops {
-                    Ok((dissected, Self::NestedDissection))
-                } else {
-                    Ok((amd, Self::Amd))
-                }
+                if dissected.flops < amd.flops { Ok((dissected, Self::NestedDissection)) } else { Ok((amd, Self::Amd)) }
             }
         }
     }
 }
 
 fn too_large(structure: &BlockStructure) -> LinearError {
-    LinearError::TooLarge {
-        entries: structure.row_idx().len(),
-    }
+    LinearError::TooLarge { entries: structure.row_idx().len() }
 }
 
 pub fn minimum_degree(structure: &BlockStructure) -> Result<Vec<u32>, LinearError> {
@@ -76,17 +70,14 @@ pub fn minimum_degree(structure: &BlockStructure) -> Result<Vec<u32>, LinearErro
         return Err(too_large(structure));
     }
     let col_ptr: Vec<u32> = structure.col_ptr().iter().map(|&p| p as u32).collect();
-    let pattern =
-        SymbolicSparseColMatRef::new_checked(blocks, blocks, &col_ptr, None, structure.row_idx());
+    let pattern = SymbolicSparseColMatRef::new_checked(blocks, blocks, &col_ptr, None, structure.row_idx());
     let request = amd::order_maybe_unsorted_scratch::<u32>(blocks, entries);
-    let mut memory = MemBuffer::try_new(request).map_err(|_| LinearError::OutOfMemory {
-        bytes: request.unaligned_bytes_required(),
-    })?;
+    let mut memory = MemBuffer::try_new(request)
+        .map_err(|_| LinearError::OutOfMemory { bytes: request.unaligned_bytes_required() })?;
     let (mut order, mut place) = (vec![0u32; blocks], vec![0u32; blocks]);
     let stack = MemStack::new(&mut memory);
     let control = amd::Control::default();
-    amd::order_maybe_unsorted(&mut order, &mut place, pattern, control, stack)
-        .map_err(|_| too_large(structure))?;
+    amd::order_maybe_unsorted(&mut order, &mut place, pattern, control, stack).map_err(|_| too_large(structure))?;
     Ok(order)
 }
 
@@ -120,10 +111,8 @@ pub fn nested_dissection(structure: &BlockStructure) -> Result<Vec<u32>, LinearE
         let end = i32::try_from(row_idx.len()).map_err(|_| too_large(structure))?;
         col_ptr.push(end);
     }
-    let pattern =
-        CscPattern::new(joined.len(), &col_ptr, &row_idx).ok_or_else(|| too_large(structure))?;
-    let (dissected, _, _) =
-        metis_order_full(&pattern, &MetisOptions::default()).map_err(|_| too_large(structure))?;
+    let pattern = CscPattern::new(joined.len(), &col_ptr, &row_idx).ok_or_else(|| too_large(structure))?;
+    let (dissected, _, _) = metis_order_full(&pattern, &MetisOptions::default()).map_err(|_| too_large(structure))?;
     order.extend(dissected.into_iter().map(|v| joined[v as usize]));
     Ok(order)
 }

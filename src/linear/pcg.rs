@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::error::{check_finite, check_system};
 use super::vector::{axpy, dot, xpay};
 use super::{
-    Analysis, BlockJacobi, BlockMatrix, BlockStructure, LinearError, LinearSolver, Preconditioner,
-    SolveSummary, Stopping,
+    Analysis, BlockJacobi, BlockMatrix, BlockStructure, LinearError, LinearSolver, Preconditioner, SolveSummary,
+    Stopping,
 };
 
 /// The residual is computed afresh after this many iterations, against the drift of the recurrence.
@@ -34,11 +34,7 @@ impl Default for Pcg {
 impl Pcg {
     /// Conjugate gradients with the given preconditioner.
     pub fn new(preconditioner: Box<dyn Preconditioner>) -> Self {
-        Self {
-            preconditioner,
-            structure: None,
-            work: Default::default(),
-        }
+        Self { preconditioner, structure: None, work: Default::default() }
     }
 }
 
@@ -51,10 +47,7 @@ impl LinearSolver for Pcg {
         self.structure = Some(Arc::clone(structure));
         let n = structure.scalars();
         self.work = std::array::from_fn(|_| vec![0.0; n]);
-        Ok(Analysis {
-            factor_bytes: self.work.len() * n * size_of::<f64>(),
-            ..Analysis::default()
-        })
+        Ok(Analysis { factor_bytes: self.work.len() * n * size_of::<f64>(), ..Analysis::default() })
     }
 
     fn solve(
@@ -72,11 +65,7 @@ impl LinearSolver for Pcg {
         let start = Instant::now();
         let iterations = self.iterate(matrix, damping, rhs, solution, stop)?;
         check_finite("the solution", solution)?;
-        Ok(SolveSummary {
-            iterations,
-            factor_s,
-            solve_s: start.elapsed().as_secs_f64(),
-        })
+        Ok(SolveSummary { iterations, factor_s, solve_s: start.elapsed().as_secs_f64() })
     }
 }
 
@@ -137,17 +126,10 @@ fn indefinite(iteration: usize, curvature: f64, p: &[f64]) -> Result<usize, Line
         return Ok(iteration);
     }
     if !curvature.is_finite() {
-        return Err(LinearError::NonFinite {
-            what: "a conjugate-gradient direction",
-        });
+        return Err(LinearError::NonFinite { what: "a conjugate-gradient direction" });
     }
-    let largest = p
-        .iter()
-        .enumerate()
-        .max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
-    Err(LinearError::NotPositiveDefinite {
-        index: largest.map_or(0, |(index, _)| index),
-    })
+    let largest = p.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+    Err(LinearError::NotPositiveDefinite { index: largest.map_or(0, |(index, _)| index) })
 }
 
 #[cfg(test)]
@@ -156,10 +138,7 @@ mod tests {
     use super::super::{Identity, Jacobi};
     use super::*;
 
-    const EXACT: Stopping = Stopping {
-        relative_tolerance: 0.0,
-        max_iterations: 300,
-    };
+    const EXACT: Stopping = Stopping { relative_tolerance: 0.0, max_iterations: 300 };
 
     #[test]
     fn solves_the_test_problems_with_every_preconditioner() {
@@ -170,21 +149,12 @@ mod tests {
 
     #[test]
     fn block_jacobi_is_exact_on_a_block_diagonal_matrix() {
-        let a = matrix(
-            &[3, 2],
-            &[],
-            |_, _, r, c| if r == c { 2.0 + r as f64 } else { 0.5 },
-        );
+        let a = matrix(&[3, 2], &[], |_, _, r, c| if r == c { 2.0 + r as f64 } else { 0.5 });
         let mut solver = Pcg::default();
         solver.analyze(a.structure()).unwrap();
         let mut x = [0.0; 5];
-        let stop = Stopping {
-            relative_tolerance: 1e-12,
-            max_iterations: 10,
-        };
-        let summary = solver
-            .solve(&a, &[0.0; 5], &[1.0; 5], &mut x, &stop)
-            .unwrap();
+        let stop = Stopping { relative_tolerance: 1e-12, max_iterations: 10 };
+        let summary = solver.solve(&a, &[0.0; 5], &[1.0; 5], &mut x, &stop).unwrap();
         assert!(summary.iterations <= 2);
     }
 
@@ -195,34 +165,21 @@ mod tests {
         let count = |relative_tolerance| {
             let mut solver = Pcg::default();
             solver.analyze(a.structure()).unwrap();
-            let stop = Stopping {
-                relative_tolerance,
-                max_iterations: 500,
-            };
+            let stop = Stopping { relative_tolerance, max_iterations: 500 };
             let mut x = vec![0.0; n];
             let rhs: Vec<f64> = (0..n).map(|i| (i as f64).cos()).collect();
-            solver
-                .solve(&a, &vec![0.0; n], &rhs, &mut x, &stop)
-                .unwrap()
-                .iterations
+            solver.solve(&a, &vec![0.0; n], &rhs, &mut x, &stop).unwrap().iterations
         };
         assert!(count(0.5) < count(1e-8));
     }
 
     #[test]
     fn an_indefinite_matrix_is_an_error() {
-        let a = matrix(
-            &[1, 1],
-            &[(0, 1)],
-            |i, j, _, _| if i == j { 1.0 } else { 2.0 },
-        );
+        let a = matrix(&[1, 1], &[(0, 1)], |i, j, _, _| if i == j { 1.0 } else { 2.0 });
         let mut solver = Pcg::default();
         solver.analyze(a.structure()).unwrap();
         let result = solver.solve(&a, &[0.0; 2], &[1.0, -1.0], &mut [0.0; 2], &EXACT);
-        assert!(matches!(
-            result,
-            Err(LinearError::NotPositiveDefinite { .. })
-        ));
+        assert!(matches!(result, Err(LinearError::NotPositiveDefinite { .. })));
     }
 
     #[test]

@@ -94,15 +94,12 @@ impl Preconditioner for BlockJacobi {
         for j in 0..structure.blocks() {
             let (n, first) = (structure.size(j), structure.offsets()[j]);
             let start = self.factors.len();
-            self.factors
-                .extend_from_slice(matrix.block(structure.col_ptr()[j]));
+            self.factors.extend_from_slice(matrix.block(structure.col_ptr()[j]));
             let block = &mut self.factors[start..];
             for (i, damping) in damping[first..first + n].iter().enumerate() {
                 block[i * n + i] += damping;
             }
-            factorize_block(block, n).map_err(|pivot| LinearError::NotPositiveDefinite {
-                index: first + pivot,
-            })?;
+            factorize_block(block, n).map_err(|pivot| LinearError::NotPositiveDefinite { index: first + pivot })?;
             self.sizes.push(n);
         }
         Ok(())

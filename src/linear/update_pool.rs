@@ -40,11 +40,7 @@ impl UpdatePool {
 
     /// Bytes kept.
     pub fn memory_bytes(&self) -> usize {
-        self.free.lock().map_or(0, |free| {
-            free.iter()
-                .map(|(len, v)| len * v.len() * size_of::<f64>())
-                .sum()
-        })
+        self.free.lock().map_or(0, |free| free.iter().map(|(len, v)| len * v.len() * size_of::<f64>()).sum())
     }
 }
 

@@ -13,12 +13,7 @@ pub fn dot(x: &[f64], y: &[f64]) -> f64 {
         // Eight running sums, so that the compiler may use vector registers.
         let mut sums = [0.0; 8];
         let (xs, ys) = (x.chunks_exact(8), y.chunks_exact(8));
-        let tail: f64 = xs
-            .remainder()
-            .iter()
-            .zip(ys.remainder())
-            .map(|(x, y)| x * y)
-            .sum();
+        let tail: f64 = xs.remainder().iter().zip(ys.remainder()).map(|(x, y)| x * y).sum();
         for (x, y) in xs.zip(ys) {
             for ((s, x), y) in sums.iter_mut().zip(x).zip(y) {
                 *s += x * y;
@@ -29,11 +24,7 @@ pub fn dot(x: &[f64], y: &[f64]) -> f64 {
     if x.len() < PARALLEL_LEN {
         return x.chunks(CHUNK).zip(y.chunks(CHUNK)).map(chunk).sum();
     }
-    let partial: Vec<f64> = x
-        .par_chunks(CHUNK)
-        .zip(y.par_chunks(CHUNK))
-        .map(chunk)
-        .collect();
+    let partial: Vec<f64> = x.par_chunks(CHUNK).zip(y.par_chunks(CHUNK)).map(chunk).collect();
     partial.iter().sum()
 }
 
@@ -54,9 +45,7 @@ fn update(x: &[f64], y: &mut [f64], f: impl Fn(f64, f64) -> f64 + Sync) {
     if x.len() < PARALLEL_LEN {
         chunk((x, y));
     } else {
-        x.par_chunks(CHUNK)
-            .zip(y.par_chunks_mut(CHUNK))
-            .for_each(chunk);
+        x.par_chunks(CHUNK).zip(y.par_chunks_mut(CHUNK)).for_each(chunk);
     }
 }
 
@@ -80,10 +69,7 @@ mod tests {
     fn the_number_of_threads_does_not_matter() {
         let x: Vec<f64> = (0..100_000).map(|i| f64::from(i).sin()).collect();
         let with = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| dot(&x, &x).to_bits())
         };
         assert_eq!(with(1), with(3));

@@ -43,6 +43,14 @@ pub enum ProblemError {
         /// Number of blocks of the problem.
         blocks: usize,
     },
+    /// A block id of another problem.
+    #[error("there is no parameter block {block}, but {blocks} of them from 0 on")]
+    NoSuchBlock {
+        /// The index given.
+        block: usize,
+        /// Number of blocks of the problem.
+        blocks: usize,
+    },
     /// A component past the end of its block.
     #[error("parameter block {block} has {size} components, so there is no component {component}")]
     UnknownComponent {

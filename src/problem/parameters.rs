@@ -183,7 +183,7 @@ impl Problem {
     fn check_component(&self, block: BlockId, component: usize) -> Result<(), ProblemError> {
         let (block, blocks) = (block.index(), self.parameters.blocks());
         if block >= blocks {
-            return Err(ProblemError::UnknownBlock { residual_block: 0, argument: 0, block, blocks });
+            return Err(ProblemError::NoSuchBlock { block, blocks });
         }
         let size = self.parameters.size(block);
         if component >= size { Err(ProblemError::UnknownComponent { block, component, size }) } else { Ok(()) }

@@ -22,6 +22,14 @@ pub enum SolveError {
         /// Which residual, and why.
         residual: NonFiniteResidual,
     },
+    /// The residuals are finite, but not the sum of their squares.
+    #[error(
+        "the cost is not finite after {iterations} iterations: the squares of the residuals overflow; scale the residuals down"
+    )]
+    CostOverflow {
+        /// Iterations done.
+        iterations: usize,
+    },
     /// The linear solver cannot take the system at all.
     #[error(transparent)]
     Linear(#[from] LinearError),

@@ -97,7 +97,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         let began = Instant::now();
         let mut equations = NormalEquations::new(compiled, problem.parameters())?;
         let mut solver = StepSolver::choose(options, compiled.residuals(), &equations);
-        let (linear_solver, factor_bytes) = solver.analyze(&equations, options.max_memory)?;
+        let (linear_solver, factor_bytes) = solver.analyze(&equations, compiled.residuals(), options.max_memory)?;
         times.analyse = began.elapsed().as_secs_f64();
         timed(&mut times.normal_equations, || equations.refill(compiled, &evaluation));
         Ok(Minimizer {
@@ -386,7 +386,7 @@ fn check_finite(
     }
     match compiled.find_non_finite(x, evaluation) {
         Some(residual) => Err(SolveError::NonFinite { iterations, residual }),
-        None => Ok(()),
+        None => Err(SolveError::CostOverflow { iterations }),
     }
 }
 

@@ -46,14 +46,23 @@ impl StepSolver {
     pub fn analyze(
         &mut self,
         equations: &NormalEquations,
+        residuals: usize,
         max_memory: Option<usize>,
     ) -> Result<(String, usize), SolveError> {
-        let StepSolver::Normal(solver) = self else { return Ok(("dense QR of J".to_owned(), 0)) };
+        let check = |factor_bytes: usize| {
+            let needed = factor_bytes.saturating_add(equations.bytes());
+            match max_memory.filter(|&allowed| needed > allowed) {
+                Some(allowed) => Err(SolveError::Memory { needed, allowed }),
+                None => Ok(factor_bytes),
+            }
+        };
+        let StepSolver::Normal(solver) = self else {
+            // J itself, and J over the damping, which is factored.
+            let entries = (2 * residuals + equations.scalars()).saturating_mul(equations.scalars());
+            return Ok(("dense QR of J".to_owned(), check(entries.saturating_mul(size_of::<f64>()))?));
+        };
         let analysis = solver.analyze(equations.matrix.structure())?;
-        let needed = analysis.factor_bytes + equations.bytes();
-        if let Some(allowed) = max_memory.filter(|&allowed| needed > allowed) {
-            return Err(SolveError::Memory { needed, allowed });
-        }
+        check(analysis.factor_bytes)?;
         let mut description = solver.name().to_owned();
         if !analysis.ordering.is_empty() {
             let (entries, flops) = (analysis.factor_nonzeros as f64 / 1e6, analysis.flops / 1e9);
