@@ -1,7 +1,7 @@
 //! Code for a group of residuals, from its program.
 //!
 //! In: a topology and the data all its instances share. Out: [`Kernel`], which holds the program, its linearization and, for the
-//! CPU, lane bytecode of both. Kernels depend on nothing but topology and literals, so [`compile`] keeps them for the life of the
+//! CPU, lane bytecode of both. Kernels depend on nothing but topology and literals, so they are kept for the life of the
 //! process: the second problem of a kind compiles nothing.
 
 mod cache;

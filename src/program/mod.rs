@@ -4,7 +4,7 @@
 //! [`Program`] for the residuals and a [`Linearization`] for residuals and Jacobian, which [`kernel`](crate::kernel) turns into
 //! code for a backend.
 //!
-//! Programs are made only by the [`Builder`], which merges equal nodes, folds constants and drops exact zeros as it goes, so that
+//! Programs are made only by the `Builder`, which merges equal nodes, folds constants and drops exact zeros as it goes, so that
 //! differentiation need not be clever: it applies the rules of the operation table, and the builder keeps the result small.
 
 mod builder;

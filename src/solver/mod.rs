@@ -3,10 +3,10 @@
 //! In: a [`CompiledProblem`](crate::problem::CompiledProblem). Out: parameters at the best accepted point, and a
 //! [`SolverReport`]. The names and conventions are those of [Ceres](http://ceres-solver.org/nnls_solving.html):
 //!
-//! * [`normal_equations`] fills JᵀJ and Jᵀr in place from an evaluation;
-//! * [`trust_region`] turns the gain ratio into the damping of the next step;
-//! * [`step`] solves for the step by the [linear solver](crate::linear) that fits;
-//! * [`minimizer`] is the loop, and decides when to stop.
+//! * `normal_equations` fills JᵀJ and Jᵀr in place from an evaluation;
+//! * `trust_region` turns the gain ratio into the damping of the next step;
+//! * `step` solves for the step by the [linear solver](crate::linear) that fits;
+//! * `minimizer` is the loop, and decides when to stop.
 
 mod accumulation;
 mod error;

@@ -1,12 +1,12 @@
 //! The shape of a residual, apart from its numbers.
 //!
-//! In: the nodes that a residual function left in the graph of its thread ([`trace`]). Out: the number of its [`Topology`] and the
+//! In: the nodes that a residual function left in the graph of its thread (`trace`). Out: the number of its [`Topology`] and the
 //! order of its leaves in it, so that residuals of one shape form one group with one program
 //! ([`program`](crate::program)).
 //!
 //! A residual is looked up twice. Its nodes as they were recorded are hashed first: residuals made by one closure nearly always
 //! agree in them, and then nothing else is to be done. Only a recording that was never seen is brought into
-//! [canonical form](canonical). Both look-ups hash to 128 bits and then compare in full, so a collision costs time, never a wrong
+//! canonical form (`canonical`). Both look-ups hash to 128 bits and then compare in full, so a collision costs time, never a wrong
 //! kernel.
 
 mod canonical;
