@@ -3,21 +3,25 @@
 //! In: a [`CompiledProblem`](crate::problem::CompiledProblem). Out: parameters at the best accepted point, and a
 //! [`SolverReport`]. The names and conventions are those of [Ceres](http://ceres-solver.org/nnls_solving.html):
 //!
-//! * `normal_equations` fills JᵀJ and Jᵀr in place from an evaluation;
+//! * `normal_equations` fills JᵀJ and Jᵀr in place from an evaluation: `contribution` works out what an instance adds, `planner`
+//!   deals the sums out to tasks, `accumulation` and `sums` carry them out;
 //! * `trust_region` turns the gain ratio into the damping of the next step;
 //! * `step` solves for the step by the [linear solver](crate::linear) that fits;
 //! * `minimizer` is the loop, and decides when to stop.
 
 mod accumulation;
+mod contribution;
 mod error;
+
 mod minimizer;
 mod normal_equations;
 mod options;
-mod pattern;
+mod planner;
 mod reduction;
 mod report;
 mod report_text;
 mod step;
+mod sums;
 mod trust_region;
 
 pub use error::SolveError;

@@ -1,7 +1,7 @@
 //! JᵀJ and Jᵀr over the free parameters: structure built once, numbers refilled in place.
 
 use super::accumulation::Accumulation;
-use super::pattern::GroupPattern;
+use super::contribution::Contribution;
 use super::reduction::Reduction;
 use crate::linear::{BlockMatrix, BlockStructure, LinearError};
 use crate::problem::{CompiledProblem, Evaluation, Parameters};
@@ -31,13 +31,18 @@ impl NormalEquations {
     /// [`LinearError::TooLarge`] past 2³² blocks.
     pub fn new(problem: &CompiledProblem, parameters: &Parameters) -> Result<Self, LinearError> {
         let reduction = Reduction::new(problem, parameters);
-        let patterns: Vec<GroupPattern> = problem.groups.iter().map(|group| GroupPattern::new(&group.kernel)).collect();
-        let pairs = problem.groups.iter().zip(&patterns).flat_map(|(group, pattern)| reduction.pairs(group, pattern));
+        let contributions: Vec<Contribution> =
+            problem.groups.iter().map(|group| Contribution::new(&group.kernel)).collect();
+        let pairs = problem
+            .groups
+            .iter()
+            .zip(&contributions)
+            .flat_map(|(group, contribution)| reduction.pairs(group, contribution));
         let structure = Arc::new(BlockStructure::from_pairs(&reduction.sizes, pairs)?);
         let held = reduction.held(parameters, &structure);
         let gradient = vec![0.0; structure.scalars()];
         let mut matrix = BlockMatrix::zeros(structure);
-        let accumulation = Accumulation::new(&problem.groups, patterns, &reduction, &mut matrix);
+        let accumulation = Accumulation::new(&problem.groups, contributions, &reduction, &mut matrix);
         let mut equations = NormalEquations { matrix, gradient, starts: reduction.starts, accumulation, held };
         equations.hold();
         Ok(equations)

@@ -1,6 +1,6 @@
 //! The free parameter blocks, numbered without the fixed ones.
 
-use super::pattern::GroupPattern;
+use super::contribution::Contribution;
 use crate::backend::Group;
 use crate::linear::BlockStructure;
 use crate::problem::{CompiledProblem, Parameters};
@@ -42,11 +42,11 @@ impl Reduction {
     pub fn pairs<'a>(
         &'a self,
         group: &'a Group,
-        pattern: &'a GroupPattern,
+        contribution: &'a Contribution,
     ) -> impl Iterator<Item = (u32, u32)> + Clone + 'a {
-        let slots = pattern.slots.len();
+        let slots = contribution.gradient.len();
         let coupled = (0..slots).flat_map(move |p| (p + 1..slots).map(move |q| (p, q)));
-        let coupled = coupled.filter(move |&(p, q)| !pattern.pair(p, q).is_zero());
+        let coupled = coupled.filter(move |&(p, q)| !contribution.pair(p, q).is_zero());
         coupled.flat_map(move |(p, q)| {
             (0..group.table.count).filter_map(move |i| Some((self.block(group, p, i)?, self.block(group, q, i)?)))
         })

@@ -1,0 +1,182 @@
+//! Deals the sums that make up JᵀJ and Jᵀr out to the tasks that carry them out.
+
+use super::accumulation::{BlockSums, Task, TermSums};
+use super::contribution::{Contribution, Signed};
+use super::reduction::Reduction;
+use super::sums::Sums;
+use crate::backend::Group;
+use crate::linear::{BlockMatrix, BlockStructure};
+
+/// Block columns a task owns: their numbers fit the second-level cache.
+const TASK: usize = 1024;
+
+/// The tasks, and how many numbers of the matrix vary; adds to `matrix` what is constant.
+pub(super) fn plan(
+    groups: &[Group],
+    contributions: &[Contribution],
+    reduction: &Reduction,
+    matrix: &mut BlockMatrix,
+) -> (Vec<Task>, usize) {
+    let structure = matrix.structure().clone();
+    let task = |first: usize| Task {
+        columns: first..(first + TASK).min(structure.blocks()),
+        resets: Vec::new(),
+        blocks: Vec::new(),
+        gradient: Vec::new(),
+    };
+    let mut tasks: Vec<Task> = (0..structure.blocks()).step_by(TASK).map(task).collect();
+    let mut seen = vec![false; structure.row_idx().len()];
+    for (index, (group, contribution)) in groups.iter().zip(contributions).enumerate() {
+        let mut dealer = Dealer::new(&structure, contribution, tasks.len());
+        dealer.deal(group, contribution, reduction, matrix);
+        dealer.hand_out(index, &mut tasks, &mut seen);
+    }
+    let mut begun = vec![false; seen.len()];
+    for task in &mut tasks {
+        task.find_bases(&structure, &seen, &mut begun, matrix);
+    }
+    let variable = (0..seen.len()).filter(|&position| seen[position]);
+    let variable_numbers = variable.map(|k| structure.value_ptr()[k + 1] - structure.value_ptr()[k]).sum();
+    (tasks, variable_numbers)
+}
+
+/// (target, source) pairs of a sum, packed so that sorting them brings the sources of a target together and in order.
+type Pairs = Vec<u64>;
+
+/// Deals out the instances of one group.
+struct Dealer<'a> {
+    structure: &'a BlockStructure,
+    /// Pairs of free slots of an instance with a term in JᵀJ.
+    varying: Vec<(usize, usize)>,
+    /// Whether a term of JᵀJ is for a diagonal block or another, by twice its index; sums of both kinds are kept apart,
+    /// since they differ in length.
+    blocks: Vec<Vec<Pairs>>,
+    gradient: Vec<Vec<Pairs>>,
+}
+
+impl<'a> Dealer<'a> {
+    fn new(structure: &'a BlockStructure, contribution: &Contribution, tasks: usize) -> Self {
+        let slots = contribution.gradient.len();
+        let pairs = (0..slots).flat_map(move |p| (p..slots).map(move |q| (p, q)));
+        let varying = pairs.filter(|&(p, q)| contribution.pair(p, q).varying.is_some()).collect();
+        let terms = contribution.terms.len();
+        let blocks = vec![vec![Pairs::new(); tasks]; 2 * terms];
+        Dealer { structure, varying, blocks, gradient: vec![vec![Pairs::new(); tasks]; terms] }
+    }
+
+    fn deal(&mut self, group: &Group, contribution: &Contribution, reduction: &Reduction, matrix: &mut BlockMatrix) {
+        let mut blocks: Vec<Option<u32>> = vec![None; contribution.gradient.len()];
+        for instance in 0..group.table.count {
+            for (slot, block) in blocks.iter_mut().enumerate() {
+                *block = reduction.block(group, slot, instance);
+            }
+            add_constants(contribution, &blocks, matrix);
+            for &(p, q) in &self.varying {
+                let (Some(block_p), Some(block_q)) = (blocks[p], blocks[q]) else { continue };
+                let (row, column, pair) = if block_p >= block_q {
+                    (block_p as usize, block_q as usize, contribution.pair(p, q))
+                } else {
+                    (block_q as usize, block_p as usize, contribution.pair(q, p))
+                };
+                let (Some(term), Some(position)) = (pair.varying, self.structure.find(row, column)) else { continue };
+                let kind = 2 * term.term + usize::from(row == column);
+                self.blocks[kind][column / TASK].push(pack(position, instance, term));
+            }
+            for (block, term) in blocks.iter().zip(&contribution.gradient) {
+                let (Some(block), Some(term)) = (*block, *term) else { continue };
+                self.gradient[term.term][block as usize / TASK].push(pack(block as usize, instance, term));
+            }
+        }
+    }
+
+    /// Gives each task its sums. Block targets are positions in the structure until the bases are found.
+    fn hand_out(self, group: usize, tasks: &mut [Task], seen: &mut [bool]) {
+        for (kind, shares) in self.blocks.into_iter().enumerate() {
+            for (task, pairs) in tasks.iter_mut().zip(shares).filter(|(_, pairs)| !pairs.is_empty()) {
+                let sums = sums(pairs);
+                let first = sums.targets.iter().all(|&position| !seen[position as usize]);
+                sums.targets.iter().for_each(|&position| seen[position as usize] = true);
+                task.blocks.push(BlockSums {
+                    term: TermSums { group, term: kind / 2, sums },
+                    first,
+                    bases: Vec::new(),
+                });
+            }
+        }
+        for (term, shares) in self.gradient.into_iter().enumerate() {
+            for (task, pairs) in tasks.iter_mut().zip(shares).filter(|(_, pairs)| !pairs.is_empty()) {
+                let mut sums = sums(pairs);
+                let offsets = self.structure.offsets();
+                let first = offsets[task.columns.start];
+                sums.targets.iter_mut().for_each(|target| *target = (offsets[*target as usize] - first) as u32);
+                task.gradient.push(TermSums { group, term, sums });
+            }
+        }
+    }
+}
+
+fn pack(target: usize, instance: usize, term: Signed) -> u64 {
+    (target as u64) << 32 | (instance as u64) << 1 | u64::from(term.negative)
+}
+
+fn sums(mut pairs: Pairs) -> Sums {
+    pairs.sort_unstable();
+    let mut sums = Sums { targets: Vec::new(), ends: Vec::new(), sources: Vec::with_capacity(pairs.len()) };
+    for pairs in pairs.chunk_by(|a, b| a >> 32 == b >> 32) {
+        sums.sources.extend(pairs.iter().map(|&pair| pair as u32));
+        sums.targets.push((pairs[0] >> 32) as u32);
+        sums.ends.push(sums.sources.len() as u32);
+    }
+    sums.targets.shrink_to_fit();
+    sums.ends.shrink_to_fit();
+    sums
+}
+
+fn add_constants(contribution: &Contribution, blocks: &[Option<u32>], matrix: &mut BlockMatrix) {
+    for p in 0..blocks.len() {
+        for q in p..blocks.len() {
+            let (Some(block_p), Some(block_q)) = (blocks[p], blocks[q]) else { continue };
+            let (row, column, pair) = if block_p >= block_q {
+                (block_p, block_q, contribution.pair(p, q))
+            } else {
+                (block_q, block_p, contribution.pair(q, p))
+            };
+            if pair.constant.is_empty() {
+                continue;
+            }
+            if let Some(position) = matrix.structure().find(row as usize, column as usize) {
+                let block = matrix.block_mut(position);
+                pair.constant.iter().for_each(|&(entry, number)| block[entry as usize] += number);
+            }
+        }
+    }
+}
+
+impl Task {
+    /// Notes the constant part of every block that varies, and turns positions into places among the task's numbers.
+    fn find_bases(&mut self, structure: &BlockStructure, seen: &[bool], begun: &mut [bool], matrix: &BlockMatrix) {
+        let start = self.numbers(structure).start;
+        let place = |position: u32| (structure.value_ptr()[position as usize] - start) as u32;
+        for BlockSums { term, first, bases } in &mut self.blocks {
+            if *first {
+                for &position in &term.sums.targets {
+                    begun[position as usize] = true;
+                    bases.extend_from_slice(matrix.block(position as usize));
+                }
+                if bases.iter().all(|&number| number == 0.0) {
+                    *bases = Vec::new();
+                }
+            }
+        }
+        for position in structure.col_ptr()[self.columns.start]..structure.col_ptr()[self.columns.end] {
+            if seen[position] && !begun[position] {
+                let base = matrix.block(position);
+                let first = place(position as u32);
+                self.resets.push((first..first + base.len() as u32, base.to_vec()));
+            }
+        }
+        for BlockSums { term, .. } in &mut self.blocks {
+            term.sums.targets.iter_mut().for_each(|target| *target = place(*target));
+        }
+    }
+}
