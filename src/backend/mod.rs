@@ -4,6 +4,8 @@
 //! at a point, for [`solver`](crate::solver).
 
 pub mod cpu;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 mod instances;
 
 pub use instances::{Column, Group, InstanceTable};
@@ -44,19 +46,45 @@ pub struct Selection {
     pub reason: String,
 }
 
+impl Selection {
+    /// The CPU, and why.
+    pub(crate) fn cpu(reason: impl Into<String>) -> Self {
+        Selection { backend: Backend::Cpu, device: cpu::device_name(), reason: reason.into() }
+    }
+}
+
 impl Backend {
-    /// Resolves `Auto` and checks that the backend can be had.
+    /// Resolves `Auto` for a large problem, and checks that the backend can be had.
     ///
     /// # Errors
-    /// [`BackendUnavailable`] for `Gpu`, as this build has no GPU backend.
+    /// [`BackendUnavailable`] for `Gpu`, where there is none.
     pub fn select(self) -> Result<Selection, BackendUnavailable> {
-        let reason = match self {
-            Backend::Cpu => "asked for",
-            Backend::Auto => "this build has no GPU backend",
+        match self {
+            Backend::Cpu => Ok(Selection::cpu("asked for")),
+            #[cfg(not(feature = "gpu"))]
+            Backend::Auto => Ok(Selection::cpu("this build has no GPU backend")),
+            #[cfg(not(feature = "gpu"))]
             Backend::Gpu => {
-                return Err(BackendUnavailable { backend: self, reason: "this build has no GPU backend".to_owned() });
+                Err(BackendUnavailable { backend: self, reason: "this build has no GPU backend".to_owned() })
             }
-        };
-        Ok(Selection { backend: Backend::Cpu, device: cpu::device_name(), reason: reason.to_owned() })
+            #[cfg(feature = "gpu")]
+            Backend::Auto | Backend::Gpu => self.select_gpu(),
+        }
+    }
+
+    #[cfg(feature = "gpu")]
+    fn select_gpu(self) -> Result<Selection, BackendUnavailable> {
+        let auto = self == Backend::Auto;
+        match gpu::GpuContext::shared() {
+            Ok(context) if auto && context.is_software() => {
+                Ok(Selection::cpu(format!("{} is software, slower than the CPU backend", context.info().name)))
+            }
+            Ok(context) => {
+                let reason = if auto { "faster for large problems" } else { "asked for" };
+                Ok(Selection { backend: Backend::Gpu, device: context.info().name.clone(), reason: reason.to_owned() })
+            }
+            Err(error) if auto => Ok(Selection::cpu(format!("no GPU: {error}"))),
+            Err(error) => Err(BackendUnavailable { backend: self, reason: error.to_string() }),
+        }
     }
 }

@@ -7,6 +7,8 @@
 mod cache;
 mod lanes;
 mod schedule;
+#[cfg(feature = "gpu")]
+pub mod wgsl;
 
 pub use cache::CompileStatistics;
 pub(crate) use cache::compile;

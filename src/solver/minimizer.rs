@@ -4,7 +4,8 @@ use super::report::{GroupSummary, IterationRecord, SolverReport, StageTimes, Ter
 use super::step::StepSolver;
 use super::trust_region::TrustRegion;
 use super::{NormalEquations, Precision, SolveError, SolverOptions};
-use crate::problem::{CompiledProblem, Evaluation, Problem, ProblemError};
+use crate::backend::Selection;
+use crate::problem::{CompiledProblem, Evaluation, Problem};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -14,31 +15,23 @@ const ROUNDING: f64 = 4.0 * f64::EPSILON;
 /// A full step that is rejected although it promises more than this, relative, is not lost to rounding.
 const SMALL_PROMISE: f64 = 1e4 * ROUNDING;
 
-/// Solves `problem` in place. On every way out, errors included, the parameters are at the best accepted point.
+/// Solves `problem` in place on the CPU, after the iterations that another backend has done. On every way out, errors included, the
+/// parameters are at the best accepted point.
 pub(super) fn minimize(
     problem: &mut Problem,
+    compiled: &CompiledProblem,
     options: &SolverOptions,
-    callback: impl FnMut(&IterationRecord) -> ControlFlow<()> + Send,
+    backend: Selection,
+    earlier: Vec<IterationRecord>,
+    start: Instant,
+    callback: impl FnMut(&IterationRecord) -> ControlFlow<()>,
 ) -> Result<SolverReport, SolveError> {
-    options.check()?;
-    let selection = options.backend.select()?;
-    if problem.parameters().blocks() == 0 {
-        return Err(ProblemError::Empty { what: "parameters" }.into());
-    }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads)
-        .build()
-        .map_err(|error| SolveError::Threads { threads: options.threads, reason: error.to_string() })?;
-    pool.install(|| {
-        let start = Instant::now();
-        let compiled = problem.compile()?;
-        let mut minimizer = Minimizer::start(problem, &compiled, options, start, callback)?;
-        let outcome = minimizer.run();
-        let x = std::mem::take(&mut minimizer.x);
-        let report = outcome.map(|(termination, message)| minimizer.report(problem, selection, termination, message));
-        problem.parameters.values_mut().copy_from_slice(&x);
-        report
-    })
+    let mut minimizer = Minimizer::start(problem, compiled, options, earlier, start, callback)?;
+    let outcome = minimizer.run();
+    let x = std::mem::take(&mut minimizer.x);
+    let report = outcome.map(|(termination, message)| minimizer.report(problem, backend, termination, message));
+    problem.parameters.values_mut().copy_from_slice(&x);
+    report
 }
 
 /// The state of a solve.
@@ -80,6 +73,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         problem: &Problem,
         compiled: &'a CompiledProblem,
         options: &'a SolverOptions,
+        earlier: Vec<IterationRecord>,
         start: Instant,
         callback: C,
     ) -> Result<Self, SolveError> {
@@ -92,7 +86,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         let mut evaluation = compiled.new_evaluation();
         timed(&mut times.evaluate, || compiled.linearize(&x, &mut evaluation))?;
         let cost = evaluation.cost();
-        check_finite(compiled, &x, &evaluation, cost, 0)?;
+        check_finite(compiled, &x, &evaluation, cost, earlier.len().saturating_sub(1))?;
 
         let began = Instant::now();
         let mut equations = NormalEquations::new(compiled, problem.parameters())?;
@@ -107,7 +101,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             trial_x: x.clone(),
             trial: Evaluation { residuals: vec![0.0; compiled.residuals()], stored: Vec::new() },
             full_step: vec![0.0; x.len()],
-            iterations: Vec::new(),
+            iterations: earlier,
             invalid_steps: 0,
             promise: None,
             compiled,
@@ -126,19 +120,9 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
     }
 
     fn run(&mut self) -> Result<(Termination, String), SolveError> {
-        let start = IterationRecord {
-            iteration: 0,
-            cost: self.cost,
-            cost_change: 0.0,
-            gradient_max_norm: self.gradient_max_norm(),
-            step_norm: 0.0,
-            gain_ratio: 0.0,
-            trust_region_radius: self.trust_region.radius(),
-            linear_iterations: 0,
-            accepted: true,
-            elapsed_s: self.start.elapsed().as_secs_f64(),
-        };
-        if let ControlFlow::Break(outcome) = self.record(start) {
+        if self.iterations.is_empty()
+            && let ControlFlow::Break(outcome) = self.record_start()
+        {
             return Ok(outcome);
         }
         if self.equations.scalars() == 0 {
@@ -155,6 +139,22 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
                 return Ok(outcome);
             }
         }
+    }
+
+    fn record_start(&mut self) -> ControlFlow<(Termination, String)> {
+        let start = IterationRecord {
+            iteration: 0,
+            cost: self.cost,
+            cost_change: 0.0,
+            gradient_max_norm: self.gradient_max_norm(),
+            step_norm: 0.0,
+            gain_ratio: 0.0,
+            trust_region_radius: self.trust_region.radius(),
+            linear_iterations: 0,
+            accepted: true,
+            elapsed_s: self.start.elapsed().as_secs_f64(),
+        };
+        self.record(start)
     }
 
     /// One iteration: a step, and what follows from it.
@@ -326,7 +326,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
     fn report(
         &mut self,
         problem: &Problem,
-        backend: crate::backend::Selection,
+        backend: Selection,
         termination: Termination,
         message: String,
     ) -> SolverReport {
@@ -352,12 +352,13 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             problem_bytes: self.compiled.bytes(),
             normal_equations_bytes: self.equations.bytes(),
             factor_bytes: self.factor_bytes,
+            device: None,
             times_s: self.times,
         }
     }
 }
 
-fn summaries(compiled: &CompiledProblem) -> Vec<GroupSummary> {
+pub(super) fn summaries(compiled: &CompiledProblem) -> Vec<GroupSummary> {
     let groups = compiled.groups.iter().enumerate();
     groups
         .map(|(index, group)| GroupSummary {
@@ -372,7 +373,7 @@ fn summaries(compiled: &CompiledProblem) -> Vec<GroupSummary> {
         .collect()
 }
 
-fn check_finite(
+pub(super) fn check_finite(
     compiled: &CompiledProblem,
     x: &[f64],
     evaluation: &Evaluation,

@@ -11,6 +11,8 @@
 
 mod accumulation;
 mod contribution;
+#[cfg(feature = "gpu")]
+mod device;
 mod error;
 
 mod minimizer;
@@ -20,13 +22,14 @@ mod planner;
 mod reduction;
 mod report;
 mod report_text;
+mod run;
 mod step;
 mod sums;
 mod trust_region;
 
 pub use error::SolveError;
-pub use options::{LinearSolverKind, Precision, SolverOptions};
-pub use report::{GroupSummary, IterationRecord, SolverReport, StageTimes, Termination};
+pub use options::{FALLBACK_THRESHOLD, LinearSolverKind, Precision, SolverOptions};
+pub use report::{DeviceSummary, GroupSummary, IterationRecord, SolverReport, StageTimes, Termination};
 
 pub use normal_equations::NormalEquations;
 
@@ -52,7 +55,7 @@ impl Problem {
         options: &SolverOptions,
         callback: impl FnMut(&IterationRecord) -> ControlFlow<()> + Send,
     ) -> Result<SolverReport, SolveError> {
-        minimizer::minimize(self, options, callback)
+        run::run(self, options, callback)
     }
 }
 

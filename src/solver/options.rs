@@ -39,6 +39,9 @@ pub enum LinearSolverKind {
     Pcg,
 }
 
+/// Scalar residuals from which a GPU is expected to be faster.
+pub const FALLBACK_THRESHOLD: usize = 20_000;
+
 /// Options of a solve; the defaults are those of Ceres where it has them.
 ///
 /// ```
@@ -87,6 +90,10 @@ pub struct SolverOptions {
     pub max_linear_iterations: usize,
     /// Accuracy of inexact steps, the forcing sequence η of Nash and Sofer (1990). Default: 0.1.
     pub forcing: f64,
+    /// Scalar residuals below which [`Backend::Auto`] stays on the CPU. Default: [`FALLBACK_THRESHOLD`].
+    pub fallback_threshold: usize,
+    /// Measure the stages of a solve on a GPU by its own clock, which costs some microseconds a stage. Default: false.
+    pub device_timing: bool,
     /// Set it to true from anywhere to stop after the present iteration.
     pub cancel: Option<Arc<AtomicBool>>,
 }
@@ -114,6 +121,8 @@ impl Default for SolverOptions {
             linear_solver: LinearSolverKind::Auto,
             max_linear_iterations: 500,
             forcing: 0.1,
+            fallback_threshold: FALLBACK_THRESHOLD,
+            device_timing: false,
             cancel: None,
         }
     }

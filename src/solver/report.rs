@@ -120,6 +120,26 @@ pub struct GroupSummary {
     pub topology: String,
 }
 
+/// What a solve took of a GPU.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct DeviceSummary {
+    /// Kernels that went through the shader compiler.
+    pub kernels_compiled: u64,
+    /// Kernels that the process had compiled before.
+    pub kernel_cache_hits: u64,
+    /// Bytes written to the device.
+    pub bytes_up: u64,
+    /// Bytes read from the device.
+    pub bytes_down: u64,
+    /// Dispatches.
+    pub dispatches: u64,
+    /// Bytes of the device's memory in use.
+    pub memory_bytes: u64,
+    /// Device time by stage, in seconds; empty unless [`SolverOptions::device_timing`](super::SolverOptions::device_timing) asks
+    /// for it and the device has timestamps.
+    pub stage_times_s: Vec<(String, f64)>,
+}
+
 /// What a solve did, iteration by iteration.
 ///
 /// Prints like Ceres's full report, and serialises.
@@ -161,6 +181,8 @@ pub struct SolverReport {
     pub normal_equations_bytes: usize,
     /// Bytes of the factor.
     pub factor_bytes: usize,
+    /// What a GPU had to do with it.
+    pub device: Option<DeviceSummary>,
     /// Where the time went.
     pub times_s: StageTimes,
 }

@@ -127,6 +127,20 @@ impl fmt::Display for SolverReport {
         row(f, "Memory: problem and Jacobian", bytes(self.problem_bytes))?;
         row(f, "Memory: normal equations", bytes(self.normal_equations_bytes))?;
         row(f, "Memory: factor", bytes(self.factor_bytes))?;
+        if let Some(device) = &self.device {
+            writeln!(f)?;
+            writeln!(
+                f,
+                "{:<34}{} compiled, {} from the cache; {} dispatches",
+                "Device kernels", device.kernels_compiled, device.kernel_cache_hits, device.dispatches
+            )?;
+            row(f, "Device memory", bytes(device.memory_bytes as usize))?;
+            row(f, "Bytes to the device", bytes(device.bytes_up as usize))?;
+            row(f, "Bytes from the device", bytes(device.bytes_down as usize))?;
+            for (stage, seconds) in &device.stage_times_s {
+                row(f, &format!("Device time: {stage}"), format!("{seconds:.6}"))?;
+            }
+        }
         writeln!(f)?;
         let verdict = if self.termination.is_converged() { "CONVERGENCE" } else { "NO CONVERGENCE" };
         write!(f, "Termination: {verdict} ({})", self.message)

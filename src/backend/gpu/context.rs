@@ -1,0 +1,296 @@
+//! A device with everything that is shared on it: kernels, pooled memory, counts.
+
+use super::adapter::{self, AdapterSummary, GpuOptions};
+use super::health::{Health, locked, scoped};
+use super::kernel_cache::KernelCache;
+use super::pipeline_cache::PipelineCacheFile;
+use super::pool::{Pool, Ticket};
+use super::statistics::Counters;
+use super::{Commands, GpuError, GpuKernel, GpuStatistics, KernelRequest};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+/// A device to compute on. Clones are the same device, and threads may share it.
+#[derive(Clone)]
+pub struct GpuContext(Arc<Inner>);
+
+struct Inner {
+    info: wgpu::AdapterInfo,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    features: wgpu::Features,
+    limits: wgpu::Limits,
+    max_binding: u64,
+    health: Arc<Health>,
+    counters: Counters,
+    pool: Pool,
+    kernels: KernelCache,
+    pipelines: Option<PipelineCacheFile>,
+}
+
+impl GpuContext {
+    /// The context of this process, made at the first call with default options. A failure is remembered too; a lost device is
+    /// replaced by a new one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn shared() -> Result<GpuContext, GpuError> {
+        static SHARED: Mutex<Option<Result<GpuContext, GpuError>>> = Mutex::new(None);
+        let mut shared = locked(&SHARED);
+        match &*shared {
+            Some(Ok(context)) if context.lost().is_some() => {}
+            Some(known) => return known.clone(),
+            None => {}
+        }
+        shared.insert(GpuContext::new(&GpuOptions::default())).clone()
+    }
+
+    /// Opens a device; blocks until it is there.
+    ///
+    /// # Errors
+    /// [`GpuError::NoAdapter`] where none fits, [`GpuError::Device`] where the adapter gives none.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn new(options: &GpuOptions) -> Result<Self, GpuError> {
+        pollster::block_on(Self::request(options))
+    }
+
+    /// Opens a device.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub async fn request(options: &GpuOptions) -> Result<Self, GpuError> {
+        let limit = options.binding_limit()?;
+        let (info, device, queue) = adapter::open(options).await?;
+        let folder = options.pipeline_cache.clone().or_else(PipelineCacheFile::default_folder);
+        Ok(Self::assemble(info, device, queue, limit, folder))
+    }
+
+    /// Computes on a device of the caller's own, with the features and limits it was opened with. The device's handlers for uncaptured
+    /// errors and for its loss are replaced.
+    pub fn from_wgpu(info: wgpu::AdapterInfo, device: wgpu::Device, queue: wgpu::Queue) -> Self {
+        Self::assemble(info, device, queue, None, PipelineCacheFile::default_folder())
+    }
+
+    fn assemble(
+        info: wgpu::AdapterInfo,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        limit: Option<u64>,
+        cache_folder: Option<std::path::PathBuf>,
+    ) -> Self {
+        let (features, limits) = (device.features(), device.limits());
+        // Whole elements of any kind of vector, and never nothing.
+        let max_binding = limits.max_storage_buffer_binding_size.min(limit.unwrap_or(u64::MAX)) & !15;
+        let pipelines = cache_folder.and_then(|folder| PipelineCacheFile::open(&device, &info, &folder));
+        GpuContext(Arc::new(Inner {
+            health: Health::watch(&device),
+            max_binding: max_binding.max(256),
+            counters: Counters::default(),
+            pool: Pool::default(),
+            kernels: KernelCache::default(),
+            info,
+            device,
+            queue,
+            features,
+            limits,
+            pipelines,
+        }))
+    }
+
+    /// The adapters there are, the best first.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn adapters() -> Vec<wgpu::AdapterInfo> {
+        Self::adapter_summaries().into_iter().map(|summary| summary.info).collect()
+    }
+
+    /// The adapters there are and what they offer, the best first.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn adapter_summaries() -> Vec<AdapterSummary> {
+        pollster::block_on(adapter::summaries())
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.0.device
+    }
+
+    /// Its queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.0.queue
+    }
+
+    /// The adapter's name, driver and kind.
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.0.info
+    }
+
+    /// The optional features in use.
+    pub fn features(&self) -> wgpu::Features {
+        self.0.features
+    }
+
+    /// The device's limits.
+    pub fn limits(&self) -> &wgpu::Limits {
+        &self.0.limits
+    }
+
+    /// The most bytes that one storage binding may have.
+    pub fn max_binding_bytes(&self) -> u64 {
+        self.0.max_binding
+    }
+
+    /// Whether the "device" is this machine's processor.
+    pub fn is_software(&self) -> bool {
+        self.0.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Why the device was lost, once it is.
+    pub fn lost(&self) -> Option<String> {
+        self.0.health.lost()
+    }
+
+    /// Reports the loss of the device, or the first error since the last check that no call returned.
+    ///
+    /// # Errors
+    /// [`GpuError::Lost`], [`GpuError::Validation`], [`GpuError::OutOfMemory`].
+    pub fn check(&self) -> Result<(), GpuError> {
+        self.0.health.check()
+    }
+
+    /// Blocks until the submission is finished.
+    ///
+    /// # Errors
+    /// [`GpuError::Timeout`] after 30 seconds, [`GpuError::Lost`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), GpuError> {
+        self.0.health.wait(&self.0.device, &submission)
+    }
+
+    /// What was done on the device so far.
+    pub fn statistics(&self) -> GpuStatistics {
+        self.0.counters.snapshot()
+    }
+
+    /// Starts a list of commands.
+    pub fn commands(&self, label: &str) -> Commands {
+        Commands::new(self, label)
+    }
+
+    /// The compiled kernel `entry` of the text, with binding *k* of group 0 as `bindings[k]` says; compiled at most once in a context.
+    ///
+    /// # Errors
+    /// [`GpuError::Shader`] with the compiler's message, [`GpuError::Validation`] where the bindings break a limit.
+    pub fn kernel(
+        &self,
+        label: &str,
+        wgsl: &str,
+        entry: &str,
+        bindings: &[super::Binding],
+    ) -> Result<Arc<GpuKernel>, GpuError> {
+        self.0.kernels.get(self, &KernelRequest { label, wgsl, entry, bindings })
+    }
+
+    /// Several kernels, compiled on several threads; in the order of the requests.
+    ///
+    /// # Errors
+    /// That of the first request that fails; see [`kernel`](Self::kernel).
+    pub fn kernels(&self, requests: &[KernelRequest<'_>]) -> Result<Vec<Arc<GpuKernel>>, GpuError> {
+        self.0.kernels.get_all(self, requests)
+    }
+
+    /// Writes the pipeline cache to its file, where there is one. It also happens by itself: after compilations that took a while, and
+    /// when the context goes.
+    pub fn save_pipeline_cache(&self) {
+        if let Some(pipelines) = &self.0.pipelines {
+            pipelines.save();
+        }
+    }
+
+    /// Loses the device, for tests of what happens then.
+    #[doc(hidden)]
+    pub fn inject_loss(&self) {
+        self.0.device.destroy();
+        // Runs the callbacks of what was under way.
+        let _ = self.0.health.poll(&self.0.device, wgpu::PollType::Poll);
+        self.0.health.record_loss("destroyed".to_owned());
+    }
+
+    pub(super) fn health(&self) -> &Arc<Health> {
+        &self.0.health
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    pub(super) fn pipelines(&self) -> Option<&PipelineCacheFile> {
+        self.0.pipelines.as_ref()
+    }
+
+    /// `Lost` once the device is.
+    pub(super) fn alive(&self) -> Result<(), GpuError> {
+        self.0.health.alive()
+    }
+
+    /// Registers a list of commands that is being recorded.
+    pub(super) fn ticket(&self) -> Ticket {
+        self.0.pool.ticket()
+    }
+
+    /// Ends the recording.
+    pub(super) fn close(&self, ticket: Ticket) {
+        self.0.pool.close(ticket);
+    }
+
+    /// A buffer of at least `bytes`, and whether it is fresh and so holds zeros.
+    pub(super) fn allocate(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<(wgpu::Buffer, bool), GpuError> {
+        self.alive()?;
+        let limit = self.0.limits.max_buffer_size & !3;
+        if bytes > limit {
+            return Err(GpuError::TooLarge { label: label.to_owned(), bytes, limit });
+        }
+        // What fits one binding keeps fitting when it is rounded up.
+        let ceiling = if bytes <= self.0.max_binding { self.0.max_binding.min(limit) } else { limit };
+        let size = Pool::size_class(bytes).min(ceiling);
+        if let Some(buffer) = self.0.pool.take(usage, size) {
+            self.0.counters.buffers_reused.add(1);
+            return Ok((buffer, false));
+        }
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let (buffer, error) = scoped(&self.0.device, || self.0.device.create_buffer(&descriptor));
+        if let Some(error) = error {
+            // Idle memory may be what is missing the next time.
+            self.0.pool.clear();
+            return Err(GpuError::from_wgpu(label, size, &error));
+        }
+        self.alive()?;
+        self.0.counters.buffers_allocated.add(1);
+        Ok((buffer, true))
+    }
+
+    /// Gives a buffer back for reuse.
+    pub(super) fn recycle(&self, buffer: wgpu::Buffer) {
+        if self.lost().is_none() {
+            self.0.pool.put(buffer);
+        }
+    }
+}
+
+impl fmt::Debug for GpuContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { info, max_binding, .. } = &*self.0;
+        f.debug_struct("GpuContext")
+            .field("adapter", &info.name)
+            .field("backend", &info.backend)
+            .field("features", &self.0.features)
+            .field("max_binding_bytes", max_binding)
+            .field("lost", &self.lost())
+            .finish()
+    }
+}

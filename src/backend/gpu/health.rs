@@ -1,0 +1,108 @@
+//! Whether a device still works, and the only place that polls one.
+
+use super::GpuError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long anything may take on the device before it counts as hung.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at whether the device was lost while waiting.
+const SLICE: Duration = Duration::from_millis(200);
+
+/// What the device's callbacks recorded.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    lost: Mutex<Option<String>>,
+    error: Mutex<Option<GpuError>>,
+}
+
+impl Health {
+    /// Has the device report here what nobody else catches; wgpu's own handler would panic.
+    pub fn watch(device: &wgpu::Device) -> Arc<Health> {
+        let health = Arc::new(Health::default());
+        let (on_error, on_loss) = (health.clone(), health.clone());
+        device.on_uncaptured_error(Arc::new(move |error| {
+            let error = GpuError::from_wgpu("GPU commands", 0, &error);
+            locked(&on_error.error).get_or_insert(error);
+        }));
+        device.set_device_lost_callback(move |reason, message| on_loss.record_loss(format!("{reason:?}: {message}")));
+        health
+    }
+
+    /// Notes that the device is lost; the first reason stays.
+    pub fn record_loss(&self, reason: String) {
+        locked(&self.lost).get_or_insert(reason);
+    }
+
+    pub fn lost(&self) -> Option<String> {
+        locked(&self.lost).clone()
+    }
+
+    /// `Lost` once the device is.
+    pub fn alive(&self) -> Result<(), GpuError> {
+        self.lost().map_or(Ok(()), |reason| Err(GpuError::Lost(reason)))
+    }
+
+    /// The first error that nothing else reported, once.
+    pub fn check(&self) -> Result<(), GpuError> {
+        self.alive()?;
+        locked(&self.error).take().map_or(Ok(()), Err)
+    }
+
+    /// Lets callbacks of finished work run.
+    pub fn poll(&self, device: &wgpu::Device, poll: wgpu::PollType) -> Result<(), GpuError> {
+        // wgpu panics where the driver reports the loss to the poll itself. Its locks do not poison, so going on is sound.
+        match catch_unwind(AssertUnwindSafe(|| device.poll(poll))) {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(wgpu::PollError::Timeout)) => Err(GpuError::Timeout { seconds: 0 }),
+            Ok(Err(error)) => {
+                self.alive()?;
+                Err(GpuError::Validation { label: "waiting".to_owned(), message: error.to_string() })
+            }
+            Err(_) => {
+                self.record_loss("the driver failed while waiting".to_owned());
+                self.alive()
+            }
+        }
+    }
+
+    /// Blocks until the submission is finished; a lost device and one that hangs are errors.
+    pub fn wait(&self, device: &wgpu::Device, submission: &wgpu::SubmissionIndex) -> Result<(), GpuError> {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            self.alive()?;
+            let poll = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(SLICE) };
+            match self.poll(device, poll) {
+                Err(GpuError::Timeout { .. }) => {}
+                other => return other.and_then(|()| self.alive()),
+            }
+        }
+        Err(GpuError::Timeout { seconds: PATIENCE.as_secs() })
+    }
+}
+
+/// Runs `create` and returns with its result the first error that wgpu has about it.
+pub(super) fn scoped<T>(device: &wgpu::Device, create: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
+    // The browser answers only after a turn of its event loop; there the uncaptured handler takes the error.
+    #[cfg(target_arch = "wasm32")]
+    return (create(), None);
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+        let scopes = [Internal, OutOfMemory, Validation].map(|filter| device.push_error_scope(filter));
+        let made = create();
+        let mut first = None;
+        for scope in scopes.into_iter().rev() {
+            let error = pollster::block_on(scope.pop());
+            first = first.or(error);
+        }
+        (made, first)
+    }
+}
+
+/// Locks; what these locks guard is valid after any panic.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

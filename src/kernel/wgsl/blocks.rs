@@ -1,0 +1,590 @@
+//! Kernels over parameter blocks: sums over the instances that touch a block, and the vectors of conjugate gradients.
+
+use super::body::Body;
+use super::format::{Format, OutOfRange};
+use super::groups::only_if;
+use super::module::{Formats, Module, ModuleBuilder, Slot, WORKGROUP};
+use crate::kernel::Kernel;
+use crate::value::op::Op;
+use std::fmt::Write;
+
+/// Most components of a block that is treated as one; larger ones are cut into pieces.
+pub const MOST_COMPONENTS: usize = 9;
+
+/// A derivative of a residual by a component of a block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Derivative {
+    /// Residual of the instance.
+    pub residual: u32,
+    /// Component of the block, or of the piece of it.
+    pub component: u32,
+    /// The constant part.
+    pub factor: f64,
+    /// The stored number, if there is one.
+    pub stored: Option<u32>,
+}
+
+/// One way in which the instances of a group touch blocks of a class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kind {
+    /// Index of the group.
+    pub group: usize,
+    /// By residual and component.
+    pub derivatives: Vec<Derivative>,
+}
+
+/// Blocks, or pieces of them, that one piece of code serves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Class {
+    /// Number of components.
+    pub size: usize,
+    /// Whether a whole workgroup sums over the instances of each block, there being many.
+    pub long: bool,
+    /// Kinds of instances.
+    pub kinds: Vec<Kind>,
+}
+
+/// Place of entry (i, j), j ≤ i, in a packed lower triangle.
+fn packed(i: usize, j: usize) -> usize {
+    i * (i + 1) / 2 + j
+}
+
+/// Numbers in a packed lower triangle.
+pub fn packed_len(size: usize) -> usize {
+    size * (size + 1) / 2
+}
+
+/// What a loop over instances sums.
+#[derive(Clone, Copy, PartialEq)]
+enum Sum {
+    /// Jᵀ times a vector over the residuals.
+    Transpose(Slot),
+    /// The block of JᵀJ, packed.
+    Square,
+}
+
+/// A function that sums over every `step`th instance of a list.
+fn sum_function(
+    name: &str,
+    class: &Class,
+    first_kind: usize,
+    kernels: &[&Kernel],
+    format: Format,
+    sum: Sum,
+    statements: &mut usize,
+) -> Result<String, OutOfRange> {
+    let count = if let Sum::Square = sum { packed_len(class.size) } else { class.size };
+    let zero = format.literal(0.0)?;
+    let mut text = format!("fn {name}(first: u32, end: u32, step: u32) -> array<R, {count}> {{\n");
+    for k in 0..count {
+        let _ = writeln!(text, "    var s{k} = {zero};");
+    }
+    text += "    for (var k = first; k < end; k += step) {\n        let id = incidence[k];\n";
+    for (k, kind) in class.kinds.iter().enumerate() {
+        let index = first_kind + k;
+        let last = k + 1 == class.kinds.len();
+        let word = if k == 0 { "        " } else { " else " };
+        let condition = if last { String::new() } else { format!("if (id < plan.kinds[{}].base) ", index + 1) };
+        let _ = writeln!(text, "{word}{condition}{{");
+        let mut body = Body::new(format);
+        body.line(format!("let i = id - plan.kinds[{index}].base;"));
+        add_kind(&mut body, kind, index, kernels[kind.group], format, sum)?;
+        *statements += body.statements;
+        text += &body.text;
+        text += "        }";
+    }
+    text += "\n    }\n";
+    let names: Vec<String> = (0..count).map(|k| format!("s{k}")).collect();
+    let _ = writeln!(text, "    return array<R, {count}>({});\n}}\n", names.join(", "));
+    Ok(text)
+}
+
+fn add_kind(
+    body: &mut Body,
+    kind: &Kind,
+    index: usize,
+    kernel: &Kernel,
+    format: Format,
+    sum: Sum,
+) -> Result<(), OutOfRange> {
+    let mut stored: Vec<Option<String>> = vec![None; kernel.stored()];
+    for k in kind.derivatives.iter().filter_map(|d| d.stored) {
+        if stored[k as usize].is_none() {
+            let place = format!("stored[plan.kinds[{index}].stored + i * {}u + {k}u]", kernel.stored());
+            stored[k as usize] = Some(body.name("j", &place));
+        }
+    }
+    let number = |d: &Derivative| d.stored.and_then(|k| stored[k as usize].clone());
+    let by_residual = kind.derivatives.chunk_by(|a, b| a.residual == b.residual);
+    let add = |body: &mut Body, to: usize, term: &str| {
+        let expression = format.operation(Op::Add, &[&format!("s{to}"), term]);
+        body.line(format!("s{to} = {expression};"));
+    };
+    for row in by_residual {
+        match sum {
+            Sum::Transpose(vector) => {
+                let place = format!("plan.kinds[{index}].residuals + i * {}u + {}u", kernel.residuals(), row[0].residual);
+                let q = body.name("q", &format!("{}[{place}]", vector.variable()));
+                for d in row {
+                    let product = match number(d) {
+                        Some(j) => body.apply(Op::Mul, &[&j, &q]),
+                        None => q.clone(),
+                    };
+                    let term = body.scaled(d.factor, &product)?;
+                    add(body, d.component as usize, &term);
+                }
+            }
+            Sum::Square => {
+                for (k, a) in row.iter().enumerate() {
+                    for b in &row[..=k] {
+                        let factor = a.factor * b.factor;
+                        let term = match (number(a), number(b)) {
+                            (Some(a), Some(b)) => {
+                                let product = body.apply(Op::Mul, &[&a, &b]);
+                                body.scaled(factor, &product)?
+                            }
+                            (Some(a), None) | (None, Some(a)) => body.scaled(factor, &a)?,
+                            (None, None) => body.literal(factor)?,
+                        };
+                        let (i, j) = (a.component.max(b.component), a.component.min(b.component));
+                        add(body, packed(i as usize, j as usize), &term);
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs over the blocks of all classes. `function(class)` is called with the block, whether the lane is the block's first, and the
+/// stretch of the incidence list that is the lane's; its results are summed in `partial` where that is not empty.
+fn over_classes(module: &mut ModuleBuilder, classes: &[Class], call: impl Fn(usize, &Class) -> String) {
+    for (c, class) in classes.iter().enumerate() {
+        let word = if c == 0 { "if" } else { "} else if" };
+        module.main(format!("{word} (w < plan.classes[{c}].end) {{"));
+        module.main(format!("    let count = plan.classes[{c}].end - plan.classes[{c}].first;"));
+        let (first, step) = if class.long {
+            (format!("w - plan.classes[{c}].first"), "count".to_owned())
+        } else {
+            (format!("(w - plan.classes[{c}].first) * {WORKGROUP}u + lane"), format!("count * {WORKGROUP}u"))
+        };
+        module.main(format!("    for (var block = {first}; block < plan.classes[{c}].count; block += {step}) {{"));
+        module.main(format!("        let row = plan.classes[{c}].table + 4u * block;"));
+        module.main(format!("        {}", call(c, class)));
+        module.main("    }");
+    }
+    module.main("}");
+}
+
+/// Loads the stretch of the incidence list that is this lane's, and sums over it.
+fn sums_of_block(text: &mut String, name: &str, class: &Class, count: usize, to: &str) {
+    if class.long {
+        let _ = writeln!(text, "    var {to} = {name}(incidence[row + 2u] + lane, incidence[row + 3u], {WORKGROUP}u);");
+        for k in 0..count {
+            let _ = writeln!(text, "    {to}[{k}] = workgroup_sum_r({to}[{k}], lane);");
+        }
+    } else {
+        let _ = writeln!(text, "    var {to} = {name}(incidence[row + 2u], incidence[row + 3u], 1u);");
+    }
+}
+
+fn class_tables(module: &mut ModuleBuilder, classes: &[Class]) {
+    module.table("classes", "Class", classes.len());
+    module.table("kinds", "Kind", classes.iter().map(|class| class.kinds.len()).sum());
+}
+
+/// The first kind of each class in the table of kinds.
+fn first_kinds(classes: &[Class]) -> Vec<usize> {
+    classes.iter().scan(0, |end, class| Some(std::mem::replace(end, *end + class.kinds.len()))).collect()
+}
+
+/// Gradient Jᵀr and diagonal blocks of JᵀJ, if the point is new.
+pub fn normal(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
+    let bindings = [
+        (Slot::Incidence, false),
+        (Slot::Stored, false),
+        (Slot::Residuals, false),
+        (Slot::Gradient, true),
+        (Slot::Diagonal, true),
+        (Slot::Scalars, true),
+    ];
+    let mut module = ModuleBuilder::new("normal", formats, &bindings);
+    class_tables(&mut module, classes);
+    let (zero, one) = (formats.real.literal(0.0)?, formats.real.literal(1.0)?);
+    for ((c, class), first) in classes.iter().enumerate().zip(first_kinds(classes)) {
+        let size = class.size;
+        let mut statements = 0;
+        let transpose = Sum::Transpose(Slot::Residuals);
+        let (gather, square) = (format!("transpose_{c}"), format!("square_{c}"));
+        module.function(&sum_function(&gather, class, first, kernels, formats.real, transpose, &mut statements)?);
+        module.function(&sum_function(&square, class, first, kernels, formats.real, Sum::Square, &mut statements)?);
+        module.statements += statements;
+        let mut text = format!("fn normal_{c}(block: u32, row: u32, lane: u32) -> S {{\n");
+        text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n";
+        sums_of_block(&mut text, &gather, class, size, "g");
+        sums_of_block(&mut text, &square, class, packed_len(size), "h");
+        // A held component has no gradient, and the identity's row and column.
+        text += "    if (held != 0u) {\n";
+        for i in 0..size {
+            let _ = writeln!(text, "        if ((held & {}u) != 0u) {{", 1u32 << i);
+            let _ = writeln!(text, "            g[{i}] = {zero};");
+            for j in 0..size {
+                let number = if i == j { &one } else { &zero };
+                let _ = writeln!(text, "            h[{}] = {number};", packed(i.max(j), i.min(j)));
+            }
+            text += "        }\n";
+        }
+        text += "    }\n    var most = number_s(0.0f);\n";
+        if class.long {
+            text += "    if (lane != 0u) { return most; }\n";
+        }
+        for k in 0..size {
+            let _ = writeln!(text, "    gradient[start + {k}u] = g[{k}];");
+            let _ = writeln!(text, "    let a{k} = abs_s(wide(g[{k}]));\n    if (!less_s(a{k}, most)) {{ most = a{k}; }}");
+        }
+        for k in 0..packed_len(size) {
+            let count = packed_len(size);
+            let _ = writeln!(text, "    diagonal[plan.classes[{c}].diagonal + block * {count}u + {k}u] = h[{k}];");
+        }
+        text += "    return most;\n}\n";
+        module.function(&text);
+    }
+    only_if(&mut module, "is_running() && is_new_point()");
+    module.main("var most = number_s(0.0f);");
+    over_classes(&mut module, classes, |c, _| {
+        format!("let a = normal_{c}(block, row, lane); if (!less_s(a, most)) {{ most = a; }}")
+    });
+    module.main("most = workgroup_max(most, lane);");
+    module.main("if (lane == 0u && w < plan.head.block_partials) { scalars[partial_place(GRADIENT_PARTIALS, w)] = most; }");
+    Ok(module.finish())
+}
+
+/// The damping D, the column scales if they are not known yet, and the inverses of the damped diagonal blocks.
+pub fn damp(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
+    let bindings = [
+        (Slot::Incidence, false),
+        (Slot::Diagonal, false),
+        (Slot::Scales, true),
+        (Slot::Damping, true),
+        (Slot::Inverse, true),
+        (Slot::Scalars, false),
+    ];
+    let mut module = ModuleBuilder::new("damp", formats, &bindings);
+    module.table("classes", "Class", classes.len());
+    for (c, class) in classes.iter().enumerate() {
+        let size = class.size;
+        let count = packed_len(size);
+        let mut body = Body::new(formats.real);
+        body.line("let start = incidence[row];");
+        body.line("let radius = narrow(scalars[RADIUS]);");
+        body.line(format!("let place = plan.classes[{c}].diagonal + block * {count}u;"));
+        let mut h: Vec<String> = (0..count).map(|k| body.name("h", &format!("diagonal[place + {k}u]"))).collect();
+        for i in 0..size {
+            let d = format!("d{i}");
+            body.line(format!("let {d} = damping_at(start + {i}u, {}, radius);", h[packed(i, i)]));
+            h[packed(i, i)] = body.apply(Op::Add, &[&h[packed(i, i)], &d]);
+        }
+        let inverse = invert(&mut body, size, &h)?;
+        for (k, number) in inverse.iter().enumerate() {
+            body.line(format!("inverse[place + {k}u] = {number};"));
+        }
+        module.statements += body.statements;
+        module.function(&format!("fn damp_{c}(block: u32, row: u32) {{\n{}}}\n", body.text));
+    }
+    module.function(DAMPING);
+    only_if(&mut module, "is_running()");
+    over_classes(&mut module, classes, |c, class| {
+        let guard = if class.long { "if (lane == 0u) " } else { "" };
+        format!("{guard}{{ damp_{c}(block, row); }}")
+    });
+    Ok(module.finish())
+}
+
+const DAMPING: &str = "// D = clip(s² h) / (radius s²), with the scales s = 1 / (1 + √h) of the first point.
+fn damping_at(place: u32, h: R, radius: R) -> R {
+    let one = number_r(1.0f);
+    if (single_s(scalars[ITERATION]) == 0.0f) {
+        let scale = div_r(one, add_r(one, sqrt_r(h)));
+        var square = mul_r(scale, scale);
+        if (plan.head.jacobi_scaling == 0u) { square = one; }
+        scales[place] = square;
+    }
+    let square = scales[place];
+    var clipped = mul_r(h, square);
+    if (less_r(clipped, number_r(plan.head.min_diagonal))) { clipped = number_r(plan.head.min_diagonal); }
+    if (less_r(number_r(plan.head.max_diagonal), clipped)) { clipped = number_r(plan.head.max_diagonal); }
+    let damping_here = div_r(clipped, mul_r(radius, square));
+    damping[place] = damping_here;
+    return damping_here;
+}
+
+// A pivot of the Cholesky factorisation, kept above what rounding leaves of it.
+fn pivot(reduced: R, original: R) -> R {
+    let least = mul_r(original, number_r(plan.head.smallest_pivot));
+    if (less_r(reduced, least)) { return least; }
+    return reduced;
+}
+";
+
+/// The inverse of a symmetric positive definite matrix by its Cholesky factor L: (L⁻¹)ᵀ L⁻¹. All packed.
+fn invert(body: &mut Body, size: usize, a: &[String]) -> Result<Vec<String>, OutOfRange> {
+    let one = body.literal(1.0)?;
+    let mut l = a.to_vec();
+    // 1 / L(i, i)
+    let mut reciprocals = Vec::with_capacity(size);
+    for j in 0..size {
+        let mut sum = a[packed(j, j)].clone();
+        for k in 0..j {
+            let square = body.apply(Op::Mul, &[&l[packed(j, k)], &l[packed(j, k)]]);
+            sum = body.apply(Op::Sub, &[&sum, &square]);
+        }
+        let kept = body.name("t", &format!("pivot({sum}, {})", a[packed(j, j)]));
+        let root = body.name("t", &format!("sqrt_r({kept})"));
+        reciprocals.push(body.apply(Op::Div, &[&one, &root]));
+        for i in j + 1..size {
+            let mut sum = a[packed(i, j)].clone();
+            for k in 0..j {
+                let product = body.apply(Op::Mul, &[&l[packed(i, k)], &l[packed(j, k)]]);
+                sum = body.apply(Op::Sub, &[&sum, &product]);
+            }
+            l[packed(i, j)] = body.apply(Op::Mul, &[&sum, &reciprocals[j]]);
+        }
+    }
+    // M = L⁻¹
+    let mut m = l.clone();
+    for j in 0..size {
+        m[packed(j, j)] = reciprocals[j].clone();
+        for i in j + 1..size {
+            let terms: Vec<String> =
+                (j..i).map(|k| body.apply(Op::Mul, &[&l[packed(i, k)], &m[packed(k, j)]])).collect();
+            let zero = body.literal(0.0)?;
+            let sum = body.sum(&terms).unwrap_or(zero);
+            let negative = body.apply(Op::Neg, &[&sum]);
+            m[packed(i, j)] = body.apply(Op::Mul, &[&negative, &reciprocals[i]]);
+        }
+    }
+    let mut inverse = Vec::with_capacity(a.len());
+    for i in 0..size {
+        for j in 0..=i {
+            let terms: Vec<String> =
+                (i..size).map(|k| body.apply(Op::Mul, &[&m[packed(k, i)], &m[packed(k, j)]])).collect();
+            let zero = body.literal(0.0)?;
+            inverse.push(body.sum(&terms).unwrap_or(zero));
+        }
+    }
+    Ok(inverse)
+}
+
+/// Products of the inverse blocks with `r`, by component.
+fn precondition(body: &mut Body, size: usize, r: &[String]) -> Result<Vec<String>, OutOfRange> {
+    let m: Vec<String> =
+        (0..packed_len(size)).map(|k| body.name("m", &format!("inverse[place + {k}u]"))).collect();
+    let mut z = Vec::with_capacity(size);
+    for i in 0..size {
+        let terms: Vec<String> =
+            (0..size).map(|j| body.apply(Op::Mul, &[&m[packed(i.max(j), i.min(j))], &r[j]])).collect();
+        let zero = body.literal(0.0)?;
+        z.push(body.sum(&terms).unwrap_or(zero));
+    }
+    Ok(z)
+}
+
+/// Adds up `a · b` over the components in the format of sums.
+fn wide_dot(body: &mut Body, sum: &str, a: &[String], b: &[String]) {
+    for (a, b) in a.iter().zip(b) {
+        body.line(format!("{sum} = add_s({sum}, mul_s(wide({a}), wide({b})));"));
+    }
+}
+
+/// The last part of `start` and `update`: z = M r, and the sums that the next iteration begins with.
+fn end_of_iteration(body: &mut Body, size: usize, r: &[String]) -> Result<(), OutOfRange> {
+    let z = precondition(body, size, r)?;
+    for (k, (r, z)) in r.iter().zip(&z).enumerate() {
+        body.line(format!("linear_residual[start + {k}u] = {r};"));
+        body.line(format!("preconditioned[start + {k}u] = {z};"));
+    }
+    wide_dot(body, "rz", r, &z);
+    wide_dot(body, "rr", r, r);
+    Ok(())
+}
+
+fn keep_end_sums(module: &mut ModuleBuilder) {
+    module.main("rz = workgroup_sum(rz, lane);");
+    module.main("rr = workgroup_sum(rr, lane);");
+    module.main("if (lane == 0u && w < plan.head.block_partials) {");
+    module.main("    scalars[partial_place(RZ_PARTIALS, w)] = rz;");
+    module.main("    scalars[partial_place(RR_PARTIALS, w)] = rr;");
+    module.main("}");
+}
+
+const END_SUMS: &str = "var<private> rz: S;\nvar<private> rr: S;\n";
+
+fn one_lane(class: &Class) -> &'static str {
+    if class.long { "if (lane == 0u) " } else { "" }
+}
+
+/// The start of conjugate gradients: δ = 0, r = −Jᵀr.
+pub fn start(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
+    let bindings = [
+        (Slot::Incidence, false),
+        (Slot::Gradient, false),
+        (Slot::Inverse, false),
+        (Slot::LinearResidual, true),
+        (Slot::Preconditioned, true),
+        (Slot::Step, true),
+        (Slot::Scalars, true),
+    ];
+    let mut module = ModuleBuilder::new("start", formats, &bindings);
+    module.table("classes", "Class", classes.len());
+    module.function(END_SUMS);
+    for (c, class) in classes.iter().enumerate() {
+        let mut body = Body::new(formats.real);
+        body.line("let start = incidence[row];");
+        body.line(format!("let place = plan.classes[{c}].diagonal + block * {}u;", packed_len(class.size)));
+        let mut r = Vec::new();
+        for k in 0..class.size {
+            let g = body.name("g", &format!("gradient[start + {k}u]"));
+            r.push(body.apply(Op::Neg, &[&g]));
+            let zero = body.literal(0.0)?;
+            body.line(format!("delta[start + {k}u] = {zero};"));
+        }
+        end_of_iteration(&mut body, class.size, &r)?;
+        module.statements += body.statements;
+        module.function(&format!("fn start_{c}(block: u32, row: u32) {{\n{}}}\n", body.text));
+    }
+    only_if(&mut module, "is_running()");
+    module.main("rz = number_s(0.0f);\n    rr = number_s(0.0f);");
+    over_classes(&mut module, classes, |c, class| format!("{}{{ start_{c}(block, row); }}", one_lane(class)));
+    keep_end_sums(&mut module);
+    Ok(module.finish())
+}
+
+/// The search direction p = z + β p, its image (JᵀJ + D) p from J p, and the curvature pᵀ(JᵀJ + D) p.
+pub fn image(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
+    let bindings = [
+        (Slot::Incidence, false),
+        (Slot::Stored, false),
+        (Slot::Product, false),
+        (Slot::Preconditioned, false),
+        (Slot::Direction, true),
+        (Slot::Damping, false),
+        (Slot::Image, true),
+        (Slot::Scalars, true),
+    ];
+    let mut module = ModuleBuilder::new("normal_product", formats, &bindings);
+    class_tables(&mut module, classes);
+    let zero = formats.real.literal(0.0)?;
+    for ((c, class), first) in classes.iter().enumerate().zip(first_kinds(classes)) {
+        let size = class.size;
+        let mut statements = 0;
+        let name = format!("transpose_{c}");
+        let sum = Sum::Transpose(Slot::Product);
+        module.function(&sum_function(&name, class, first, kernels, formats.real, sum, &mut statements)?);
+        module.statements += statements;
+        let mut text = format!("fn image_{c}(block: u32, row: u32, lane: u32, beta: R) -> S {{\n");
+        text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n";
+        sums_of_block(&mut text, &name, class, size, "y");
+        text += "    if (held != 0u) {\n";
+        for k in 0..size {
+            let _ = writeln!(text, "        if ((held & {}u) != 0u) {{ y[{k}] = {zero}; }}", 1u32 << k);
+        }
+        text += "    }\n    var curvature = number_s(0.0f);\n";
+        if class.long {
+            text += "    if (lane != 0u) { return curvature; }\n";
+        }
+        for k in 0..size {
+            let _ = writeln!(text, "    let p{k} = direction_at(start + {k}u, beta);");
+            let _ = writeln!(text, "    direction[start + {k}u] = p{k};");
+            let _ = writeln!(text, "    let y{k} = add_r(y[{k}], mul_r(damping[start + {k}u], p{k}));");
+            let _ = writeln!(text, "    image[start + {k}u] = y{k};");
+            let _ = writeln!(text, "    curvature = add_s(curvature, mul_s(wide(p{k}), wide(y{k})));");
+        }
+        text += "    return curvature;\n}\n";
+        module.function(&text);
+    }
+    only_if(&mut module, "is_running() && is_iterating()");
+    module.main("let beta = present_beta();");
+    module.main("var curvature = number_s(0.0f);");
+    over_classes(&mut module, classes, |c, _| {
+        format!("curvature = add_s(curvature, image_{c}(block, row, lane, beta));")
+    });
+    module.main("curvature = workgroup_sum(curvature, lane);");
+    module.main("if (lane == 0u && w < plan.head.block_partials) {");
+    module.main("    scalars[partial_place(CURVATURE_PARTIALS, w)] = curvature;");
+    module.main("}");
+    Ok(module.finish())
+}
+
+/// The step along the search direction: δ += α p, r −= α (JᵀJ + D) p, z = M r.
+pub fn update(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
+    let bindings = [
+        (Slot::Incidence, false),
+        (Slot::Inverse, false),
+        (Slot::Direction, false),
+        (Slot::Image, false),
+        (Slot::Step, true),
+        (Slot::LinearResidual, true),
+        (Slot::Preconditioned, true),
+        (Slot::Scalars, true),
+    ];
+    let mut module = ModuleBuilder::new("update", formats, &bindings);
+    module.table("classes", "Class", classes.len());
+    module.function(END_SUMS);
+    for (c, class) in classes.iter().enumerate() {
+        let mut body = Body::new(formats.real);
+        body.line("let start = incidence[row];");
+        body.line(format!("let place = plan.classes[{c}].diagonal + block * {}u;", packed_len(class.size)));
+        let mut r = Vec::new();
+        for k in 0..class.size {
+            body.line(format!("let p{k} = direction[start + {k}u];"));
+            body.line(format!("delta[start + {k}u] = add_r(delta[start + {k}u], mul_r(alpha, p{k}));"));
+            let product = body.name("t", &format!("mul_r(alpha, image[start + {k}u])"));
+            r.push(body.name("r", &format!("sub_r(linear_residual[start + {k}u], {product})")));
+        }
+        end_of_iteration(&mut body, class.size, &r)?;
+        module.statements += body.statements;
+        module.function(&format!("fn update_{c}(block: u32, row: u32, alpha: R) {{\n{}}}\n", body.text));
+    }
+    only_if(&mut module, "is_running() && is_iterating()");
+    module.main("let alpha = step_length(w, lane);");
+    module.main("rz = number_s(0.0f);\n    rr = number_s(0.0f);");
+    over_classes(&mut module, classes, |c, class| format!("{}{{ update_{c}(block, row, alpha); }}", one_lane(class)));
+    keep_end_sums(&mut module);
+    Ok(module.finish())
+}
+
+/// The trial point x + δ, and the norms of both.
+pub fn advance(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
+    let bindings = [
+        (Slot::Incidence, false),
+        (Slot::Point, false),
+        (Slot::Step, false),
+        (Slot::TrialPoint, true),
+        (Slot::Scalars, true),
+    ];
+    let mut module = ModuleBuilder::new("advance", formats, &bindings);
+    module.table("classes", "Class", classes.len());
+    module.function("var<private> steps: S;\nvar<private> points: S;\n");
+    for (c, class) in classes.iter().enumerate() {
+        let mut body = Body::new(formats.real);
+        body.line("let start = incidence[row];");
+        for k in 0..class.size {
+            body.line(format!("let x{k} = x[start + {k}u];"));
+            body.line(format!("let d{k} = delta[start + {k}u];"));
+            body.line(format!("trial_x[start + {k}u] = add_r(x{k}, d{k});"));
+            body.line(format!("steps = add_s(steps, mul_s(wide(d{k}), wide(d{k})));"));
+            body.line(format!("points = add_s(points, mul_s(wide(x{k}), wide(x{k})));"));
+        }
+        module.statements += body.statements;
+        module.function(&format!("fn advance_{c}(row: u32) {{\n{}}}\n", body.text));
+    }
+    only_if(&mut module, "is_running()");
+    module.main("steps = number_s(0.0f);\n    points = number_s(0.0f);");
+    over_classes(&mut module, classes, |c, class| format!("{}{{ advance_{c}(row); }}", one_lane(class)));
+    module.main("steps = workgroup_sum(steps, lane);\n    points = workgroup_sum(points, lane);");
+    module.main("if (lane == 0u && w < plan.head.block_partials) {");
+    module.main("    scalars[partial_place(STEP_PARTIALS, w)] = steps;");
+    module.main("    scalars[partial_place(POINT_PARTIALS, w)] = points;");
+    module.main("}");
+    Ok(module.finish())
+}

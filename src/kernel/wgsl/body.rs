@@ -1,0 +1,125 @@
+//! Programs as flat WGSL statements.
+
+use super::format::{Format, OutOfRange};
+use crate::program::{Node, Program};
+use crate::value::op::Op;
+use std::fmt::Write;
+
+/// Writes statements, each of which names one number: nesting would overflow the stack of the shader's parser, and a `var` for
+/// each number costs it five times the time.
+pub(super) struct Body {
+    format: Format,
+    pub text: String,
+    numbers: usize,
+    /// Statements written.
+    pub statements: usize,
+}
+
+impl Body {
+    pub fn new(format: Format) -> Self {
+        Body { format, text: String::new(), numbers: 0, statements: 0 }
+    }
+
+    pub fn line(&mut self, line: impl AsRef<str>) {
+        self.statements += 1;
+        let _ = writeln!(self.text, "    {}", line.as_ref());
+    }
+
+    /// Names the value of an expression.
+    pub fn name(&mut self, prefix: &str, expression: &str) -> String {
+        self.numbers += 1;
+        let name = format!("{prefix}{}", self.numbers);
+        self.line(format!("let {name} = {expression};"));
+        name
+    }
+
+    pub fn apply(&mut self, op: Op, args: &[&str]) -> String {
+        let expression = self.format.operation(op, args);
+        self.name("t", &expression)
+    }
+
+    pub fn literal(&self, number: f64) -> Result<String, OutOfRange> {
+        self.format.literal(number)
+    }
+
+    /// `factor · a`, without the product where the factor is 1 or -1.
+    pub fn scaled(&mut self, factor: f64, a: &str) -> Result<String, OutOfRange> {
+        Ok(if factor == 1.0 {
+            a.to_owned()
+        } else if factor == -1.0 {
+            self.apply(Op::Neg, &[a])
+        } else {
+            let factor = self.literal(factor)?;
+            self.apply(Op::Mul, &[&factor, a])
+        })
+    }
+
+    /// The sum of terms; `None` if there are none.
+    pub fn sum(&mut self, terms: &[String]) -> Option<String> {
+        let (first, rest) = terms.split_first()?;
+        Some(rest.iter().fold(first.clone(), |sum, term| self.apply(Op::Add, &[&sum, term])))
+    }
+
+    /// Evaluates `program`; returns the name of each node that occurs, and of each output.
+    ///
+    /// `parameter(block, component)` and `datum(column)` are expressions for the leaves.
+    pub fn program(
+        &mut self,
+        program: &Program,
+        parameter: impl Fn(u32, u32) -> String,
+        datum: impl Fn(u32) -> String,
+    ) -> Result<Vec<String>, OutOfRange> {
+        let mut names: Vec<String> = Vec::with_capacity(program.nodes.len());
+        for (id, node) in program.nodes.iter().enumerate() {
+            let name = format!("v{id}");
+            match *node {
+                Node::Literal(number) => {
+                    names.push(self.literal(number)?);
+                    continue;
+                }
+                Node::Parameter { block, component } => {
+                    let expression = parameter(block, component);
+                    self.line(format!("let {name} = {expression};"));
+                }
+                Node::Datum(column) => {
+                    let expression = datum(column);
+                    self.line(format!("let {name} = {expression};"));
+                }
+                Node::Apply { op: Op::Powi(n), args } => {
+                    let power = self.power(&names[args[0] as usize], n)?;
+                    names.push(power);
+                    continue;
+                }
+                Node::Apply { op, .. } => {
+                    let args: Vec<&str> = node.arguments().iter().map(|&a| names[a as usize].as_str()).collect();
+                    let expression = self.format.operation(op, &args);
+                    self.line(format!("let {name} = {expression};"));
+                }
+            }
+            names.push(name);
+        }
+        Ok(program.outputs.iter().map(|&output| names[output as usize].clone()).collect())
+    }
+
+    /// A whole power by repeated squaring, with the products of [`crate::value::op::powi`] in the same order.
+    fn power(&mut self, base: &str, n: i32) -> Result<String, OutOfRange> {
+        let one = self.literal(1.0)?;
+        let mut exponent = n.unsigned_abs();
+        let mut base = base.to_owned();
+        let mut result: Option<String> = None;
+        while exponent > 0 {
+            if exponent & 1 == 1 {
+                result = Some(match result {
+                    None => base.clone(),
+                    Some(result) => self.apply(Op::Mul, &[&result, &base]),
+                });
+            }
+            exponent >>= 1;
+            if exponent > 0 {
+                base = self.apply(Op::Mul, &[&base, &base]);
+            }
+        }
+        let result = result.unwrap_or_else(|| one.clone());
+        Ok(if n < 0 { self.apply(Op::Div, &[&one, &result]) } else { result })
+    }
+}

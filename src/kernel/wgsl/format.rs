@@ -1,0 +1,119 @@
+//! Number formats of a device, and how each operation is spelled in them.
+
+use crate::value::op::Op;
+
+/// How a kernel holds a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// IEEE single precision.
+    F32,
+    /// IEEE double precision; needs a device with `SHADER_F64`.
+    F64,
+    /// An unevaluated sum of two single-precision numbers: 48 bits, the range of `f32`.
+    DoubleF32,
+}
+
+/// A number that a format cannot hold, so that a program cannot be lowered to it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("the constant {number:?} is outside the range of {format:?}")]
+pub struct OutOfRange {
+    /// The constant.
+    pub number: f64,
+    /// The format.
+    pub format: Format,
+}
+
+impl Format {
+    /// The WGSL type.
+    pub const fn type_name(self) -> &'static str {
+        match self {
+            Format::F32 => "f32",
+            Format::F64 => "f64",
+            Format::DoubleF32 => "vec2<f32>",
+        }
+    }
+
+    /// What the functions of the library for this format end in.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Format::F32 => "f32",
+            Format::F64 => "f64",
+            Format::DoubleF32 => "df32",
+        }
+    }
+
+    /// Bytes of a number.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Format::F32 => 4,
+            Format::F64 | Format::DoubleF32 => 8,
+        }
+    }
+
+    /// The nearest number of the format to `number`, as an expression.
+    ///
+    /// # Errors
+    /// [`OutOfRange`] if it is not finite there: WGSL has no spelling for such a constant.
+    pub fn literal(self, number: f64) -> Result<String, OutOfRange> {
+        let out_of_range = OutOfRange { number, format: self };
+        let high = number as f32;
+        match self {
+            Format::F64 if number.is_finite() => Ok(format!("{number:?}lf")),
+            Format::F32 if high.is_finite() => Ok(format!("{high:?}f")),
+            Format::DoubleF32 if high.is_finite() => {
+                let low = (number - f64::from(high)) as f32;
+                Ok(format!("vec2<f32>({high:?}f, {low:?}f)"))
+            }
+            _ => Err(out_of_range),
+        }
+    }
+
+    /// An operation on names and literals, as an expression.
+    ///
+    /// Whole powers have no spelling of their own; [`super::body`] writes them out as products.
+    pub fn operation(self, op: Op, args: &[&str]) -> String {
+        let infix = |symbol: &str| format!("{} {symbol} {}", args[0], args[1]);
+        match (self, op) {
+            (Format::F32 | Format::F64, Op::Neg) => format!("-{}", args[0]),
+            (Format::F32 | Format::F64, Op::Add) => infix("+"),
+            (Format::F32 | Format::F64, Op::Sub) => infix("-"),
+            (Format::F32 | Format::F64, Op::Mul) => infix("*"),
+            (Format::F32 | Format::F64, Op::Div) => infix("/"),
+            (Format::F32 | Format::F64, Op::Sqrt | Op::Abs) => format!("{}({})", op.name(), args[0]),
+            _ => format!("{}_{}({})", op.name(), self.suffix(), args.join(", ")),
+        }
+    }
+
+    /// The bytes of `numbers` as a buffer of this format holds them.
+    pub fn encode(self, numbers: &[f64]) -> Vec<u8> {
+        match self {
+            Format::F64 => bytemuck::cast_slice(numbers).to_vec(),
+            Format::F32 => {
+                let singles: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
+                bytemuck::cast_slice(&singles).to_vec()
+            }
+            Format::DoubleF32 => {
+                let pair = |&x: &f64| {
+                    let high = x as f32;
+                    // An infinity has no remainder.
+                    let low = if high.is_finite() { (x - f64::from(high)) as f32 } else { 0.0 };
+                    [high, low]
+                };
+                let pairs: Vec<[f32; 2]> = numbers.iter().map(pair).collect();
+                bytemuck::cast_slice(&pairs).to_vec()
+            }
+        }
+    }
+
+    /// The numbers in the bytes of a buffer.
+    pub fn decode(self, bytes: &[u8]) -> Vec<f64> {
+        match self {
+            Format::F64 => bytemuck::pod_collect_to_vec(bytes),
+            Format::F32 => bytemuck::pod_collect_to_vec::<u8, f32>(bytes).into_iter().map(f64::from).collect(),
+            Format::DoubleF32 => {
+                let pairs = bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(bytes);
+                pairs.into_iter().map(|[high, low]| f64::from(high) + f64::from(low)).collect()
+            }
+        }
+    }
+}

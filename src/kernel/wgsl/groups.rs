@@ -1,0 +1,214 @@
+//! Kernels over the instances of groups.
+
+use super::body::Body;
+use super::format::{Format, OutOfRange};
+use super::module::{Formats, Module, ModuleBuilder, Slot, WORKGROUP};
+use crate::kernel::Kernel;
+use crate::program::{Node, Program};
+use crate::value::op::Op;
+
+/// Data columns that the programs of a kernel read, in order; the others are literals.
+pub fn data_columns(kernel: &Kernel) -> Vec<u32> {
+    let columns = |program: &Program| {
+        let column = |node: &Node| if let Node::Datum(column) = node { Some(*column) } else { None };
+        program.nodes.iter().filter_map(column).collect::<Vec<_>>()
+    };
+    let mut all = columns(&kernel.program);
+    all.extend(columns(&kernel.linearization.program));
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Start of the parameter block in `slot` of instance `i`.
+fn block(group: usize, slot: usize) -> String {
+    format!("indices[plan.groups[{group}].blocks + {slot}u * plan.groups[{group}].count + i]")
+}
+
+/// Names the starts of all blocks of an instance.
+fn name_blocks(body: &mut Body, group: usize, kernel: &Kernel) {
+    for slot in 0..kernel.program.block_sizes.len() {
+        body.line(format!("let b{slot} = {};", block(group, slot)));
+    }
+}
+
+/// Evaluates a program of an instance; returns its outputs.
+fn evaluate(
+    body: &mut Body,
+    group: usize,
+    kernel: &Kernel,
+    program: &Program,
+    point: Slot,
+) -> Result<Vec<String>, OutOfRange> {
+    let columns = data_columns(kernel);
+    let place = |column: u32| columns.iter().position(|&c| c == column).unwrap_or_default();
+    let x = point.variable();
+    body.program(
+        program,
+        |block, component| format!("{x}[b{block} + {component}u]"),
+        |column| format!("data[plan.groups[{group}].data + {}u * plan.groups[{group}].count + i]", place(column)),
+    )
+}
+
+fn function(name: &str, group: usize, body: &Body) -> String {
+    format!("fn {name}_{group}(i: u32) {{\n{}}}\n", body.text)
+}
+
+/// Runs over the groups: every workgroup takes a stretch of the instances of one.
+fn over_groups(module: &mut ModuleBuilder, groups: usize, function: &str) {
+    for group in 0..groups {
+        let (word, end) = if group == 0 { ("if", "") } else { ("} else if", "") };
+        module.main(format!("{word} (w < plan.groups[{group}].end) {{{end}"));
+        module.main(format!("    let first = (w - plan.groups[{group}].first) * plan.groups[{group}].tile;"));
+        module.main(format!("    for (var k = 0u; k < plan.groups[{group}].tile; k++) {{"));
+        module.main(format!("        let i = (first + k) * {WORKGROUP}u + lane;"));
+        module.main(format!("        if (i < plan.groups[{group}].count) {{ {function}_{group}(i); }}"));
+        module.main("    }");
+    }
+    module.main("}");
+}
+
+/// Leaves the kernel unless `condition`, which is evaluated once for the workgroup.
+pub(super) fn only_if(module: &mut ModuleBuilder, condition: &str) {
+    module.main(format!("if (lane == 0u) {{ go_on = u32({condition}); }}"));
+    module.main("if (workgroupUniformLoad(&go_on) == 0u) { return; }");
+}
+
+/// Residuals at a point, for as long as the solve goes on.
+pub fn residuals(kernels: &[&Kernel], formats: Formats, point: Slot, to: Slot) -> Result<Module, OutOfRange> {
+    let bindings = [(Slot::Indices, false), (Slot::Data, false), (point, false), (to, true), (Slot::Scalars, false)];
+    let mut module = ModuleBuilder::new("residual", formats, &bindings);
+    module.table("groups", "Group", kernels.len());
+    for (group, kernel) in kernels.iter().enumerate() {
+        let mut body = Body::new(formats.real);
+        name_blocks(&mut body, group, kernel);
+        let outputs = evaluate(&mut body, group, kernel, &kernel.program, point)?;
+        write_rows(&mut body, to.variable(), &format!("plan.groups[{group}].residuals"), &outputs);
+        module.statements += body.statements;
+        module.function(&function("residual", group, &body));
+    }
+    only_if(&mut module, "is_running()");
+    over_groups(&mut module, kernels.len(), "residual");
+    Ok(module.finish())
+}
+
+/// Residuals and stored numbers of the Jacobian, if the point is new.
+pub fn linearize(kernels: &[&Kernel], formats: Formats) -> Result<Module, OutOfRange> {
+    let bindings = [
+        (Slot::Indices, false),
+        (Slot::Data, false),
+        (Slot::Point, false),
+        (Slot::Residuals, true),
+        (Slot::Stored, true),
+        (Slot::Scalars, false),
+    ];
+    let mut module = ModuleBuilder::new("linearize", formats, &bindings);
+    module.table("groups", "Group", kernels.len());
+    for (group, kernel) in kernels.iter().enumerate() {
+        let mut body = Body::new(formats.real);
+        name_blocks(&mut body, group, kernel);
+        let outputs = evaluate(&mut body, group, kernel, &kernel.linearization.program, Slot::Point)?;
+        let (residuals, stored) = outputs.split_at(kernel.residuals());
+        write_rows(&mut body, "residuals", &format!("plan.groups[{group}].residuals"), residuals);
+        write_rows(&mut body, "stored", &format!("plan.groups[{group}].stored"), stored);
+        module.statements += body.statements;
+        module.function(&function("linearize", group, &body));
+    }
+    only_if(&mut module, "is_running() && is_new_point()");
+    over_groups(&mut module, kernels.len(), "linearize");
+    Ok(module.finish())
+}
+
+/// Writes the numbers of an instance side by side.
+fn write_rows(body: &mut Body, array: &str, first: &str, numbers: &[String]) {
+    for (k, number) in numbers.iter().enumerate() {
+        body.line(format!("{array}[{first} + i * {}u + {k}u] = {number};", numbers.len()));
+    }
+}
+
+/// The product of J, as stored, with the search direction p = z + β p of the present iteration, or with a plain vector.
+///
+/// The first kernel of an iteration of conjugate gradients: it also finds β and whether to go on.
+pub fn jacobian_product(kernels: &[&Kernel], formats: Formats) -> Result<Module, OutOfRange> {
+    let bindings = [
+        (Slot::Indices, false),
+        (Slot::Stored, false),
+        (Slot::Preconditioned, false),
+        (Slot::Direction, false),
+        (Slot::Product, true),
+        (Slot::Scalars, true),
+    ];
+    let mut module = ModuleBuilder::new("jacobian_product", formats, &bindings);
+    module.table("groups", "Group", kernels.len());
+    for (group, kernel) in kernels.iter().enumerate() {
+        let mut body = Body::new(formats.real);
+        let products = direction_product(&mut body, group, kernel)?;
+        write_rows(&mut body, "product", &format!("plan.groups[{group}].residuals"), &products);
+        module.statements += body.statements;
+        module.function(&format!("fn jacobian_product_{group}(i: u32, beta: R) {{\n{}}}\n", body.text));
+    }
+    only_if(&mut module, "is_running() && (call.plain != 0u || is_iterating())");
+    module.main("let beta = begin_iteration(w, lane);");
+    module.main("if (lane == 0u) { go_on = u32(call.plain != 0u || is_worthwhile); }");
+    module.main("if (workgroupUniformLoad(&go_on) == 0u) { return; }");
+    for group in 0..kernels.len() {
+        let word = if group == 0 { "if" } else { "} else if" };
+        module.main(format!("{word} (w < plan.groups[{group}].end) {{"));
+        module.main(format!("    let first = (w - plan.groups[{group}].first) * plan.groups[{group}].tile;"));
+        module.main(format!("    for (var k = 0u; k < plan.groups[{group}].tile; k++) {{"));
+        module.main(format!("        let i = (first + k) * {WORKGROUP}u + lane;"));
+        module.main(format!("        if (i < plan.groups[{group}].count) {{ jacobian_product_{group}(i, beta); }}"));
+        module.main("    }");
+    }
+    module.main("}");
+    Ok(module.finish())
+}
+
+/// J times z + β p, residual by residual, from the stored Jacobian.
+fn direction_product(body: &mut Body, group: usize, kernel: &Kernel) -> Result<Vec<String>, OutOfRange> {
+    name_blocks(body, group, kernel);
+    let entries = &kernel.linearization.entries;
+    let mut parameters: Vec<(u32, u32)> = entries.iter().map(|e| (e.block, e.component)).collect();
+    parameters.sort_unstable();
+    parameters.dedup();
+    for &(block, component) in &parameters {
+        let place = format!("b{block} + {component}u");
+        body.line(format!("let p{block}_{component} = direction_at({place}, beta);"));
+    }
+    let mut products = Vec::with_capacity(kernel.residuals());
+    let stored = stored_numbers(body, kernel, &format!("plan.groups[{group}].stored + i * {}u", kernel.stored()));
+    for residual in 0..kernel.residuals() as u32 {
+        let mut terms = Vec::new();
+        for entry in entries.iter().filter(|e| e.residual == residual) {
+            let p = format!("p{}_{}", entry.block, entry.component);
+            let p = match entry.stored {
+                Some(k) => body.apply(Op::Mul, &[&stored[k as usize], &p]),
+                None => p,
+            };
+            terms.push(body.scaled(entry.factor, &p)?);
+        }
+        let zero = body.literal(0.0)?;
+        products.push(body.sum(&terms).unwrap_or(zero));
+    }
+    Ok(products)
+}
+
+/// Names the stored numbers of an instance, which begin at the place `first`.
+pub(super) fn stored_numbers(body: &mut Body, kernel: &Kernel, first: &str) -> Vec<String> {
+    (0..kernel.stored()).map(|k| body.name("j", &format!("stored[{first} + {k}u]"))).collect()
+}
+
+/// Most statements of a program that are compiled for the GPU: a shader's time to compile grows with their square.
+pub const MOST_STATEMENTS: usize = 4000;
+
+/// Why a kernel cannot run on a device, if it cannot.
+pub fn obstacle(kernel: &Kernel, format: Format) -> Option<String> {
+    let statements = kernel.linearization.program.nodes.len() + kernel.linearization.entries.len();
+    if statements > MOST_STATEMENTS {
+        return Some(format!("its {statements} operations are more than the {MOST_STATEMENTS} that compile in good time"));
+    }
+    let literals = [&kernel.program, &kernel.linearization.program].into_iter().flat_map(|program| &program.nodes);
+    let mut numbers = literals.filter_map(|node| if let Node::Literal(number) = node { Some(*number) } else { None });
+    let factors = kernel.linearization.entries.iter().map(|entry| entry.factor);
+    numbers.find_map(|number| format.literal(number).err()).or_else(|| factors.into_iter().find_map(|f| format.literal(f).err())).map(|error| error.to_string())
+}

@@ -1,0 +1,25 @@
+//! Kernels as WGSL text that a person can read.
+//!
+//! In: the kernels of a problem's groups, and the classes of its parameter blocks. Out: [`Module`]s, one a stage of a solve, each
+//! of which runs over all groups or classes at once, because a dispatch costs more than most groups.
+//!
+//! The text depends on topologies, number format and block sizes alone. How many instances there are and where their numbers begin
+//! stands in a uniform buffer, so that a compiled shader serves every problem of the kind.
+
+mod blocks;
+mod body;
+mod format;
+mod groups;
+mod library;
+mod module;
+pub mod state;
+mod whole;
+
+pub use blocks::{Class, Derivative, Kind, MOST_COMPONENTS, advance, damp, image, normal, packed_len, start, update};
+pub use format::{Format, OutOfRange};
+pub use groups::{MOST_STATEMENTS, data_columns, jacobian_product, linearize, obstacle, residuals};
+pub use module::{Formats, Module, Slot, WORKGROUP};
+pub use whole::{commit, compare, decide, examine};
+
+#[cfg(test)]
+mod tests;

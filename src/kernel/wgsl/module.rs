@@ -1,0 +1,239 @@
+//! Shader modules: one entry point over the instances of several groups, or over the blocks of several sizes.
+
+use super::format::Format;
+use super::library;
+use std::fmt::Write;
+
+/// Invocations of a workgroup. 128 keep small problems on many cores and large ones busy.
+pub const WORKGROUP: u32 = 128;
+
+/// A shader module with one entry point.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Module {
+    /// Name of the entry point.
+    pub entry: String,
+    /// The text.
+    pub wgsl: String,
+    /// Bindings 0, 1, … of group 0, and whether the kernel writes to them.
+    pub bindings: Vec<(Slot, bool)>,
+    /// Statements of generated code: what the time to compile grows with.
+    pub statements: usize,
+}
+
+/// What a binding is for. A kernel has at most eight of those that are not [`Slot::Plan`] or [`Slot::Call`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Slot {
+    /// Uniform: sizes and places that hold for a whole solve.
+    Plan,
+    /// Uniform with dynamic offset: what differs from dispatch to dispatch.
+    Call,
+    /// Starts of parameter blocks, slot by slot, instance by instance.
+    Indices,
+    /// Incidence lists of parameter blocks, and the table of blocks.
+    Incidence,
+    /// Data columns.
+    Data,
+    /// The parameters.
+    Point,
+    /// The parameters at the trial point.
+    TrialPoint,
+    /// Residuals at the accepted point.
+    Residuals,
+    /// Residuals at the trial point.
+    TrialResiduals,
+    /// Stored numbers of the Jacobian.
+    Stored,
+    /// J times a vector over the parameters.
+    Product,
+    /// Gradient Jᵀr.
+    Gradient,
+    /// Diagonal blocks of JᵀJ, lower triangles packed by rows.
+    Diagonal,
+    /// Inverses of the damped diagonal blocks, packed likewise.
+    Inverse,
+    /// Squares of the column scales.
+    Scales,
+    /// The damping D.
+    Damping,
+    /// The step δ.
+    Step,
+    /// Residual of the linear system.
+    LinearResidual,
+    /// The preconditioned residual z.
+    Preconditioned,
+    /// The search direction p.
+    Direction,
+    /// (JᵀJ + D) p.
+    Image,
+    /// State of the solve, then the partial sums.
+    Scalars,
+    /// What instances contribute to a sum over parameter blocks.
+    Contributions,
+    /// A sum over parameter blocks, as bits that atomic operations work on.
+    Sums,
+}
+
+impl Slot {
+    /// Name of the variable.
+    pub const fn variable(self) -> &'static str {
+        match self {
+            Slot::Plan => "plan",
+            Slot::Call => "call",
+            Slot::Indices => "indices",
+            Slot::Incidence => "incidence",
+            Slot::Data => "data",
+            Slot::Point => "x",
+            Slot::TrialPoint => "trial_x",
+            Slot::Residuals => "residuals",
+            Slot::TrialResiduals => "trial_residuals",
+            Slot::Stored => "stored",
+            Slot::Product => "product",
+            Slot::Gradient => "gradient",
+            Slot::Diagonal => "diagonal",
+            Slot::Inverse => "inverse",
+            Slot::Scales => "scales",
+            Slot::Damping => "damping",
+            Slot::Step => "delta",
+            Slot::LinearResidual => "linear_residual",
+            Slot::Preconditioned => "preconditioned",
+            Slot::Direction => "direction",
+            Slot::Image => "image",
+            Slot::Scalars => "scalars",
+            Slot::Contributions => "contributions",
+            Slot::Sums => "totals",
+        }
+    }
+}
+
+/// Formats of a module: that of the numbers, and the wider one of sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Formats {
+    /// Parameters, residuals, vectors.
+    pub real: Format,
+    /// Costs, norms and scalar products.
+    pub sum: Format,
+}
+
+/// Puts a module together.
+pub(super) struct ModuleBuilder {
+    entry: &'static str,
+    formats: Formats,
+    bindings: Vec<(Slot, bool)>,
+    tables: String,
+    functions: String,
+    main: String,
+    pub statements: usize,
+}
+
+impl ModuleBuilder {
+    /// `bindings` are those besides the plan and the call, in order; true where the kernel writes.
+    pub fn new(entry: &'static str, formats: Formats, bindings: &[(Slot, bool)]) -> Self {
+        ModuleBuilder {
+            entry,
+            formats,
+            bindings: bindings.to_vec(),
+            tables: String::new(),
+            functions: String::new(),
+            main: String::new(),
+            statements: 0,
+        }
+    }
+
+    /// Tables of the plan: (name, type of an element, length).
+    pub fn table(&mut self, name: &str, element: &str, length: usize) {
+        let _ = writeln!(self.tables, "    {name}: array<{element}, {}>,", length.max(1));
+    }
+
+    pub fn function(&mut self, text: &str) {
+        self.functions.push_str(text);
+        self.functions.push('\n');
+    }
+
+    pub fn main(&mut self, line: impl AsRef<str>) {
+        let _ = writeln!(self.main, "    {}", line.as_ref());
+    }
+
+    /// For an entry point whose name a function of the library has.
+    pub fn finish_as(mut self, entry: &'static str) -> Module {
+        self.entry = entry;
+        self.finish()
+    }
+
+    pub fn finish(self) -> Module {
+        let ModuleBuilder { entry, formats, bindings, tables, functions, main, statements } = self;
+        let mut wgsl = numbers("R", "r", formats.real) + &numbers("S", "s", formats.sum);
+        wgsl += &conversions(formats);
+        let _ = writeln!(wgsl, "struct Plan {{\n    head: Head,\n{tables}}}\n");
+        wgsl += "@group(0) @binding(0) var<uniform> plan: Plan;\n@group(0) @binding(1) var<uniform> call: Call;\n";
+        for (k, &(slot, writes)) in bindings.iter().enumerate() {
+            let access = if writes { "read_write" } else { "read" };
+            let element = match slot {
+                Slot::Indices | Slot::Incidence => "u32",
+                Slot::Scalars => "S",
+                Slot::Sums => "atomic<SumBits>",
+                _ => "R",
+            };
+            let name = slot.variable();
+            let _ = writeln!(wgsl, "@group(0) @binding({}) var<storage, {access}> {name}: array<{element}>;", k + 2);
+        }
+        let uses_guard = [formats.real, formats.sum].contains(&Format::DoubleF32);
+        let guard = if uses_guard { "    guard = plan.head.guard;\n" } else { "" };
+        let _ = write!(
+            wgsl,
+            "\n{functions}@compute @workgroup_size({WORKGROUP})
+fn {entry}(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {{
+{guard}    let w = workgroup.y * workgroups.x + workgroup.x;
+{main}}}
+"
+        );
+        let library = library::needed_by(&wgsl);
+        let slots = [(Slot::Plan, false), (Slot::Call, false)].into_iter().chain(bindings);
+        Module { entry: entry.to_owned(), wgsl: library + &wgsl, bindings: slots.collect(), statements }
+    }
+}
+
+/// The type `name` for numbers of a format, and its arithmetic as functions whose names end in `suffix`.
+fn numbers(name: &str, suffix: &str, format: Format) -> String {
+    use crate::value::op::Op;
+    let mut text = format!("alias {name} = {};\n", format.type_name());
+    for op in [Op::Add, Op::Sub, Op::Mul, Op::Div] {
+        let expression = format.operation(op, &["a", "b"]);
+        let _ = writeln!(text, "fn {}_{suffix}(a: {name}, b: {name}) -> {name} {{ return {expression}; }}", op.name());
+    }
+    for op in [Op::Neg, Op::Abs, Op::Sqrt] {
+        let expression = format.operation(op, &["a"]);
+        let _ = writeln!(text, "fn {}_{suffix}(a: {name}) -> {name} {{ return {expression}; }}", op.name());
+    }
+    let (less, single, number) = match format {
+        Format::F32 => ("a < b", "a", "a"),
+        Format::F64 => ("a < b", "f32(a)", "f64(a)"),
+        Format::DoubleF32 => ("a.x < b.x || (a.x == b.x && a.y < b.y)", "a.x", "vec2<f32>(a, 0.0f)"),
+    };
+    let finite = format!("is_finite_{}(a)", format.suffix());
+    let _ = writeln!(text, "fn less_{suffix}(a: {name}, b: {name}) -> bool {{ return {less}; }}");
+    let _ = writeln!(text, "fn single_{suffix}(a: {name}) -> f32 {{ return {single}; }}");
+    let _ = writeln!(text, "fn number_{suffix}(a: f32) -> {name} {{ return {number}; }}");
+    let _ = writeln!(text, "fn finite_{suffix}(a: {name}) -> bool {{ return {finite}; }}\n");
+    text
+}
+
+fn conversions(formats: Formats) -> String {
+    let wide = match (formats.real, formats.sum) {
+        (real, sum) if real == sum => "a",
+        (Format::F32, Format::F64) => "f64(a)",
+        (Format::DoubleF32, Format::F64) => "f64(a.x) + f64(a.y)",
+        (Format::F32, Format::DoubleF32) => "vec2<f32>(a, 0.0f)",
+        (real, sum) => unreachable!("sums of {real:?} in {sum:?}"),
+    };
+    let narrow = match (formats.real, formats.sum) {
+        (real, sum) if real == sum => "a",
+        (Format::F32, Format::F64) => "f32(a)",
+        (Format::DoubleF32, Format::F64) => "vec2<f32>(f32(a), f32(a - f64(f32(a))))",
+        _ => "a.x",
+    };
+    format!("fn wide(a: R) -> S {{ return {wide}; }}\nfn narrow(a: S) -> R {{ return {narrow}; }}\n\n")
+}
