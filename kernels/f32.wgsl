@@ -420,8 +420,8 @@ fn multiply_high_f32(a: u32, b: u32) -> u32 {
     return a1 * b1 + (m1 >> 16u) + (m2 >> 16u);
 }
 
-// The i-th 32 bits of 2 / pi after the point; 0 for i = -1.
-fn two_over_pi_f32(i: i32) -> u32 {
+// The i-th 32 bits of 1 / (2 pi) after the point; 0 for i = -1.
+fn inverse_tau_f32(i: i32) -> u32 {
     switch i {
         case 0: { return 0x28be60dbu; }
         case 1: { return 0x9391054au; }
@@ -433,21 +433,21 @@ fn two_over_pi_f32(i: i32) -> u32 {
     }
 }
 
-// Payne-Hanek reduction: a = n pi/2 + r, |r| <= pi/4, as (r, n mod 4), for finite |a| >= 1; 96 bits of 2/pi. 1 ulp of r.
+// Payne-Hanek reduction: a = n pi/2 + r, |r| <= pi/4, as (r, n mod 4), for finite |a| >= 1; 96 bits of 1 / (2 pi). 1 ulp of r.
 fn reduce_large_f32(a: f32) -> vec2<f32> {
     let bits = bitcast<u32>(a);
     let exponent = i32((bits >> 23u) & 0xffu) - 126;
     let m = (bits << 8u) | 0x80000000u;
     let word = exponent >> 5u;
     let shift = u32(exponent) & 31u;
-    var hi = two_over_pi_f32(word - 1);
-    var mid = two_over_pi_f32(word);
-    var lo = two_over_pi_f32(word + 1);
+    var hi = inverse_tau_f32(word - 1);
+    var mid = inverse_tau_f32(word);
+    var lo = inverse_tau_f32(word + 1);
     if (shift != 0u) {
         let back = 32u - shift;
         hi = (hi << shift) | (mid >> back);
         mid = (mid << shift) | (lo >> back);
-        lo = (lo << shift) | (two_over_pi_f32(word + 2) >> back);
+        lo = (lo << shift) | (inverse_tau_f32(word + 2) >> back);
     }
     // p = the 64 bits of the product whose top two are the quadrant.
     let carry = multiply_high_f32(m, lo);

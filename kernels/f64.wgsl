@@ -526,7 +526,7 @@ fn multiply_high_f64(a: u64, b: u64) -> u64 {
 }
 
 // The i-th 64 bits of 1 / (2 pi) after the point; 0 for i = -1.
-fn two_over_pi_f64(i: i32) -> u64 {
+fn inverse_tau_f64(i: i32) -> u64 {
     switch i {
         case 0: { return 0x28be60db9391054alu; }
         case 1: { return 0x7f09d5f47d4d3770lu; }
@@ -551,21 +551,21 @@ fn two_over_pi_f64(i: i32) -> u64 {
     }
 }
 
-// Payne-Hanek reduction: a = n pi/2 + r + s, |r| <= pi/4, as (r, s, n mod 4), for finite |a| >= 1; 192 bits of 2/pi.
+// Payne-Hanek reduction: a = n pi/2 + r + s, |r| <= pi/4, as (r, s, n mod 4), for finite |a| >= 1; 192 bits of 1 / (2 pi).
 fn reduce_large_f64(a: f64) -> vec3<f64> {
     let magnitude = magnitude_f64(a);
     let exponent = i32(u32(magnitude >> 52u)) - 1022;
     let m = (magnitude << 11u) | 0x8000000000000000lu;
     let word = exponent >> 6u;
     let shift = u32(exponent) & 63u;
-    var hi = two_over_pi_f64(word - 1);
-    var mid = two_over_pi_f64(word);
-    var lo = two_over_pi_f64(word + 1);
+    var hi = inverse_tau_f64(word - 1);
+    var mid = inverse_tau_f64(word);
+    var lo = inverse_tau_f64(word + 1);
     if (shift != 0u) {
         let back = 64u - shift;
         hi = (hi << shift) | (mid >> back);
         mid = (mid << shift) | (lo >> back);
-        lo = (lo << shift) | (two_over_pi_f64(word + 2) >> back);
+        lo = (lo << shift) | (inverse_tau_f64(word + 2) >> back);
     }
     // (p1, p0) = the 128 bits of the product whose top two are the quadrant.
     let carry = multiply_high_f64(m, lo);
@@ -587,7 +587,7 @@ fn reduce_large_f64(a: f64) -> vec3<f64> {
         p1 = (p1 << zeros) | (p0 >> (64u - zeros));
         p0 = p0 << zeros;
     }
-    // p = f + g with f of 48 bits, times pi/2 in two parts of which the first has 26 bits less.
+    // p = f + g with f = f1 + f2 of 24 bits each, times pi/2 = pio2_h + pio2_l with pio2_h of 21 bits.
     let f1 = f64(u32(p1 >> 40u)) * 1099511627776.0lf;
     let f2 = f64(u32((p1 >> 16u) & 0xfffffflu)) * 65536.0lf;
     let g = f64(u32(p1 & 0xfffflu)) + f64(u32(p0 >> 32u)) * 2.3283064365386962890625e-10lf;
@@ -623,7 +623,7 @@ fn reduce_f64(a: f64) -> vec3<f64> {
     let w3 = n * 2.0222662487111665e-21lf;
     let r1 = fence_f64(a - n * 1.5707963267341256lf);
     let r2 = fence_f64(r1 - w2);
-    let e2 = fence_f64(r1 - r2) - w2;
+    let e2 = fence_f64(fence_f64(r1 - r2) - w2);
     let r3 = fence_f64(r2 - w3);
     let e3 = fence_f64(fence_f64(r2 - r3) - w3) + fence_f64(e2 - n * 8.4784276603689e-32lf);
     let r = fence_f64(r3 + e3);

@@ -289,7 +289,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
 
 /// The formats for a precision on a device.
 pub(super) fn formats(context: &GpuContext, precision: Precision) -> Result<Formats, SolveError> {
-    let doubles = context.features().contains(wgpu::Features::SHADER_F64 | wgpu::Features::SHADER_INT64);
+    let doubles = context.has_f64();
     let sum = if doubles { Format::F64 } else { Format::DoubleF32 };
     Ok(match precision {
         Precision::Auto if doubles => Formats { real: Format::F64, sum: Format::F64 },

@@ -3,7 +3,7 @@
 use crate::cli::Bench;
 use crate::console::Console;
 use crate::run;
-use isograd::SolverOptions;
+use isograd::{Backend, SolverOptions};
 use isograd::mesh::energy::{Energy, MeshProblem, Tracing};
 use isograd::mesh::{Mesh, icosphere};
 use isograd::problem::CompiledProblem;
@@ -53,6 +53,9 @@ pub(super) fn run(arguments: &Bench) -> anyhow::Result<()> {
     let options = run::options(&arguments.solver);
     options.backend.select()?;
     let levels = arguments.level.map_or(LEVELS, |level| level..=level);
+    if options.backend == Backend::Gpu {
+        return super::bench_gpu::run(arguments, levels);
+    }
     console.say(Row::HEADER)?;
     for level in levels {
         let mesh = icosphere(level)?;

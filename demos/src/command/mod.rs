@@ -1,6 +1,7 @@
 //! The subcommands, one file each.
 
 mod bench;
+mod bench_gpu;
 mod icosphere;
 mod info;
 mod inspect;

@@ -140,6 +140,11 @@ impl GpuContext {
         self.0.max_binding
     }
 
+    /// Whether kernels can compute in double precision.
+    pub fn has_f64(&self) -> bool {
+        self.features().contains(wgpu::Features::SHADER_F64 | wgpu::Features::SHADER_INT64)
+    }
+
     /// Whether the "device" is this machine's processor.
     pub fn is_software(&self) -> bool {
         self.0.info.device_type == wgpu::DeviceType::Cpu

@@ -203,7 +203,23 @@ impl DeviceProblem {
         self.record_all(commands, &self.stages.linearize, 0);
     }
 
-    /// Records J times the vector in [`Slot::Step`], and its product with the transpose and the damping: for measurements.
+    /// Records the residuals at the trial point.
+    pub fn record_trial_residuals(&self, commands: &mut Commands) {
+        self.record_all(commands, &self.stages.trial_residuals, 0);
+    }
+
+    /// Records the gradient and the diagonal blocks of JᵀJ.
+    pub fn record_normal(&self, commands: &mut Commands) {
+        self.record(commands, &self.stages.normal, 0);
+    }
+
+    /// Records the start of conjugate gradients.
+    pub fn record_linear_start(&self, commands: &mut Commands) {
+        self.record(commands, &self.stages.damp, 0);
+        self.record(commands, &self.stages.start, 0);
+    }
+
+    /// Records the product of JᵀJ + D with the first search direction, once conjugate gradients are started.
     pub fn record_normal_product(&self, commands: &mut Commands) {
         self.record_all(commands, &self.stages.product, 0);
         self.record(commands, &self.stages.normal_product, 0);
