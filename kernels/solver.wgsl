@@ -26,10 +26,11 @@ struct Head {
     rounding: f32,
     small_promise: f32,
     smallest_pivot: f32,
+    // Partial sums of kernels that follow incidence lists.
+    list_partials: u32,
     unused_1: u32,
     unused_2: u32,
     unused_3: u32,
-    unused_4: u32,
 }
 
 // What differs from dispatch to dispatch.
@@ -88,15 +89,57 @@ fn partial_place(quantity: u32, k: u32) -> u32 {
     return STATE + quantity * plan.head.capacity + k;
 }
 
-// The sum of all lanes' numbers, handed to all of them.
+// The sum of all lanes' numbers, handed to all of them. Two rounds of several additions wait less than seven of one.
 fn workgroup_sum(value: S, lane: u32) -> S {
     sums[lane] = value;
     workgroupBarrier();
-    for (var step = 64u; step > 0u; step = step >> 1u) {
-        if (lane < step) { sums[lane] = add_s(sums[lane], sums[lane + step]); }
-        workgroupBarrier();
+    if (lane < 16u) {
+        var sum = sums[lane];
+        for (var k = lane + 16u; k < 128u; k += 16u) { sum = add_s(sum, sums[k]); }
+        sums[lane] = sum;
+    }
+    workgroupBarrier();
+    if (lane == 0u) {
+        var sum = sums[0];
+        for (var k = 1u; k < 16u; k++) { sum = add_s(sum, sums[k]); }
+        sums[0] = sum;
     }
     return workgroupUniformLoad(&sums[0]);
+}
+
+// Two such sums at once.
+var<workgroup> other_sums: array<S, 128>;
+var<private> first_sum: S;
+var<private> second_sum: S;
+fn workgroup_sums(first: S, second: S, lane: u32) {
+    sums[lane] = first;
+    other_sums[lane] = second;
+    workgroupBarrier();
+    if (lane < 32u) {
+        let column = lane & 15u;
+        if (lane < 16u) {
+            var sum = sums[column];
+            for (var k = column + 16u; k < 128u; k += 16u) { sum = add_s(sum, sums[k]); }
+            sums[column] = sum;
+        } else {
+            var sum = other_sums[column];
+            for (var k = column + 16u; k < 128u; k += 16u) { sum = add_s(sum, other_sums[k]); }
+            other_sums[column] = sum;
+        }
+    }
+    workgroupBarrier();
+    if (lane == 0u) {
+        var sum = sums[0];
+        var other = other_sums[0];
+        for (var k = 1u; k < 16u; k++) {
+            sum = add_s(sum, sums[k]);
+            other = add_s(other, other_sums[k]);
+        }
+        sums[0] = sum;
+        other_sums[0] = other;
+    }
+    first_sum = workgroupUniformLoad(&sums[0]);
+    second_sum = workgroupUniformLoad(&other_sums[0]);
 }
 
 // The same for parts of vectors.
@@ -150,13 +193,24 @@ fn put(place: u32, value: f32) {
 // Whether begin_iteration found that the step is not good enough yet.
 var<private> is_worthwhile: bool;
 
-// Begins an iteration of conjugate gradients: decides whether another one is worth it, after Nash and Sofer (Assessing a search
+// This lane's share of the sums that an iteration begins with: asked for before anything waits.
+fn load_iteration(lane: u32) {
+    first_sum = number_s(0.0f);
+    second_sum = number_s(0.0f);
+    if (call.plain != 0u) { return; }
+    for (var k = lane; k < plan.head.block_partials; k += 128u) {
+        first_sum = add_s(first_sum, scalars[partial_place(RZ_PARTIALS, k)]);
+        second_sum = add_s(second_sum, scalars[partial_place(RR_PARTIALS, k)]);
+    }
+}
+
+// Begins an iteration of conjugate gradients, after load_iteration: decides whether another one is worth it, after Nash and Sofer (Assessing a search
 // direction within a truncated-Newton method, 1990), and returns β. Every workgroup decides the same; the first one writes it down.
 fn begin_iteration(w: u32, lane: u32) -> R {
     if (call.plain != 0u) { return number_r(0.0f); }
-    let count = plan.head.block_partials;
-    let rz = total(RZ_PARTIALS, count, lane);
-    let rr = total(RR_PARTIALS, count, lane);
+    workgroup_sums(first_sum, second_sum, lane);
+    let rz = first_sum;
+    let rr = second_sum;
     let k = call.iteration;
     let now = k & 1u;
     let before = 1u - now;
@@ -206,7 +260,7 @@ fn direction_at(place: u32, beta: R) -> R {
 
 // The length of the step along p; 0, and the end of the iterations, where the matrix shows no positive curvature.
 fn step_length(w: u32, lane: u32) -> R {
-    let curvature = total(CURVATURE_PARTIALS, plan.head.block_partials, lane);
+    let curvature = total(CURVATURE_PARTIALS, plan.head.list_partials, lane);
     let now = call.iteration & 1u;
     let rz = scalars[RZ + now];
     if (!finite_s(curvature) || !less_s(number_s(0.0f), curvature)) {
@@ -291,7 +345,7 @@ fn decide(lane: u32) {
 
 // The gradient's largest component, and the end of the solve where decide or the gradient asks for it. One workgroup.
 fn examine(lane: u32) {
-    let steepest = largest(GRADIENT_PARTIALS, plan.head.block_partials, lane);
+    let steepest = largest(GRADIENT_PARTIALS, plan.head.list_partials, lane);
     if (lane != 0u) { return; }
     scalars[GRADIENT_MAX] = steepest;
     put(TERMINATED, single_s(scalars[PENDING]));

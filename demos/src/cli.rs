@@ -25,7 +25,7 @@ pub enum Command {
     Mesh(Mesh),
     /// Show what a residual becomes: topology, program, derivative, memory
     Inspect(Inspect),
-    /// Show version, processor, chosen backend, energies and file formats
+    /// Show version, processor, GPU adapters, chosen backend, energies and file formats
     Info(Info),
     /// Time tracing, compiling and evaluating on icospheres
     Bench(Bench),

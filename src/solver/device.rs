@@ -133,9 +133,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
                 device_bytes: self.device.bytes(),
                 compile_s: self.compile_s,
             }),
-            Err(error) => {
-                Err(Box::new(DeviceFailure { error, iterations: self.iterations, x: self.checkpoint }))
-            }
+            Err(error) => Err(Box::new(DeviceFailure { error, iterations: self.iterations, x: self.checkpoint })),
         }
     }
 
@@ -244,7 +242,10 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
         }
         if self.options.max_time.is_some_and(|limit| self.start.elapsed() >= limit) {
             let seconds = self.start.elapsed().as_secs_f64();
-            return Ok(Some((Termination::TimeLimit, format!("{} ({seconds:.3} s)", Termination::TimeLimit.describe()))));
+            return Ok(Some((
+                Termination::TimeLimit,
+                format!("{} ({seconds:.3} s)", Termination::TimeLimit.describe()),
+            )));
         }
         if self.options.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
             return Ok(Some((Termination::Cancelled, "Cancelled by its flag".to_owned())));
@@ -395,7 +396,10 @@ pub(super) fn solve(
             let name = &context.info().name;
             let done = iterations.len().saturating_sub(1);
             let reason = format!("{name} failed after {done} iterations: {error}");
-            return Ok(Solved::Failed { reason: reason.lines().next().unwrap_or_default().to_owned(), earlier: iterations });
+            return Ok(Solved::Failed {
+                reason: reason.lines().next().unwrap_or_default().to_owned(),
+                earlier: iterations,
+            });
         }
     };
     // The judge of every device is the evaluation in double precision on the CPU.

@@ -3,10 +3,10 @@
 use crate::cli::Bench;
 use crate::console::Console;
 use crate::run;
-use isograd::{Backend, SolverOptions};
 use isograd::mesh::energy::{Energy, MeshProblem, Tracing};
 use isograd::mesh::{Mesh, icosphere};
 use isograd::problem::CompiledProblem;
+use isograd::{Backend, SolverOptions};
 use serde::Serialize;
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -68,9 +68,7 @@ fn formats(context: &GpuContext, precision: Precision) -> Option<Formats> {
         Precision::F32 => Some(Formats { real: Format::F32, sum }),
         Precision::F64 if doubles => Some(Formats { real: Format::F64, sum: Format::F64 }),
         Precision::F64 => None,
-        Precision::DoubleF32 | Precision::Auto => {
-            Some(Formats { real: Format::DoubleF32, sum: Format::DoubleF32 })
-        }
+        Precision::DoubleF32 | Precision::Auto => Some(Formats { real: Format::DoubleF32, sum: Format::DoubleF32 }),
     }
 }
 

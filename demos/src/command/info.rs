@@ -5,6 +5,7 @@ use crate::console::Console;
 use crate::goal::Goal;
 use isograd::Backend;
 use isograd::backend::cpu;
+use isograd::backend::gpu::{AdapterSummary, GpuContext, wgpu};
 use serde::Serialize;
 use std::fmt;
 
@@ -22,6 +23,8 @@ struct Facts {
     auto_backend: Backend,
     auto_device: String,
     auto_reason: String,
+    /// The GPU adapters, the one taken by default first.
+    adapters: Vec<AdapterFact>,
     energies: Vec<&'static str>,
     residuals: Vec<&'static str>,
     read_formats: [&'static str; 3],
@@ -33,6 +36,21 @@ struct BackendFact {
     backend: Backend,
     available: bool,
     reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct AdapterFact {
+    name: String,
+    /// Vulkan, Metal or Direct3D.
+    api: String,
+    kind: String,
+    driver: String,
+    max_binding_bytes: u64,
+    max_buffer_bytes: u64,
+    storage_buffers_per_stage: u32,
+    /// Of the optional features those that the backend can use.
+    features: Vec<&'static str>,
+    precisions: Vec<&'static str>,
 }
 
 pub(super) fn run(arguments: &Info) -> anyhow::Result<()> {
@@ -65,11 +83,40 @@ impl Facts {
             auto_backend: auto.backend,
             auto_device: auto.device,
             auto_reason: auto.reason,
+            adapters: GpuContext::adapter_summaries().iter().map(AdapterFact::of).collect(),
             energies: Goal::all().map(Goal::name).collect(),
             residuals: crate::inspection::residuals::ALL.iter().map(|example| example.name).collect(),
             read_formats: ["OBJ", "PLY (ascii, binary)", "OFF"],
             written_formats: ["OBJ", "PLY (ascii, binary)", "PNG"],
         })
+    }
+}
+
+impl AdapterFact {
+    fn of(summary: &AdapterSummary) -> AdapterFact {
+        let AdapterSummary { info, features, limits } = summary;
+        let has = |feature| features.contains(feature);
+        let useful = wgpu::Features::SHADER_F64
+            | wgpu::Features::SHADER_INT64
+            | wgpu::Features::SHADER_FLOAT32_ATOMIC
+            | wgpu::Features::SUBGROUP
+            | wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::PIPELINE_CACHE;
+        let mut precisions = vec!["f32", "double-f32 (where its self-test passes)"];
+        if has(wgpu::Features::SHADER_F64) {
+            precisions.insert(0, "f64");
+        }
+        AdapterFact {
+            name: info.name.clone(),
+            api: format!("{:?}", info.backend),
+            kind: format!("{:?}", info.device_type),
+            driver: format!("{} {}", info.driver, info.driver_info),
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_buffer_bytes: limits.max_buffer_size,
+            storage_buffers_per_stage: limits.max_storage_buffers_per_shader_stage,
+            features: (*features & useful).iter_names().map(|(name, _)| name).collect(),
+            precisions,
+        }
     }
 }
 
@@ -87,6 +134,22 @@ impl fmt::Display for Facts {
             row(f, &name, &state)?;
         }
         row(f, "Backend auto", &format!("{}, because {}", self.auto_device, self.auto_reason))?;
+        for adapter in &self.adapters {
+            let AdapterFact { name, api, kind, driver, max_binding_bytes, max_buffer_bytes, .. } = adapter;
+            row(f, "GPU adapter", &format!("{name} ({api}, {kind}, {driver})"))?;
+            let [binding, buffer] = [max_binding_bytes, max_buffer_bytes].map(|bytes| bytes >> 20);
+            let stage = adapter.storage_buffers_per_stage;
+            row(
+                f,
+                "  limits",
+                &format!("binding {binding} MiB, buffer {buffer} MiB, {stage} storage buffers a stage"),
+            )?;
+            row(f, "  features", &adapter.features.join(", "))?;
+            row(f, "  precision", &adapter.precisions.join(", "))?;
+        }
+        if self.adapters.is_empty() {
+            row(f, "GPU adapter", "none")?;
+        }
         row(f, "Energies", &self.energies.join(", "))?;
         row(f, "Residuals", &self.residuals.join(", "))?;
         row(f, "Reads", &format!("{}, each also gzipped", self.read_formats.join(", ")))?;

@@ -119,7 +119,7 @@ async fn request(adapter: &wgpu::Adapter, options: &GpuOptions) -> Result<(wgpu:
     };
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("isograd"),
-        required_features: adapter.features() & USEFUL - options.without,
+        required_features: adapter.features() & (USEFUL - options.without),
         required_limits: limits.or_worse_values_from(&offered),
         ..Default::default()
     };

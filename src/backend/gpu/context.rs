@@ -215,10 +215,11 @@ impl GpuContext {
     /// Loses the device, for tests of what happens then.
     #[doc(hidden)]
     pub fn inject_loss(&self) {
+        // First, so that no thread sees the device's refusals before their reason.
+        self.0.health.record_loss("destroyed".to_owned());
         self.0.device.destroy();
         // Runs the callbacks of what was under way.
         let _ = self.0.health.poll(&self.0.device, wgpu::PollType::Poll);
-        self.0.health.record_loss("destroyed".to_owned());
     }
 
     pub(super) fn health(&self) -> &Arc<Health> {
@@ -272,7 +273,7 @@ impl GpuContext {
         if let Some(error) = error {
             // Idle memory may be what is missing the next time.
             self.0.pool.clear();
-            return Err(GpuError::from_wgpu(label, size, &error));
+            return Err(self.0.health.error(label, size, &error));
         }
         self.alive()?;
         self.0.counters.buffers_allocated.add(1);

@@ -4,8 +4,10 @@ use super::health::{Health, locked};
 use super::{GpuContext, GpuError};
 use bytemuck::Pod;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Poll, Waker};
+#[cfg(not(target_arch = "wasm32"))]
+use std::time::Duration;
 
 /// A part of a buffer that recorded [`Commands`](super::Commands) copy to the host. It is there some time after they are submitted.
 #[must_use = "what is downloaded is dropped unread"]
@@ -19,7 +21,10 @@ pub struct Download {
 
 /// What the commands and their callback report to a download.
 #[derive(Debug, Default)]
-pub(super) struct Arrival(Mutex<State>);
+pub(super) struct Arrival {
+    state: Mutex<State>,
+    settled: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -31,12 +36,13 @@ struct State {
 impl Arrival {
     /// The copy was submitted.
     pub fn submitted(&self, submission: &wgpu::SubmissionIndex) {
-        locked(&self.0).submission = Some(submission.clone());
+        locked(&self.state).submission = Some(submission.clone());
     }
 
     fn settle(&self, result: Result<(), String>) {
-        let mut state = locked(&self.0);
+        let mut state = locked(&self.state);
         state.result.get_or_insert(result);
+        self.settled.notify_all();
         if let Some(waker) = state.waker.take() {
             waker.wake();
         }
@@ -89,7 +95,7 @@ impl Download {
         if self.staging.is_err() || self.health.poll(&self.device, wgpu::PollType::Poll).is_err() {
             return true;
         }
-        locked(&self.arrival.0).result.is_some() || self.health.lost().is_some()
+        locked(&self.arrival.state).result.is_some() || self.health.lost().is_some()
     }
 
     /// Blocks until the data are there.
@@ -112,7 +118,7 @@ impl Download {
         #[cfg(not(target_arch = "wasm32"))]
         self.drive()?;
         std::future::poll_fn(|task| {
-            let mut state = locked(&self.arrival.0);
+            let mut state = locked(&self.arrival.state);
             if state.result.is_some() || self.health.lost().is_some() {
                 return Poll::Ready(());
             }
@@ -123,27 +129,41 @@ impl Download {
         self.take(context)
     }
 
-    /// Waits for the submission, whose end runs the callback.
+    /// Waits for the submission and then for the callback, which another thread that polls may be about to run.
     #[cfg(not(target_arch = "wasm32"))]
     fn drive(&self) -> Result<(), GpuError> {
         let submission = {
-            let state = locked(&self.arrival.0);
+            let state = locked(&self.arrival.state);
             if self.staging.is_err() || state.result.is_some() {
                 return Ok(());
             }
             state.submission.clone()
         };
         let submission = submission.ok_or_else(|| self.broken("its commands are not submitted yet"))?;
-        self.health.wait(&self.device, &submission)
+        self.health.wait(&self.device, &submission)?;
+        self.health.until(|| {
+            let state = locked(&self.arrival.state);
+            if state.result.is_some() {
+                return Ok(true);
+            }
+            drop(self.arrival.settled.wait_timeout(state, Duration::from_millis(5)));
+            self.health.poll(&self.device, wgpu::PollType::Poll)?;
+            Ok(false)
+        })
     }
 
     /// The data of a download that is settled.
     fn take<T: Pod>(self, context: &GpuContext) -> Result<Vec<T>, GpuError> {
         self.health.alive()?;
-        let result = locked(&self.arrival.0).result.take();
+        let result = locked(&self.arrival.state).result.take();
         let result = result.unwrap_or_else(|| Err("the device finished without a word about it".to_owned()));
         let staging = self.staging.clone()?;
-        result.map_err(|message| self.broken(&message))?;
+        if let Err(message) = result {
+            // Refused for a loss, maybe, that was not reported yet.
+            self.health.poll(&self.device, wgpu::PollType::Poll)?;
+            self.health.alive()?;
+            return Err(self.broken(&message));
+        }
         if self.bytes == 0 {
             return Ok(Vec::new());
         }

@@ -70,16 +70,31 @@ impl Health {
 
     /// Blocks until the submission is finished; a lost device and one that hangs are errors.
     pub fn wait(&self, device: &wgpu::Device, submission: &wgpu::SubmissionIndex) -> Result<(), GpuError> {
+        self.until(|| {
+            let poll = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(SLICE) };
+            match self.poll(device, poll) {
+                Err(GpuError::Timeout { .. }) => Ok(false),
+                other => other.map(|()| true),
+            }
+        })?;
+        self.alive()
+    }
+
+    /// Tries until it is so, as long as the device lives and patience lasts.
+    pub fn until(&self, mut attempt: impl FnMut() -> Result<bool, GpuError>) -> Result<(), GpuError> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             self.alive()?;
-            let poll = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(SLICE) };
-            match self.poll(device, poll) {
-                Err(GpuError::Timeout { .. }) => {}
-                other => return other.and_then(|()| self.alive()),
+            if attempt()? {
+                return Ok(());
             }
         }
         Err(GpuError::Timeout { seconds: PATIENCE.as_secs() })
+    }
+
+    /// What wgpu says about the object `label`; the loss of the device, if that is behind it.
+    pub fn error(&self, label: &str, bytes: u64, error: &wgpu::Error) -> GpuError {
+        self.alive().err().unwrap_or_else(|| GpuError::from_wgpu(label, bytes, error))
     }
 }
 

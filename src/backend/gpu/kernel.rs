@@ -89,7 +89,7 @@ impl GpuKernel {
             (layout, pipeline_layout)
         });
         if let Some(error) = error {
-            return Err(GpuError::from_wgpu(label, 0, &error));
+            return Err(context.health().error(label, 0, &error));
         }
         let (pipeline, error) = scoped(device, || {
             device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -177,7 +177,7 @@ impl GpuKernel {
         let descriptor =
             wgpu::BindGroupDescriptor { label: Some(&*self.label), layout: &self.layout, entries: &entries };
         let (group, error) = scoped(&self.device, || self.device.create_bind_group(&descriptor));
-        error.map_or(Ok(()), |error| Err(GpuError::from_wgpu(&self.label, 0, &error)))?;
+        error.map_or(Ok(()), |error| Err(self.health.error(&self.label, 0, &error)))?;
         self.health.alive()?;
         Ok(group)
     }
@@ -197,7 +197,7 @@ fn shader_error(context: &GpuContext, label: &str, text: &str, error: Option<wgp
     context.alive()?;
     match error {
         None => Ok(()),
-        Some(error @ wgpu::Error::OutOfMemory { .. }) => Err(GpuError::from_wgpu(label, 0, &error)),
+        Some(error @ wgpu::Error::OutOfMemory { .. }) => Err(context.health().error(label, 0, &error)),
         Some(error) => Err(GpuError::Shader {
             label: label.to_owned(),
             message: error.to_string().trim_end().to_owned(),

@@ -17,11 +17,17 @@ const STACK: usize = 64 << 20;
 /// One thing made at most once; threads that want it meanwhile wait for it.
 type Slot<T> = Arc<Mutex<Option<T>>>;
 
+/// Things by hash.
+type Slots<T> = Mutex<FxHashMap<u128, Slot<T>>>;
+
+/// A text and its module.
+type Module = (Arc<str>, wgpu::ShaderModule);
+
 /// Modules by text, and kernels by text, entry and bindings.
 #[derive(Debug, Default)]
 pub(super) struct KernelCache {
-    modules: Mutex<FxHashMap<u128, Slot<(Arc<str>, wgpu::ShaderModule)>>>,
-    kernels: Mutex<FxHashMap<u128, Slot<Arc<GpuKernel>>>>,
+    modules: Slots<Module>,
+    kernels: Slots<Arc<GpuKernel>>,
 }
 
 impl KernelCache {
@@ -76,11 +82,7 @@ impl KernelCache {
     }
 
     /// The module of the request's text, which other entry points may share.
-    fn module(
-        &self,
-        context: &GpuContext,
-        request: &KernelRequest<'_>,
-    ) -> Result<(Arc<str>, wgpu::ShaderModule), GpuError> {
+    fn module(&self, context: &GpuContext, request: &KernelRequest<'_>) -> Result<Module, GpuError> {
         let slot = locked(&self.modules).entry(xxh3_128(request.wgsl.as_bytes())).or_default().clone();
         let mut slot = locked(&slot);
         if let Some(known) = slot.as_ref().filter(|(text, _)| **text == *request.wgsl) {

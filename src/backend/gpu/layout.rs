@@ -10,8 +10,8 @@ use crate::kernel::wgsl::{self, Class, Derivative, Kind, MOST_COMPONENTS, WORKGR
 use crate::problem::{CompiledProblem, Parameters};
 use rustc_hash::FxHashMap;
 
-/// A block with more instances than this is summed by a whole workgroup.
-const LONG: u32 = 96;
+/// Instances of a block that a lane takes, about: a lane waits for memory at each of them.
+const INSTANCES_A_LANE: u32 = 4;
 
 /// Most workgroups over the instances of groups: each of them adds up the partial sums of the iteration before.
 const MOST_GROUP_WORKGROUPS: usize = 4096;
@@ -39,8 +39,10 @@ pub struct GroupPlace {
 pub struct ClassPlace {
     /// Blocks, or pieces of blocks.
     pub count: u32,
-    /// Workgroups that share them.
+    /// Workgroups that share them, a lane a block.
     pub workgroups: u32,
+    /// Workgroups that share them, as many lanes a block as the class says.
+    pub list_workgroups: u32,
     /// Where their table begins in the incidence buffer.
     pub table: u32,
     /// Where their numbers begin in the packed diagonals.
@@ -152,10 +154,14 @@ impl Layout {
     fn add_classes(&mut self, groups: &[Group], pieces: &mut Pieces) {
         pieces.count(groups);
         let mut numbers: FxHashMap<(u32, bool), usize> = FxHashMap::default();
+        let lanes = typical_lanes(&pieces.pieces);
         for piece in &mut pieces.pieces {
-            let (size, long) = (piece.size, piece.entries > LONG);
+            let size = piece.size;
+            // Those that would keep their lanes much longer than others get a workgroup each.
+            let long = piece.entries > 8 * INSTANCES_A_LANE * lanes[&size];
             let class = *numbers.entry((size, long)).or_insert_with(|| {
-                self.classes.push(Class { size: size as usize, long, kinds: Vec::new() });
+                let lanes = if long { WORKGROUP } else { lanes[&size] };
+                self.classes.push(Class { size: size as usize, lanes, kinds: Vec::new() });
                 self.class_places.push(ClassPlace::default());
                 self.classes.len() - 1
             });
@@ -175,8 +181,9 @@ impl Layout {
             end += 4 * place.count;
             place.diagonal = self.diagonal as u32;
             self.diagonal += place.count as usize * wgsl::packed_len(class.size);
-            let shares = if class.long { place.count } else { place.count.div_ceil(WORKGROUP) };
-            place.workgroups = shares.min(MOST_CLASS_WORKGROUPS as u32);
+            place.workgroups = place.count.div_ceil(WORKGROUP).min(MOST_CLASS_WORKGROUPS as u32);
+            let shares = place.count.div_ceil(WORKGROUP / class.lanes);
+            place.list_workgroups = shares.min(MOST_CLASS_WORKGROUPS as u32);
         }
         let lists: u32 = pieces.pieces.iter().map(|piece| piece.entries).sum();
         self.incidence = vec![0; (end + lists) as usize];
@@ -286,6 +293,25 @@ impl Layout {
     pub fn class_workgroups(&self) -> u32 {
         self.class_places.iter().map(|place| place.workgroups).sum()
     }
+
+    /// Workgroups over all incidence lists.
+    pub fn list_workgroups(&self) -> u32 {
+        self.class_places.iter().map(|place| place.list_workgroups).sum()
+    }
+}
+
+/// Lanes for the lists of pieces of each size, by their median length.
+fn typical_lanes(pieces: &[Piece]) -> FxHashMap<u32, u32> {
+    let mut lengths: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+    for piece in pieces {
+        lengths.entry(piece.size).or_default().push(piece.entries);
+    }
+    let lanes = |mut lengths: Vec<u32>| {
+        let middle = lengths.len() / 2;
+        let (_, median, _) = lengths.select_nth_unstable(middle);
+        (*median / INSTANCES_A_LANE).clamp(1, WORKGROUP).next_power_of_two().min(WORKGROUP)
+    };
+    lengths.into_iter().map(|(size, lengths)| (size, lanes(lengths))).collect()
 }
 
 /// The derivatives by the components of a piece, in the order of the linearization.

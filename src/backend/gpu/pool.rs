@@ -101,7 +101,7 @@ mod tests {
         assert_eq!([0, 1, 16, 17, 64, 65, 1000, 1024].map(Pool::size_class), [16, 16, 16, 20, 64, 80, 1024, 1024]);
         for bytes in (16..100_000).step_by(7) {
             let size = Pool::size_class(bytes);
-            assert!(size >= bytes && size % 4 == 0 && size <= bytes + bytes / 4 + 4);
+            assert!(size >= bytes && size.is_multiple_of(4) && size <= bytes + bytes / 4 + 4);
             assert_eq!(Pool::size_class(size), size);
         }
     }

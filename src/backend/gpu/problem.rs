@@ -1,6 +1,6 @@
 //! A problem on a device: its buffers, and the kernels of every stage of a solve.
 
-use super::layout::Layout;
+use super::layout::{ClassPlace, Layout};
 use super::{Binding, Commands, GpuBuffer, GpuContext, GpuError, GpuKernel, KernelRequest};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Formats, Module, Slot, WORKGROUP, state};
@@ -279,12 +279,7 @@ fn group_rows(layout: &Layout, chunk: Range<usize>) -> (Vec<u32>, u64) {
 }
 
 impl Plans {
-    fn new(
-        context: &GpuContext,
-        layout: &Layout,
-        kernels: &[&Kernel],
-        settings: &Settings,
-    ) -> Result<Self, GpuError> {
+    fn new(context: &GpuContext, layout: &Layout, kernels: &[&Kernel], settings: &Settings) -> Result<Self, GpuError> {
         let head = head(layout, settings);
         let uniform = |tables: &[u32]| {
             let words = [&head[..], tables].concat();
@@ -295,14 +290,17 @@ impl Plans {
             }
             GpuBuffer::uniform(context, "plan", &words)
         };
-        let mut class_rows = Vec::new();
-        let mut first = 0;
-        for place in &layout.class_places {
-            let end = first + place.workgroups;
-            class_rows.extend([end, first, place.count, place.table, place.diagonal, 0, 0, 0]);
-            first = end;
-        }
-        let mut kind_rows = class_rows.clone();
+        let class_rows = |workgroups: &dyn Fn(&ClassPlace) -> u32| {
+            let mut rows = Vec::new();
+            let mut first = 0;
+            for place in &layout.class_places {
+                let end = first + workgroups(place);
+                rows.extend([end, first, place.count, place.table, place.diagonal, 0, 0, 0]);
+                first = end;
+            }
+            rows
+        };
+        let mut kind_rows = class_rows(&|place| place.list_workgroups);
         for &(base, group) in &layout.kinds {
             let group = layout.groups[group];
             kind_rows.extend([base, group.residuals, group.stored, 0]);
@@ -314,7 +312,7 @@ impl Plans {
         Ok(Plans {
             plain: uniform(&[])?,
             chunks: chunks.collect::<Result<_, GpuError>>()?,
-            classes: uniform(&class_rows)?,
+            classes: uniform(&class_rows(&|place| place.workgroups))?,
             kinds: uniform(&kind_rows)?,
         })
     }
@@ -347,7 +345,7 @@ fn residual_workgroups(layout: &Layout) -> u32 {
 
 /// Room for the partial sums of a quantity.
 fn capacity(layout: &Layout) -> u32 {
-    layout.class_workgroups().max(residual_workgroups(layout))
+    layout.class_workgroups().max(layout.list_workgroups()).max(residual_workgroups(layout))
 }
 
 fn head(layout: &Layout, settings: &Settings) -> [u32; 24] {
@@ -373,7 +371,7 @@ fn head(layout: &Layout, settings: &Settings) -> [u32; 24] {
         single(settings.rounding),
         single(settings.small_promise),
         single(settings.rounding),
-        0,
+        layout.list_workgroups(),
         0,
         0,
         0,
@@ -470,11 +468,10 @@ impl Builder<'_> {
     fn stages(&self, kernels: &[&Kernel], plans: &Plans) -> Result<(Stages, usize), GpuError> {
         let (classes, formats) = (&self.layout.classes[..], self.formats);
         let class_workgroups = u64::from(self.layout.class_workgroups());
-        let out_of_range =
-            |error: wgsl::OutOfRange| GpuError::Unsupported {
-                what: error.to_string(),
-                device: self.context.info().name.clone(),
-            };
+        let out_of_range = |error: wgsl::OutOfRange| GpuError::Unsupported {
+            what: error.to_string(),
+            device: self.context.info().name.clone(),
+        };
         let mut requests = Vec::new();
         let plain_product = vec![(Slot::Preconditioned, Slot::Step)];
         for (chunk, plan, workgroups) in &plans.chunks {
@@ -492,17 +489,17 @@ impl Builder<'_> {
             }
         }
         let over_groups = requests.len();
-        let mut over_classes = |module: Result<Module, wgsl::OutOfRange>, plan| {
-            let module = module.map_err(out_of_range)?;
-            requests.push(Request { module, plan, workgroups: class_workgroups, instead: Vec::new() });
-            Ok::<_, GpuError>(())
-        };
-        over_classes(wgsl::normal(kernels, classes, formats), &plans.kinds)?;
-        over_classes(wgsl::damp(classes, formats), &plans.classes)?;
-        over_classes(wgsl::start(classes, formats), &plans.classes)?;
-        over_classes(wgsl::image(kernels, classes, formats), &plans.kinds)?;
-        over_classes(wgsl::update(classes, formats), &plans.classes)?;
-        over_classes(wgsl::advance(classes, formats), &plans.classes)?;
+        let list_workgroups = u64::from(self.layout.list_workgroups());
+        for (module, plan, workgroups) in [
+            (wgsl::normal(kernels, classes, formats), &plans.kinds, list_workgroups),
+            (wgsl::damp(classes, formats), &plans.classes, class_workgroups),
+            (wgsl::start(classes, formats), &plans.classes, class_workgroups),
+            (wgsl::image(kernels, classes, formats), &plans.kinds, list_workgroups),
+            (wgsl::update(classes, formats), &plans.classes, class_workgroups),
+            (wgsl::advance(classes, formats), &plans.classes, class_workgroups),
+        ] {
+            requests.push(Request { module: module.map_err(out_of_range)?, plan, workgroups, instead: Vec::new() });
+        }
         let residual_workgroups = u64::from(residual_workgroups(self.layout));
         let parameter_workgroups = (self.layout.places.len() as u64).div_ceil(u64::from(WORKGROUP));
         let first_compare = vec![(Slot::TrialResiduals, Slot::Residuals)];

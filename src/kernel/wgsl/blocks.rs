@@ -38,8 +38,8 @@ pub struct Kind {
 pub struct Class {
     /// Number of components.
     pub size: usize,
-    /// Whether a whole workgroup sums over the instances of each block, there being many.
-    pub long: bool,
+    /// Lanes that share the instances of a block: a power of two.
+    pub lanes: u32,
     /// Kinds of instances.
     pub kinds: Vec<Kind>,
 }
@@ -123,7 +123,8 @@ fn add_kind(
     for row in by_residual {
         match sum {
             Sum::Transpose(vector) => {
-                let place = format!("plan.kinds[{index}].residuals + i * {}u + {}u", kernel.residuals(), row[0].residual);
+                let place =
+                    format!("plan.kinds[{index}].residuals + i * {}u + {}u", kernel.residuals(), row[0].residual);
                 let q = body.name("q", &format!("{}[{place}]", vector.variable()));
                 for d in row {
                     let product = match number(d) {
@@ -156,36 +157,103 @@ fn add_kind(
     Ok(())
 }
 
-/// Runs over the blocks of all classes. `function(class)` is called with the block, whether the lane is the block's first, and the
-/// stretch of the incidence list that is the lane's; its results are summed in `partial` where that is not empty.
-fn over_classes(module: &mut ModuleBuilder, classes: &[Class], call: impl Fn(usize, &Class) -> String) {
-    for (c, class) in classes.iter().enumerate() {
+/// Runs over the blocks of all classes, a lane a block.
+fn over_classes(module: &mut ModuleBuilder, classes: &[Class], call: impl Fn(usize) -> String) {
+    for c in 0..classes.len() {
         let word = if c == 0 { "if" } else { "} else if" };
         module.main(format!("{word} (w < plan.classes[{c}].end) {{"));
-        module.main(format!("    let count = plan.classes[{c}].end - plan.classes[{c}].first;"));
-        let (first, step) = if class.long {
-            (format!("w - plan.classes[{c}].first"), "count".to_owned())
-        } else {
-            (format!("(w - plan.classes[{c}].first) * {WORKGROUP}u + lane"), format!("count * {WORKGROUP}u"))
-        };
-        module.main(format!("    for (var block = {first}; block < plan.classes[{c}].count; block += {step}) {{"));
+        module.main(format!("    let step = (plan.classes[{c}].end - plan.classes[{c}].first) * {WORKGROUP}u;"));
+        module.main(format!("    let first = (w - plan.classes[{c}].first) * {WORKGROUP}u + lane;"));
+        module.main(format!("    for (var block = first; block < plan.classes[{c}].count; block += step) {{"));
         module.main(format!("        let row = plan.classes[{c}].table + 4u * block;"));
-        module.main(format!("        {}", call(c, class)));
+        module.main(format!("        {}", call(c)));
         module.main("    }");
     }
     module.main("}");
 }
 
-/// Loads the stretch of the incidence list that is this lane's, and sums over it.
-fn sums_of_block(text: &mut String, name: &str, class: &Class, count: usize, to: &str) {
-    if class.long {
-        let _ = writeln!(text, "    var {to} = {name}(incidence[row + 2u] + lane, incidence[row + 3u], {WORKGROUP}u);");
-        for k in 0..count {
-            let _ = writeln!(text, "    {to}[{k}] = workgroup_sum_r({to}[{k}], lane);");
-        }
-    } else {
-        let _ = writeln!(text, "    var {to} = {name}(incidence[row + 2u], incidence[row + 3u], 1u);");
+/// Runs over the blocks of all classes, with as many lanes a block as its class says. All lanes of a workgroup take the same
+/// number of turns, as they wait for each other in each; those past the last block are not `active`.
+fn over_lists(module: &mut ModuleBuilder, classes: &[Class], call: impl Fn(usize) -> String) {
+    for (c, class) in classes.iter().enumerate() {
+        let word = if c == 0 { "if" } else { "} else if" };
+        let blocks = WORKGROUP / class.lanes;
+        module.main(format!("{word} (w < plan.classes[{c}].end) {{"));
+        module.main(format!("    let step = (plan.classes[{c}].end - plan.classes[{c}].first) * {blocks}u;"));
+        module.main(format!("    let first = (w - plan.classes[{c}].first) * {blocks}u;"));
+        module.main(format!("    for (var base = first; base < plan.classes[{c}].count; base += step) {{"));
+        module.main(format!("        let present = base + lane / {}u;", class.lanes));
+        module.main(format!("        let is_active = present < plan.classes[{c}].count;"));
+        module.main(format!("        let block = min(present, plan.classes[{c}].count - 1u);"));
+        module.main(format!("        let row = plan.classes[{c}].table + 4u * block;"));
+        module.main(format!("        {}", call(c)));
+        module.main("    }");
     }
+    module.main("}");
+}
+
+/// Bytes of workgroup memory for the sums of a class.
+const SHARED_BYTES: usize = 8192;
+
+/// Sums over the list of the block in `row`: each lane over its share, then the lanes of a block together. Returns the text of
+/// a block of statements for each component, to be run by the lane whose turn it is, in which `{name}{k}` is the sum.
+fn team_sums(
+    text: &mut String,
+    function: &str,
+    class: &Class,
+    count: usize,
+    format: Format,
+    each: impl Fn(usize, &str) -> String,
+) {
+    let lanes = class.lanes as usize;
+    text.push_str("    {\n");
+    let _ = writeln!(text, "    let member = lane % {lanes}u;");
+    let _ = writeln!(text, "    let list_end = select(incidence[row + 2u], incidence[row + 3u], is_active);");
+    let _ = writeln!(text, "    let {function}_sums = {function}(incidence[row + 2u] + member, list_end, {lanes}u);");
+    if lanes == 1 {
+        for k in 0..count {
+            let _ = writeln!(text, "    if (is_active) {{\n{}    }}", each(k, &format!("{function}_sums[{k}]")));
+        }
+        text.push_str("    }\n");
+        return;
+    }
+    let width = WORKGROUP as usize;
+    let round = (SHARED_BYTES / (width * format.bytes())).min(count);
+    for first in (0..count).step_by(round) {
+        let components = first..(first + round).min(count);
+        for (slot, k) in components.clone().enumerate() {
+            let _ = writeln!(text, "    shared_reals[{}u + lane] = {function}_sums[{k}];", slot * width);
+        }
+        text.push_str("    workgroupBarrier();\n");
+        let mut left = lanes;
+        // Pairwise down to what one lane may well add by itself.
+        while left > 8 {
+            left /= 2;
+            let _ = writeln!(text, "    if (member < {left}u) {{");
+            for slot in 0..components.len() {
+                let here = format!("shared_reals[{}u + lane]", slot * width);
+                let there = format!("shared_reals[{}u + lane]", slot * width + left);
+                let _ = writeln!(text, "        {here} = add_r({here}, {there});");
+            }
+            text.push_str("    }\n    workgroupBarrier();\n");
+        }
+        for (slot, k) in components.enumerate() {
+            let _ = writeln!(text, "    if (is_active && member == {}u) {{", k % lanes);
+            let base = format!("{}u + lane - member", slot * width);
+            let _ = writeln!(text, "        var sum = shared_reals[{base}];");
+            for other in 1..left {
+                let _ = writeln!(text, "        sum = add_r(sum, shared_reals[{base} + {other}u]);");
+            }
+            let _ = writeln!(text, "{}    }}", each(k, "sum"));
+        }
+        text.push_str("    workgroupBarrier();\n");
+    }
+    text.push_str("    }\n");
+}
+
+/// The workgroup memory that [`team_sums`] uses.
+fn shared_reals(module: &mut ModuleBuilder, format: Format) {
+    module.function(&format!("var<workgroup> shared_reals: array<R, {}>;", SHARED_BYTES / format.bytes()));
 }
 
 fn class_tables(module: &mut ModuleBuilder, classes: &[Class]) {
@@ -210,6 +278,8 @@ pub fn normal(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Resul
     ];
     let mut module = ModuleBuilder::new("normal", formats, &bindings);
     class_tables(&mut module, classes);
+    shared_reals(&mut module, formats.real);
+    module.function("var<private> most: S;\n");
     let (zero, one) = (formats.real.literal(0.0)?, formats.real.literal(1.0)?);
     for ((c, class), first) in classes.iter().enumerate().zip(first_kinds(classes)) {
         let size = class.size;
@@ -219,43 +289,40 @@ pub fn normal(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Resul
         module.function(&sum_function(&gather, class, first, kernels, formats.real, transpose, &mut statements)?);
         module.function(&sum_function(&square, class, first, kernels, formats.real, Sum::Square, &mut statements)?);
         module.statements += statements;
-        let mut text = format!("fn normal_{c}(block: u32, row: u32, lane: u32) -> S {{\n");
+        let mut text = format!("fn normal_{c}(block: u32, row: u32, is_active: bool, lane: u32) {{\n");
         text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n";
-        sums_of_block(&mut text, &gather, class, size, "g");
-        sums_of_block(&mut text, &square, class, packed_len(size), "h");
         // A held component has no gradient, and the identity's row and column.
-        text += "    if (held != 0u) {\n";
-        for i in 0..size {
-            let _ = writeln!(text, "        if ((held & {}u) != 0u) {{", 1u32 << i);
-            let _ = writeln!(text, "            g[{i}] = {zero};");
-            for j in 0..size {
-                let number = if i == j { &one } else { &zero };
-                let _ = writeln!(text, "            h[{}] = {number};", packed(i.max(j), i.min(j)));
-            }
-            text += "        }\n";
-        }
-        text += "    }\n    var most = number_s(0.0f);\n";
-        if class.long {
-            text += "    if (lane != 0u) { return most; }\n";
-        }
-        for k in 0..size {
-            let _ = writeln!(text, "    gradient[start + {k}u] = g[{k}];");
-            let _ = writeln!(text, "    let a{k} = abs_s(wide(g[{k}]));\n    if (!less_s(a{k}, most)) {{ most = a{k}; }}");
-        }
-        for k in 0..packed_len(size) {
-            let count = packed_len(size);
-            let _ = writeln!(text, "    diagonal[plan.classes[{c}].diagonal + block * {count}u + {k}u] = h[{k}];");
-        }
-        text += "    return most;\n}\n";
+        team_sums(&mut text, &gather, class, size, formats.real, |k, sum| {
+            let bit = 1u32 << k;
+            format!(
+                "        let number = select({sum}, {zero}, (held & {bit}u) != 0u);
+        gradient[start + {k}u] = number;
+        let size = abs_s(wide(number));
+        if (!less_s(size, most)) {{ most = size; }}
+"
+            )
+        });
+        let count = packed_len(size);
+        let places: Vec<(usize, usize)> = (0..size).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
+        team_sums(&mut text, &square, class, count, formats.real, |k, sum| {
+            let (i, j) = places[k];
+            let (bits, fixed) = (1u32 << i | 1u32 << j, if i == j { &one } else { &zero });
+            format!(
+                "        let number = select({sum}, {fixed}, (held & {bits}u) != 0u);
+        diagonal[plan.classes[{c}].diagonal + block * {count}u + {k}u] = number;
+"
+            )
+        });
+        text += "}\n";
         module.function(&text);
     }
-    only_if(&mut module, "is_running() && is_new_point()");
-    module.main("var most = number_s(0.0f);");
-    over_classes(&mut module, classes, |c, _| {
-        format!("let a = normal_{c}(block, row, lane); if (!less_s(a, most)) {{ most = a; }}")
-    });
+    only_if(&mut module, "is_running() & is_new_point()");
+    module.main("most = number_s(0.0f);");
+    over_lists(&mut module, classes, |c| format!("normal_{c}(block, row, is_active, lane);"));
     module.main("most = workgroup_max(most, lane);");
-    module.main("if (lane == 0u && w < plan.head.block_partials) { scalars[partial_place(GRADIENT_PARTIALS, w)] = most; }");
+    module.main(
+        "if (lane == 0u && w < plan.head.list_partials) { scalars[partial_place(GRADIENT_PARTIALS, w)] = most; }",
+    );
     Ok(module.finish())
 }
 
@@ -293,10 +360,7 @@ pub fn damp(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
     }
     module.function(DAMPING);
     only_if(&mut module, "is_running()");
-    over_classes(&mut module, classes, |c, class| {
-        let guard = if class.long { "if (lane == 0u) " } else { "" };
-        format!("{guard}{{ damp_{c}(block, row); }}")
-    });
+    over_classes(&mut module, classes, |c| format!("damp_{c}(block, row);"));
     Ok(module.finish())
 }
 
@@ -377,8 +441,7 @@ fn invert(body: &mut Body, size: usize, a: &[String]) -> Result<Vec<String>, Out
 
 /// Products of the inverse blocks with `r`, by component.
 fn precondition(body: &mut Body, size: usize, r: &[String]) -> Result<Vec<String>, OutOfRange> {
-    let m: Vec<String> =
-        (0..packed_len(size)).map(|k| body.name("m", &format!("inverse[place + {k}u]"))).collect();
+    let m: Vec<String> = (0..packed_len(size)).map(|k| body.name("m", &format!("inverse[place + {k}u]"))).collect();
     let mut z = Vec::with_capacity(size);
     for i in 0..size {
         let terms: Vec<String> =
@@ -419,10 +482,6 @@ fn keep_end_sums(module: &mut ModuleBuilder) {
 
 const END_SUMS: &str = "var<private> rz: S;\nvar<private> rr: S;\n";
 
-fn one_lane(class: &Class) -> &'static str {
-    if class.long { "if (lane == 0u) " } else { "" }
-}
-
 /// The start of conjugate gradients: δ = 0, r = −Jᵀr.
 pub fn start(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
     let bindings = [
@@ -454,7 +513,7 @@ pub fn start(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> 
     }
     only_if(&mut module, "is_running()");
     module.main("rz = number_s(0.0f);\n    rr = number_s(0.0f);");
-    over_classes(&mut module, classes, |c, class| format!("{}{{ start_{c}(block, row); }}", one_lane(class)));
+    over_classes(&mut module, classes, |c| format!("start_{c}(block, row);"));
     keep_end_sums(&mut module);
     Ok(module.finish())
 }
@@ -473,6 +532,8 @@ pub fn image(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Result
     ];
     let mut module = ModuleBuilder::new("normal_product", formats, &bindings);
     class_tables(&mut module, classes);
+    shared_reals(&mut module, formats.real);
+    module.function("var<private> curvature: S;\n");
     let zero = formats.real.literal(0.0)?;
     for ((c, class), first) in classes.iter().enumerate().zip(first_kinds(classes)) {
         let size = class.size;
@@ -481,35 +542,28 @@ pub fn image(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Result
         let sum = Sum::Transpose(Slot::Product);
         module.function(&sum_function(&name, class, first, kernels, formats.real, sum, &mut statements)?);
         module.statements += statements;
-        let mut text = format!("fn image_{c}(block: u32, row: u32, lane: u32, beta: R) -> S {{\n");
+        let mut text = format!("fn image_{c}(row: u32, is_active: bool, lane: u32, beta: R) {{\n");
         text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n";
-        sums_of_block(&mut text, &name, class, size, "y");
-        text += "    if (held != 0u) {\n";
-        for k in 0..size {
-            let _ = writeln!(text, "        if ((held & {}u) != 0u) {{ y[{k}] = {zero}; }}", 1u32 << k);
-        }
-        text += "    }\n    var curvature = number_s(0.0f);\n";
-        if class.long {
-            text += "    if (lane != 0u) { return curvature; }\n";
-        }
-        for k in 0..size {
-            let _ = writeln!(text, "    let p{k} = direction_at(start + {k}u, beta);");
-            let _ = writeln!(text, "    direction[start + {k}u] = p{k};");
-            let _ = writeln!(text, "    let y{k} = add_r(y[{k}], mul_r(damping[start + {k}u], p{k}));");
-            let _ = writeln!(text, "    image[start + {k}u] = y{k};");
-            let _ = writeln!(text, "    curvature = add_s(curvature, mul_s(wide(p{k}), wide(y{k})));");
-        }
-        text += "    return curvature;\n}\n";
+        team_sums(&mut text, &name, class, size, formats.real, |k, sum| {
+            let bit = 1u32 << k;
+            format!(
+                "        let p = direction_at(start + {k}u, beta);
+        direction[start + {k}u] = p;
+        let y = add_r(select({sum}, {zero}, (held & {bit}u) != 0u), mul_r(damping[start + {k}u], p));
+        image[start + {k}u] = y;
+        curvature = add_s(curvature, mul_s(wide(p), wide(y)));
+"
+            )
+        });
+        text += "}\n";
         module.function(&text);
     }
-    only_if(&mut module, "is_running() && is_iterating()");
+    only_if(&mut module, "is_running() & is_iterating()");
     module.main("let beta = present_beta();");
-    module.main("var curvature = number_s(0.0f);");
-    over_classes(&mut module, classes, |c, _| {
-        format!("curvature = add_s(curvature, image_{c}(block, row, lane, beta));")
-    });
+    module.main("curvature = number_s(0.0f);");
+    over_lists(&mut module, classes, |c| format!("image_{c}(row, is_active, lane, beta);"));
     module.main("curvature = workgroup_sum(curvature, lane);");
-    module.main("if (lane == 0u && w < plan.head.block_partials) {");
+    module.main("if (lane == 0u && w < plan.head.list_partials) {");
     module.main("    scalars[partial_place(CURVATURE_PARTIALS, w)] = curvature;");
     module.main("}");
     Ok(module.finish())
@@ -545,10 +599,10 @@ pub fn update(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange>
         module.statements += body.statements;
         module.function(&format!("fn update_{c}(block: u32, row: u32, alpha: R) {{\n{}}}\n", body.text));
     }
-    only_if(&mut module, "is_running() && is_iterating()");
+    only_if(&mut module, "is_running() & is_iterating()");
     module.main("let alpha = step_length(w, lane);");
     module.main("rz = number_s(0.0f);\n    rr = number_s(0.0f);");
-    over_classes(&mut module, classes, |c, class| format!("{}{{ update_{c}(block, row, alpha); }}", one_lane(class)));
+    over_classes(&mut module, classes, |c| format!("update_{c}(block, row, alpha);"));
     keep_end_sums(&mut module);
     Ok(module.finish())
 }
@@ -580,7 +634,7 @@ pub fn advance(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange
     }
     only_if(&mut module, "is_running()");
     module.main("steps = number_s(0.0f);\n    points = number_s(0.0f);");
-    over_classes(&mut module, classes, |c, class| format!("{}{{ advance_{c}(row); }}", one_lane(class)));
+    over_classes(&mut module, classes, |c| format!("advance_{c}(row);"));
     module.main("steps = workgroup_sum(steps, lane);\n    points = workgroup_sum(points, lane);");
     module.main("if (lane == 0u && w < plan.head.block_partials) {");
     module.main("    scalars[partial_place(STEP_PARTIALS, w)] = steps;");

@@ -6,6 +6,7 @@ use super::module::{Formats, Module, ModuleBuilder, Slot, WORKGROUP};
 use crate::kernel::Kernel;
 use crate::program::{Node, Program};
 use crate::value::op::Op;
+use std::fmt::Write;
 
 /// Data columns that the programs of a kernel read, in order; the others are literals.
 pub fn data_columns(kernel: &Kernel) -> Vec<u32> {
@@ -57,8 +58,8 @@ fn function(name: &str, group: usize, body: &Body) -> String {
 /// Runs over the groups: every workgroup takes a stretch of the instances of one.
 fn over_groups(module: &mut ModuleBuilder, groups: usize, function: &str) {
     for group in 0..groups {
-        let (word, end) = if group == 0 { ("if", "") } else { ("} else if", "") };
-        module.main(format!("{word} (w < plan.groups[{group}].end) {{{end}"));
+        let word = if group == 0 { "if" } else { "} else if" };
+        module.main(format!("{word} (w < plan.groups[{group}].end) {{"));
         module.main(format!("    let first = (w - plan.groups[{group}].first) * plan.groups[{group}].tile;"));
         module.main(format!("    for (var k = 0u; k < plan.groups[{group}].tile; k++) {{"));
         module.main(format!("        let i = (first + k) * {WORKGROUP}u + lane;"));
@@ -114,7 +115,7 @@ pub fn linearize(kernels: &[&Kernel], formats: Formats) -> Result<Module, OutOfR
         module.statements += body.statements;
         module.function(&function("linearize", group, &body));
     }
-    only_if(&mut module, "is_running() && is_new_point()");
+    only_if(&mut module, "is_running() & is_new_point()");
     over_groups(&mut module, kernels.len(), "linearize");
     Ok(module.finish())
 }
@@ -140,55 +141,91 @@ pub fn jacobian_product(kernels: &[&Kernel], formats: Formats) -> Result<Module,
     ];
     let mut module = ModuleBuilder::new("jacobian_product", formats, &bindings);
     module.table("groups", "Group", kernels.len());
+    let most = kernels.iter().map(|kernel| kernel.residuals()).max().unwrap_or(1);
+    // J z and J p apart, as β is not known before all sums are in: the loads need not wait for it.
+    module.function(&format!("var<private> along: array<R, {most}>;\nvar<private> before: array<R, {most}>;\n"));
     for (group, kernel) in kernels.iter().enumerate() {
         let mut body = Body::new(formats.real);
-        let products = direction_product(&mut body, group, kernel)?;
-        write_rows(&mut body, "product", &format!("plan.groups[{group}].residuals"), &products);
+        let [along, before] = direction_products(&mut body, group, kernel)?;
+        let mut end = String::new();
+        for (k, (along, before)) in along.iter().zip(&before).enumerate() {
+            body.line(format!("along[{k}] = {along};"));
+            body.line(format!("before[{k}] = {before};"));
+            let place = format!("plan.groups[{group}].residuals + i * {}u + {k}u", kernel.residuals());
+            let _ = writeln!(end, "    product[{place}] = along_direction({k}, beta);");
+        }
         module.statements += body.statements;
-        module.function(&format!("fn jacobian_product_{group}(i: u32, beta: R) {{\n{}}}\n", body.text));
+        module.function(&function("jacobian_product", group, &body));
+        module.function(&format!("fn write_product_{group}(i: u32, beta: R) {{\n{end}}}\n"));
     }
-    only_if(&mut module, "is_running() && (call.plain != 0u || is_iterating())");
-    module.main("let beta = begin_iteration(w, lane);");
-    module.main("if (lane == 0u) { go_on = u32(call.plain != 0u || is_worthwhile); }");
+    module.function(
+        "fn along_direction(k: u32, beta: R) -> R {
+    // The old direction of a step's first iteration is from another step and may be anything.
+    if (call.iteration == 0u || call.plain != 0u) { return along[k]; }
+    return add_r(along[k], mul_r(beta, before[k]));
+}
+",
+    );
+    module.main("let may_go_on = is_running() & ((call.plain != 0u) | is_iterating());");
+    module.main("load_iteration(lane);");
+    for group in 0..kernels.len() {
+        let word = if group == 0 { "if" } else { "} else if" };
+        module.main(format!("{word} (w < plan.groups[{group}].end) {{"));
+        module.main(format!("    let first = (w - plan.groups[{group}].first) * plan.groups[{group}].tile;"));
+        module.main(format!("    let i = first * {WORKGROUP}u + lane;"));
+        module.main(format!("    if (i < plan.groups[{group}].count) {{ jacobian_product_{group}(i); }}"));
+    }
+    module.main("}");
+    module.main("if (lane == 0u) { go_on = u32(may_go_on); }");
     module.main("if (workgroupUniformLoad(&go_on) == 0u) { return; }");
+    module.main("let beta = begin_iteration(w, lane);");
+    module.main("if (call.plain == 0u && !is_worthwhile) { return; }");
     for group in 0..kernels.len() {
         let word = if group == 0 { "if" } else { "} else if" };
         module.main(format!("{word} (w < plan.groups[{group}].end) {{"));
         module.main(format!("    let first = (w - plan.groups[{group}].first) * plan.groups[{group}].tile;"));
         module.main(format!("    for (var k = 0u; k < plan.groups[{group}].tile; k++) {{"));
         module.main(format!("        let i = (first + k) * {WORKGROUP}u + lane;"));
-        module.main(format!("        if (i < plan.groups[{group}].count) {{ jacobian_product_{group}(i, beta); }}"));
+        module.main(format!("        if (i < plan.groups[{group}].count) {{"));
+        module.main(format!("            if (k > 0u) {{ jacobian_product_{group}(i); }}"));
+        module.main(format!("            write_product_{group}(i, beta);"));
+        module.main("        }");
         module.main("    }");
     }
     module.main("}");
     Ok(module.finish())
 }
 
-/// J times z + β p, residual by residual, from the stored Jacobian.
-fn direction_product(body: &mut Body, group: usize, kernel: &Kernel) -> Result<Vec<String>, OutOfRange> {
+/// J times z, and J times the direction before, residual by residual, from the stored Jacobian.
+fn direction_products(body: &mut Body, group: usize, kernel: &Kernel) -> Result<[Vec<String>; 2], OutOfRange> {
     name_blocks(body, group, kernel);
     let entries = &kernel.linearization.entries;
     let mut parameters: Vec<(u32, u32)> = entries.iter().map(|e| (e.block, e.component)).collect();
     parameters.sort_unstable();
     parameters.dedup();
+    let vectors = [Slot::Preconditioned, Slot::Direction];
     for &(block, component) in &parameters {
-        let place = format!("b{block} + {component}u");
-        body.line(format!("let p{block}_{component} = direction_at({place}, beta);"));
-    }
-    let mut products = Vec::with_capacity(kernel.residuals());
-    let stored = stored_numbers(body, kernel, &format!("plan.groups[{group}].stored + i * {}u", kernel.stored()));
-    for residual in 0..kernel.residuals() as u32 {
-        let mut terms = Vec::new();
-        for entry in entries.iter().filter(|e| e.residual == residual) {
-            let p = format!("p{}_{}", entry.block, entry.component);
-            let p = match entry.stored {
-                Some(k) => body.apply(Op::Mul, &[&stored[k as usize], &p]),
-                None => p,
-            };
-            terms.push(body.scaled(entry.factor, &p)?);
+        for (k, vector) in vectors.iter().enumerate() {
+            let name = format!("p{k}_{block}_{component}");
+            body.line(format!("let {name} = {}[b{block} + {component}u];", vector.variable()));
         }
-        let zero = body.literal(0.0)?;
-        products.push(body.sum(&terms).unwrap_or(zero));
+    }
+    let stored = stored_numbers(body, kernel, &format!("plan.groups[{group}].stored + i * {}u", kernel.stored()));
+    let mut products = [Vec::new(), Vec::new()];
+    for residual in 0..kernel.residuals() as u32 {
+        for (k, products) in products.iter_mut().enumerate() {
+            let mut terms = Vec::new();
+            for entry in entries.iter().filter(|e| e.residual == residual) {
+                let p = format!("p{k}_{}_{}", entry.block, entry.component);
+                let p = match entry.stored {
+                    Some(k) => body.apply(Op::Mul, &[&stored[k as usize], &p]),
+                    None => p,
+                };
+                terms.push(body.scaled(entry.factor, &p)?);
+            }
+            let zero = body.literal(0.0)?;
+            products.push(body.sum(&terms).unwrap_or(zero));
+        }
     }
     Ok(products)
 }
@@ -205,10 +242,15 @@ pub const MOST_STATEMENTS: usize = 4000;
 pub fn obstacle(kernel: &Kernel, format: Format) -> Option<String> {
     let statements = kernel.linearization.program.nodes.len() + kernel.linearization.entries.len();
     if statements > MOST_STATEMENTS {
-        return Some(format!("its {statements} operations are more than the {MOST_STATEMENTS} that compile in good time"));
+        return Some(format!(
+            "its {statements} operations are more than the {MOST_STATEMENTS} that compile in good time"
+        ));
     }
     let literals = [&kernel.program, &kernel.linearization.program].into_iter().flat_map(|program| &program.nodes);
     let mut numbers = literals.filter_map(|node| if let Node::Literal(number) = node { Some(*number) } else { None });
     let factors = kernel.linearization.entries.iter().map(|entry| entry.factor);
-    numbers.find_map(|number| format.literal(number).err()).or_else(|| factors.into_iter().find_map(|f| format.literal(f).err())).map(|error| error.to_string())
+    numbers
+        .find_map(|number| format.literal(number).err())
+        .or_else(|| factors.into_iter().find_map(|f| format.literal(f).err()))
+        .map(|error| error.to_string())
 }

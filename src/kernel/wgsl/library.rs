@@ -54,7 +54,8 @@ impl Library {
             }
         }
         for item in &mut library.items {
-            item.needs = identifiers(&item.text).filter(|name| library.by_name.contains_key(*name)).map(str::to_owned).collect();
+            item.needs =
+                identifiers(&item.text).filter(|name| library.by_name.contains_key(*name)).map(str::to_owned).collect();
         }
         library
     }
@@ -62,7 +63,9 @@ impl Library {
 
 /// The name of the item that begins on this line.
 fn item_name(line: &str) -> Option<String> {
-    let rest = ["fn ", "const ", "struct ", "alias ", "var<private> ", "var<workgroup> "].iter().find_map(|start| line.strip_prefix(start))?;
+    let rest = ["fn ", "const ", "struct ", "alias ", "var<private> ", "var<workgroup> "]
+        .iter()
+        .find_map(|start| line.strip_prefix(start))?;
     identifiers(rest).next().map(str::to_owned)
 }
 

@@ -37,14 +37,16 @@ fn every_module_is_valid() {
                 .entries
                 .iter()
                 .filter(|e| e.block == 0)
-                .map(|e| Derivative { residual: e.residual, component: e.component, factor: e.factor, stored: e.stored })
+                .map(|e| Derivative {
+                    residual: e.residual,
+                    component: e.component,
+                    factor: e.factor,
+                    stored: e.stored,
+                })
                 .collect();
             kinds.push(Kind { group, derivatives });
         }
-        let classes = [
-            Class { size: 3, long: false, kinds: kinds.clone() },
-            Class { size: 3, long: true, kinds },
-        ];
+        let classes = [Class { size: 3, lanes: 4, kinds: kinds.clone() }, Class { size: 3, lanes: 128, kinds }];
         let modules = [
             residuals(&kernels, formats, Slot::TrialPoint, Slot::TrialResiduals).unwrap(),
             linearize(&kernels, formats).unwrap(),

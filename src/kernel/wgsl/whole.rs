@@ -32,7 +32,7 @@ pub fn compare(formats: Formats) -> Module {
 /// Accepts or rejects the trial point.
 pub fn decide(formats: Formats) -> Module {
     let mut module = ModuleBuilder::new("decide", formats, &[(Slot::Scalars, true)]);
-    only_if(&mut module, "w == 0u && is_running()");
+    only_if(&mut module, "(w == 0u) & is_running()");
     module.main("decide(lane);");
     module.finish_as("decide_step")
 }
@@ -41,7 +41,7 @@ pub fn decide(formats: Formats) -> Module {
 pub fn commit(formats: Formats) -> Module {
     let bindings = [(Slot::Point, true), (Slot::TrialPoint, false), (Slot::Scalars, false)];
     let mut module = ModuleBuilder::new("commit", formats, &bindings);
-    only_if(&mut module, "is_running() && is_new_point()");
+    only_if(&mut module, "is_running() & is_new_point()");
     module.main(format!("let k = w * {WORKGROUP}u + lane;"));
     module.main("if (k < plan.head.parameters) { x[k] = trial_x[k]; }");
     module.finish()
@@ -50,7 +50,7 @@ pub fn commit(formats: Formats) -> Module {
 /// Looks at the gradient, and ends the solve if it is to end.
 pub fn examine(formats: Formats) -> Module {
     let mut module = ModuleBuilder::new("examine", formats, &[(Slot::Scalars, true)]);
-    only_if(&mut module, "w == 0u && is_running()");
+    only_if(&mut module, "(w == 0u) & is_running()");
     module.main("examine(lane);");
     module.finish_as("examine_point")
 }
