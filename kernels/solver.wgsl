@@ -82,75 +82,40 @@ var<workgroup> go_on: u32;
 
 // Sums on their way through a workgroup.
 var<workgroup> sums: array<S, 128>;
-var<workgroup> reals: array<R, 128>;
 
 // Where partial sum `k` of a quantity stands.
 fn partial_place(quantity: u32, k: u32) -> u32 {
     return STATE + quantity * plan.head.capacity + k;
 }
 
-// The sum of all lanes' numbers, handed to all of them. Two rounds of several additions wait less than seven of one.
+// The sum of all lanes' numbers, handed to all of them.
 fn workgroup_sum(value: S, lane: u32) -> S {
     sums[lane] = value;
     workgroupBarrier();
-    if (lane < 16u) {
-        var sum = sums[lane];
-        for (var k = lane + 16u; k < 128u; k += 16u) { sum = add_s(sum, sums[k]); }
-        sums[lane] = sum;
-    }
-    workgroupBarrier();
-    if (lane == 0u) {
-        var sum = sums[0];
-        for (var k = 1u; k < 16u; k++) { sum = add_s(sum, sums[k]); }
-        sums[0] = sum;
+    for (var step = 64u; step > 0u; step = step >> 1u) {
+        if (lane < step) { sums[lane] = add_s(sums[lane], sums[lane + step]); }
+        workgroupBarrier();
     }
     return workgroupUniformLoad(&sums[0]);
 }
 
-// Two such sums at once.
+// Two such sums at once, of first_sum and second_sum, for the waiting of one.
 var<workgroup> other_sums: array<S, 128>;
 var<private> first_sum: S;
 var<private> second_sum: S;
-fn workgroup_sums(first: S, second: S, lane: u32) {
-    sums[lane] = first;
-    other_sums[lane] = second;
+fn workgroup_sums(lane: u32) {
+    sums[lane] = first_sum;
+    other_sums[lane] = second_sum;
     workgroupBarrier();
-    if (lane < 32u) {
-        let column = lane & 15u;
-        if (lane < 16u) {
-            var sum = sums[column];
-            for (var k = column + 16u; k < 128u; k += 16u) { sum = add_s(sum, sums[k]); }
-            sums[column] = sum;
-        } else {
-            var sum = other_sums[column];
-            for (var k = column + 16u; k < 128u; k += 16u) { sum = add_s(sum, other_sums[k]); }
-            other_sums[column] = sum;
+    for (var step = 64u; step > 0u; step = step >> 1u) {
+        if (lane < step) {
+            sums[lane] = add_s(sums[lane], sums[lane + step]);
+            other_sums[lane] = add_s(other_sums[lane], other_sums[lane + step]);
         }
-    }
-    workgroupBarrier();
-    if (lane == 0u) {
-        var sum = sums[0];
-        var other = other_sums[0];
-        for (var k = 1u; k < 16u; k++) {
-            sum = add_s(sum, sums[k]);
-            other = add_s(other, other_sums[k]);
-        }
-        sums[0] = sum;
-        other_sums[0] = other;
+        workgroupBarrier();
     }
     first_sum = workgroupUniformLoad(&sums[0]);
     second_sum = workgroupUniformLoad(&other_sums[0]);
-}
-
-// The same for parts of vectors.
-fn workgroup_sum_r(value: R, lane: u32) -> R {
-    reals[lane] = value;
-    workgroupBarrier();
-    for (var step = 64u; step > 0u; step = step >> 1u) {
-        if (lane < step) { reals[lane] = add_r(reals[lane], reals[lane + step]); }
-        workgroupBarrier();
-    }
-    return workgroupUniformLoad(&reals[0]);
 }
 
 // The largest of all lanes' numbers.
@@ -164,11 +129,16 @@ fn workgroup_max(value: S, lane: u32) -> S {
     return workgroupUniformLoad(&sums[0]);
 }
 
-// The sum of the partial sums of a quantity: the same additions in every workgroup, thus the same number.
-fn total(quantity: u32, count: u32, lane: u32) -> S {
+// This lane's share of the partial sums of a quantity.
+fn share_of(quantity: u32, count: u32, lane: u32) -> S {
     var sum = number_s(0.0f);
     for (var k = lane; k < count; k += 128u) { sum = add_s(sum, scalars[partial_place(quantity, k)]); }
-    return workgroup_sum(sum, lane);
+    return sum;
+}
+
+// The sum of the partial sums of a quantity: the same additions in every workgroup, thus the same number.
+fn total(quantity: u32, count: u32, lane: u32) -> S {
+    return workgroup_sum(share_of(quantity, count, lane), lane);
 }
 
 // The largest partial number of a quantity.
@@ -208,7 +178,7 @@ fn load_iteration(lane: u32) {
 // direction within a truncated-Newton method, 1990), and returns β. Every workgroup decides the same; the first one writes it down.
 fn begin_iteration(w: u32, lane: u32) -> R {
     if (call.plain != 0u) { return number_r(0.0f); }
-    workgroup_sums(first_sum, second_sum, lane);
+    workgroup_sums(lane);
     let rz = first_sum;
     let rr = second_sum;
     let k = call.iteration;
@@ -259,8 +229,8 @@ fn direction_at(place: u32, beta: R) -> R {
 }
 
 // The length of the step along p; 0, and the end of the iterations, where the matrix shows no positive curvature.
-fn step_length(w: u32, lane: u32) -> R {
-    let curvature = total(CURVATURE_PARTIALS, plan.head.list_partials, lane);
+fn step_length(share: S, w: u32, lane: u32) -> R {
+    let curvature = workgroup_sum(share, lane);
     let now = call.iteration & 1u;
     let rz = scalars[RZ + now];
     if (!finite_s(curvature) || !less_s(number_s(0.0f), curvature)) {

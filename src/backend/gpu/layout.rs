@@ -17,7 +17,7 @@ const INSTANCES_A_LANE: u32 = 4;
 const MOST_GROUP_WORKGROUPS: usize = 4096;
 
 /// Most workgroups over the blocks of a class.
-const MOST_CLASS_WORKGROUPS: usize = 1024;
+const MOST_CLASS_WORKGROUPS: usize = 2048;
 
 /// Numbers of a group, as kernels find them in their plan.
 #[derive(Debug, Clone, Copy, Default)]
@@ -204,12 +204,15 @@ impl Layout {
             let mut of_group = Vec::new();
             for (slot, column) in group.table.blocks.iter().enumerate() {
                 let mut of_slot = FxHashMap::default();
+                // Most slots meet pieces of one sort only.
+                let mut last = None;
                 for &start in column {
                     for piece in pieces.of(start) {
                         let key = (piece.class, piece.offset);
-                        if of_slot.contains_key(&key) {
+                        if last == Some(key) || of_slot.contains_key(&key) {
                             continue;
                         }
+                        last = Some(key);
                         let derivatives = derivatives(group, slot, piece);
                         if derivatives.is_empty() {
                             continue;
@@ -300,6 +303,9 @@ impl Layout {
     }
 }
 
+/// Blocks from which there are lanes enough with one a block: more of them only wait for each other.
+const MANY_BLOCKS: usize = 1 << 14;
+
 /// Lanes for the lists of pieces of each size, by their median length.
 fn typical_lanes(pieces: &[Piece]) -> FxHashMap<u32, u32> {
     let mut lengths: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
@@ -308,8 +314,9 @@ fn typical_lanes(pieces: &[Piece]) -> FxHashMap<u32, u32> {
     }
     let lanes = |mut lengths: Vec<u32>| {
         let middle = lengths.len() / 2;
+        let a_lane = if lengths.len() >= MANY_BLOCKS { 8 * INSTANCES_A_LANE } else { INSTANCES_A_LANE };
         let (_, median, _) = lengths.select_nth_unstable(middle);
-        (*median / INSTANCES_A_LANE).clamp(1, WORKGROUP).next_power_of_two().min(WORKGROUP)
+        (*median / a_lane).clamp(1, WORKGROUP).next_power_of_two().min(WORKGROUP)
     };
     lengths.into_iter().map(|(size, lengths)| (size, lanes(lengths))).collect()
 }
@@ -361,9 +368,11 @@ impl Pieces {
         if first == NONE {
             return 0..0;
         }
-        let first = first as usize;
-        let rest = self.pieces[first + 1..].iter().take_while(|piece| piece.offset > 0).count();
-        first..first + 1 + rest
+        let mut end = first as usize + 1;
+        while self.pieces.get(end).is_some_and(|piece| piece.offset > 0) {
+            end += 1;
+        }
+        first as usize..end
     }
 
     fn of(&self, start: u32) -> &[Piece] {
@@ -374,14 +383,15 @@ impl Pieces {
     fn count(&mut self, groups: &[Group]) {
         for group in groups {
             for (slot, column) in group.table.blocks.iter().enumerate() {
-                let entries = &group.kernel.linearization.entries;
-                let components: Vec<u32> =
-                    entries.iter().filter(|e| e.block as usize == slot).map(|e| e.component).collect();
+                let mut present = vec![false; group.kernel.program.block_sizes[slot] as usize];
+                let entries = group.kernel.linearization.entries.iter().filter(|entry| entry.block as usize == slot);
+                entries.for_each(|entry| present[entry.component as usize] = true);
+                let whole = present.iter().all(|&present| present);
                 for &start in column {
                     for number in self.numbers(start) {
                         let piece = &mut self.pieces[number];
-                        let range = piece.offset..piece.offset + piece.size;
-                        piece.entries += u32::from(components.iter().any(|component| range.contains(component)));
+                        let range = piece.offset as usize..(piece.offset + piece.size) as usize;
+                        piece.entries += u32::from(whole || present[range].contains(&true));
                     }
                 }
             }

@@ -79,7 +79,10 @@ fn sum_function(
     for k in 0..count {
         let _ = writeln!(text, "    var s{k} = {zero};");
     }
-    text += "    for (var k = first; k < end; k += step) {\n        let id = incidence[k];\n";
+    // The next entry is asked for before this one's numbers are waited for.
+    text += "    var next = incidence[min(first, arrayLength(&incidence) - 1u)];\n";
+    text += "    for (var k = first; k < end; k += step) {\n        let id = next;\n";
+    text += "        next = incidence[min(k + step, arrayLength(&incidence) - 1u)];\n";
     for (k, kind) in class.kinds.iter().enumerate() {
         let index = first_kind + k;
         let last = k + 1 == class.kinds.len();
@@ -440,8 +443,7 @@ fn invert(body: &mut Body, size: usize, a: &[String]) -> Result<Vec<String>, Out
 }
 
 /// Products of the inverse blocks with `r`, by component.
-fn precondition(body: &mut Body, size: usize, r: &[String]) -> Result<Vec<String>, OutOfRange> {
-    let m: Vec<String> = (0..packed_len(size)).map(|k| body.name("m", &format!("inverse[place + {k}u]"))).collect();
+fn precondition(body: &mut Body, size: usize, m: &[String], r: &[String]) -> Result<Vec<String>, OutOfRange> {
     let mut z = Vec::with_capacity(size);
     for i in 0..size {
         let terms: Vec<String> =
@@ -460,27 +462,26 @@ fn wide_dot(body: &mut Body, sum: &str, a: &[String], b: &[String]) {
 }
 
 /// The last part of `start` and `update`: z = M r, and the sums that the next iteration begins with.
-fn end_of_iteration(body: &mut Body, size: usize, r: &[String]) -> Result<(), OutOfRange> {
-    let z = precondition(body, size, r)?;
+fn end_of_iteration(body: &mut Body, size: usize, m: &[String], r: &[String]) -> Result<(), OutOfRange> {
+    let z = precondition(body, size, m, r)?;
     for (k, (r, z)) in r.iter().zip(&z).enumerate() {
         body.line(format!("linear_residual[start + {k}u] = {r};"));
         body.line(format!("preconditioned[start + {k}u] = {z};"));
     }
-    wide_dot(body, "rz", r, &z);
-    wide_dot(body, "rr", r, r);
+    wide_dot(body, "first_sum", r, &z);
+    wide_dot(body, "second_sum", r, r);
     Ok(())
 }
 
 fn keep_end_sums(module: &mut ModuleBuilder) {
-    module.main("rz = workgroup_sum(rz, lane);");
-    module.main("rr = workgroup_sum(rr, lane);");
+    module.main("workgroup_sums(lane);");
     module.main("if (lane == 0u && w < plan.head.block_partials) {");
-    module.main("    scalars[partial_place(RZ_PARTIALS, w)] = rz;");
-    module.main("    scalars[partial_place(RR_PARTIALS, w)] = rr;");
+    module.main("    scalars[partial_place(RZ_PARTIALS, w)] = first_sum;");
+    module.main("    scalars[partial_place(RR_PARTIALS, w)] = second_sum;");
     module.main("}");
 }
 
-const END_SUMS: &str = "var<private> rz: S;\nvar<private> rr: S;\n";
+const NO_SUMS: &str = "first_sum = number_s(0.0f);\n    second_sum = number_s(0.0f);";
 
 /// The start of conjugate gradients: δ = 0, r = −Jᵀr.
 pub fn start(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
@@ -495,7 +496,6 @@ pub fn start(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> 
     ];
     let mut module = ModuleBuilder::new("start", formats, &bindings);
     module.table("classes", "Class", classes.len());
-    module.function(END_SUMS);
     for (c, class) in classes.iter().enumerate() {
         let mut body = Body::new(formats.real);
         body.line("let start = incidence[row];");
@@ -507,12 +507,14 @@ pub fn start(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> 
             let zero = body.literal(0.0)?;
             body.line(format!("delta[start + {k}u] = {zero};"));
         }
-        end_of_iteration(&mut body, class.size, &r)?;
+        let m: Vec<String> =
+            (0..packed_len(class.size)).map(|k| body.name("m", &format!("inverse[place + {k}u]"))).collect();
+        end_of_iteration(&mut body, class.size, &m, &r)?;
         module.statements += body.statements;
         module.function(&format!("fn start_{c}(block: u32, row: u32) {{\n{}}}\n", body.text));
     }
     only_if(&mut module, "is_running()");
-    module.main("rz = number_s(0.0f);\n    rr = number_s(0.0f);");
+    module.main(NO_SUMS);
     over_classes(&mut module, classes, |c| format!("start_{c}(block, row);"));
     keep_end_sums(&mut module);
     Ok(module.finish())
@@ -558,8 +560,10 @@ pub fn image(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Result
         text += "}\n";
         module.function(&text);
     }
-    only_if(&mut module, "is_running() & is_iterating()");
+    module.main("let may_go_on = is_running() & is_iterating();");
     module.main("let beta = present_beta();");
+    module.main("if (lane == 0u) { go_on = u32(may_go_on); }");
+    module.main("if (workgroupUniformLoad(&go_on) == 0u) { return; }");
     module.main("curvature = number_s(0.0f);");
     over_lists(&mut module, classes, |c| format!("image_{c}(row, is_active, lane, beta);"));
     module.main("curvature = workgroup_sum(curvature, lane);");
@@ -583,26 +587,57 @@ pub fn update(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange>
     ];
     let mut module = ModuleBuilder::new("update", formats, &bindings);
     module.table("classes", "Class", classes.len());
-    module.function(END_SUMS);
+    let largest = classes.iter().map(|class| class.size).max().unwrap_or(1);
+    // What the first block of a lane needs is asked for before α is known.
+    let numbers = 4 * largest + packed_len(largest);
+    module.function(&format!("var<private> loaded: array<R, {numbers}>;\nvar<private> loaded_start: u32;\n"));
     for (c, class) in classes.iter().enumerate() {
-        let mut body = Body::new(formats.real);
-        body.line("let start = incidence[row];");
-        body.line(format!("let place = plan.classes[{c}].diagonal + block * {}u;", packed_len(class.size)));
-        let mut r = Vec::new();
-        for k in 0..class.size {
-            body.line(format!("let p{k} = direction[start + {k}u];"));
-            body.line(format!("delta[start + {k}u] = add_r(delta[start + {k}u], mul_r(alpha, p{k}));"));
-            let product = body.name("t", &format!("mul_r(alpha, image[start + {k}u])"));
-            r.push(body.name("r", &format!("sub_r(linear_residual[start + {k}u], {product})")));
+        let size = class.size;
+        let mut load = Body::new(formats.real);
+        load.line("let start = incidence[row];");
+        load.line("loaded_start = start;");
+        for (v, vector) in ["direction", "image", "delta", "linear_residual"].iter().enumerate() {
+            for k in 0..size {
+                load.line(format!("loaded[{}] = {vector}[start + {k}u];", v * size + k));
+            }
         }
-        end_of_iteration(&mut body, class.size, &r)?;
-        module.statements += body.statements;
-        module.function(&format!("fn update_{c}(block: u32, row: u32, alpha: R) {{\n{}}}\n", body.text));
+        let packed = packed_len(size);
+        for k in 0..packed {
+            let place = format!("plan.classes[{c}].diagonal + block * {packed}u + {k}u");
+            load.line(format!("loaded[{}] = inverse[{place}];", 4 * size + k));
+        }
+        module.function(&format!("fn load_{c}(block: u32, row: u32) {{\n{}}}\n", load.text));
+        let mut body = Body::new(formats.real);
+        body.line("let start = loaded_start;");
+        let mut r = Vec::new();
+        for k in 0..size {
+            let [p, image, delta, residual] = [0, 1, 2, 3].map(|v| format!("loaded[{}]", v * size + k));
+            body.line(format!("delta[start + {k}u] = add_r({delta}, mul_r(alpha, {p}));"));
+            r.push(body.name("r", &format!("sub_r({residual}, mul_r(alpha, {image}))")));
+        }
+        let m: Vec<String> = (0..packed).map(|k| format!("loaded[{}]", 4 * size + k)).collect();
+        end_of_iteration(&mut body, size, &m, &r)?;
+        module.statements += body.statements + load.statements;
+        module.function(&format!("fn update_{c}(alpha: R) {{\n{}}}\n", body.text));
     }
-    only_if(&mut module, "is_running() & is_iterating()");
-    module.main("let alpha = step_length(w, lane);");
-    module.main("rz = number_s(0.0f);\n    rr = number_s(0.0f);");
-    over_classes(&mut module, classes, |c| format!("update_{c}(block, row, alpha);"));
+    module.main("let may_go_on = is_running() & is_iterating();");
+    module.main("let share = share_of(CURVATURE_PARTIALS, plan.head.list_partials, lane);");
+    for c in 0..classes.len() {
+        let word = if c == 0 { "if" } else { "} else if" };
+        module.main(format!("{word} (w < plan.classes[{c}].end) {{"));
+        module.main(format!("    let block = (w - plan.classes[{c}].first) * {WORKGROUP}u + lane;"));
+        module.main(format!("    if (block < plan.classes[{c}].count) {{"));
+        module.main(format!("        load_{c}(block, plan.classes[{c}].table + 4u * block);"));
+        module.main("    }");
+    }
+    module.main("}");
+    module.main("if (lane == 0u) { go_on = u32(may_go_on); }");
+    module.main("if (workgroupUniformLoad(&go_on) == 0u) { return; }");
+    module.main("let alpha = step_length(share, w, lane);");
+    module.main(NO_SUMS);
+    over_classes(&mut module, classes, |c| {
+        format!("if (block != first) {{ load_{c}(block, row); }}\n            update_{c}(alpha);")
+    });
     keep_end_sums(&mut module);
     Ok(module.finish())
 }
