@@ -40,7 +40,7 @@ pub enum LinearSolverKind {
 }
 
 /// Scalar residuals from which a GPU is expected to be faster.
-pub const FALLBACK_THRESHOLD: usize = 20_000;
+pub const FALLBACK_THRESHOLD: usize = 6_000;
 
 /// Options of a solve; the defaults are those of Ceres where it has them.
 ///

@@ -74,8 +74,8 @@ fn formats(context: &GpuContext, precision: Precision) -> Option<Formats> {
 
 /// A kernel that copies sixteen bytes an invocation, which reaches what any kernel can; the copy command may run elsewhere.
 const COPY: &str = "
-@group(0) @binding(0) var<storage, read> from: array<vec4<u32>>;
-@group(0) @binding(1) var<storage, read_write> to: array<vec4<u32>>;
+@group(0) @binding(0) var<storage, read> source: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read_write> copied: array<vec4<u32>>;
 @compute @workgroup_size(256)
 fn copy(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -83,7 +83,7 @@ fn copy(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let i = (workgroup.y * workgroups.x + workgroup.x) * 256u + lane;
-    if (i < arrayLength(&to)) { to[i] = from[i]; }
+    if (i < arrayLength(&copied)) { copied[i] = source[i]; }
 }
 ";
 
