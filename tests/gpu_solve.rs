@@ -1,7 +1,13 @@
-//! Placeholder that the next commit fills.
+//! The solver on a device: it finds what the CPU finds, keeps to the same rules, and survives a device that fails.
 
+mod gpu_solving;
 mod gpu_support;
 
+use gpu_solving::{conduct, failures, hybrid, optima};
+
 fn main() {
-    gpu_support::main(vec![]);
+    if failures::is_child() {
+        return failures::child();
+    }
+    gpu_support::main([optima::TESTS, conduct::TESTS, failures::TESTS, hybrid::TESTS].concat());
 }

@@ -5,17 +5,18 @@
 //! the state says that the solve is over. Conjugate gradients that end early leave the rest of their dispatches idle, so that
 //! the number recorded follows what the steps before needed; a step cut short is an inexact one, nothing worse.
 
-use super::minimizer::{check_finite, summaries};
-use super::report::{DeviceSummary, IterationRecord, SolverReport, StageTimes, Termination};
-use super::{LinearSolverKind, Precision, SolveError, SolverOptions};
-use crate::backend::gpu::{Commands, DeviceProblem, Download, GpuContext, GpuError, Settings};
-use crate::backend::{Backend, BackendUnavailable, Selection};
-use crate::kernel::wgsl::{self, Format, Formats, Slot, state};
-use crate::problem::{CompiledProblem, Evaluation, Parameters, Problem};
+use super::SolverOptions;
+use super::placement::rounding;
+use super::report::{IterationRecord, Termination};
+use crate::backend::gpu::{Commands, DeviceProblem, Download, GpuContext, GpuError, Settings, Submission};
+use crate::kernel::wgsl::{Formats, Slot, state};
+use crate::problem::{CompiledProblem, Parameters};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+/// Most iterations of conjugate gradients a step, whatever the options say: each takes its bytes on the device.
+const MOST_ITERATIONS: usize = 1 << 16;
 /// Iterations of conjugate gradients that a first step gets.
 const FIRST_ITERATIONS: usize = 32;
 /// Up to this many, every step gets the most that the options allow.
@@ -32,49 +33,61 @@ pub(super) struct DeviceOutcome {
     pub iterations: Vec<IterationRecord>,
     /// The accepted point.
     pub x: Vec<f64>,
+    /// After too many invalid steps, the point that the last of them led to.
+    pub invalid_x: Option<Vec<f64>>,
     pub stage_times: Vec<(String, f64)>,
+    /// Seconds of the loop.
+    pub loop_s: f64,
     pub device_bytes: u64,
     pub compile_s: f64,
 }
 
-/// A device that failed in the middle: why, and the last accepted point that is known.
+/// A device that failed: why, and the last accepted point that is known.
 pub(super) struct DeviceFailure {
     pub error: GpuError,
+    /// Up to the point; later ones are lost.
     pub iterations: Vec<IterationRecord>,
     pub x: Vec<f64>,
 }
 
 /// What the kernels have to know of the options.
 fn settings(options: &SolverOptions, formats: Formats) -> Settings {
-    let precision = match formats.real {
-        Format::F32 => f64::from(f32::EPSILON),
-        Format::F64 => f64::EPSILON,
-        Format::DoubleF32 => 2f64.powi(-46),
-    };
+    // The kernels hold them in single precision.
+    let most = f64::from(f32::MAX);
+    let rounding = rounding(formats.real);
     Settings {
-        max_invalid_steps: options.max_consecutive_invalid_steps as u32,
+        max_invalid_steps: u32::try_from(options.max_consecutive_invalid_steps).unwrap_or(u32::MAX),
         jacobi_scaling: options.jacobi_scaling,
-        function_tolerance: options.function_tolerance,
-        gradient_tolerance: options.gradient_tolerance,
-        parameter_tolerance: options.parameter_tolerance,
-        min_gain_ratio: options.min_gain_ratio,
-        min_diagonal: options.min_diagonal,
-        max_diagonal: options.max_diagonal,
+        function_tolerance: options.function_tolerance.min(most),
+        gradient_tolerance: options.gradient_tolerance.min(most),
+        parameter_tolerance: options.parameter_tolerance.min(most),
+        min_gain_ratio: options.min_gain_ratio.min(most),
+        min_diagonal: options.min_diagonal.min(most),
+        max_diagonal: options.max_diagonal.min(most),
         min_radius: options.min_trust_region_radius,
-        max_radius: options.max_trust_region_radius,
-        initial_radius: options.initial_trust_region_radius,
-        forcing: options.forcing,
-        rounding: 4.0 * precision,
-        small_promise: 4e4 * precision,
-        max_linear_iterations: options.max_linear_iterations.max(1),
+        max_radius: options.max_trust_region_radius.min(most),
+        initial_radius: options.initial_trust_region_radius.min(most),
+        forcing: options.forcing.min(most),
+        rounding: 4.0 * rounding,
+        small_promise: 4e4 * rounding,
+        max_linear_iterations: options.max_linear_iterations.clamp(1, MOST_ITERATIONS),
     }
 }
 
 /// A step that was handed over: its state, and the point if it is read back.
 struct Pending {
+    submission: Submission,
     state: Download,
     point: Option<Download>,
     linear_iterations: usize,
+}
+
+/// Why a solve is over, and who found it so.
+struct Stop {
+    termination: Termination,
+    message: String,
+    /// The host: a step may be under way that the device goes on to take.
+    by_host: bool,
 }
 
 /// A solve on a device.
@@ -83,10 +96,13 @@ pub(super) struct DeviceSolve<'a, C> {
     device: DeviceProblem,
     callback: C,
     start: Instant,
-    pub iterations: Vec<IterationRecord>,
-    /// The last accepted point read back.
-    checkpoint: Vec<f64>,
+    iterations: Vec<IterationRecord>,
+    /// The start point, and what the device's format makes of it.
+    start_point: (Vec<f64>, Vec<f64>),
+    /// The last accepted point read back, and the iteration it is of.
+    checkpoint: (Vec<f64>, usize),
     checkpoint_time: Instant,
+    max_linear_iterations: usize,
     linear_iterations: usize,
     stage_times: Vec<(String, f64)>,
     compile_s: f64,
@@ -106,16 +122,19 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
         let began = Instant::now();
         let settings = settings(options, formats);
         let device = DeviceProblem::new(context, compiled, parameters, formats, &settings)?;
-        let fixed = settings.max_linear_iterations <= FIXED_ITERATIONS;
+        let most = settings.max_linear_iterations;
+        let x = parameters.values().to_vec();
         Ok(DeviceSolve {
             options,
             device,
             callback,
             start,
             iterations: Vec::new(),
-            checkpoint: parameters.values().to_vec(),
+            start_point: (x.clone(), formats.real.decode(&formats.real.encode(&x))),
+            checkpoint: (x, 0),
             checkpoint_time: Instant::now(),
-            linear_iterations: if fixed { settings.max_linear_iterations } else { FIRST_ITERATIONS },
+            max_linear_iterations: most,
+            linear_iterations: if most <= FIXED_ITERATIONS { most } else { FIRST_ITERATIONS },
             stage_times: Vec::new(),
             compile_s: began.elapsed().as_secs_f64(),
         })
@@ -123,95 +142,155 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
 
     /// Runs to the end.
     pub fn run(mut self) -> Result<DeviceOutcome, Box<DeviceFailure>> {
-        match self.iterate() {
-            Ok((termination, message, x)) => Ok(DeviceOutcome {
+        let began = Instant::now();
+        match self.iterate().and_then(|stop| Ok((self.final_point(&stop)?, stop))) {
+            Ok((x, Stop { termination, message, .. })) => Ok(DeviceOutcome {
+                invalid_x: (termination == Termination::InvalidSteps)
+                    .then(|| self.read(Slot::TrialPoint).ok())
+                    .flatten(),
                 termination,
                 message,
                 iterations: self.iterations,
                 x,
                 stage_times: self.stage_times,
+                loop_s: began.elapsed().as_secs_f64(),
                 device_bytes: self.device.bytes(),
                 compile_s: self.compile_s,
             }),
-            Err(error) => Err(Box::new(DeviceFailure { error, iterations: self.iterations, x: self.checkpoint })),
+            Err(error) => {
+                let (x, iteration) = self.checkpoint;
+                self.iterations.truncate(iteration + 1);
+                Err(Box::new(DeviceFailure { error, iterations: self.iterations, x }))
+            }
         }
     }
 
-    fn iterate(&mut self) -> Result<(Termination, String, Vec<f64>), GpuError> {
-        let mut commands = self.device.context().commands("start");
-        self.device.record_start(&mut commands);
-        let first = Pending { state: self.read_state(&mut commands), point: None, linear_iterations: 0 };
-        commands.submit();
-        let mut outcome = self.arrive(first)?;
+    /// Iterates until the device or the host finds that the solve is over.
+    fn iterate(&mut self) -> Result<Stop, GpuError> {
+        let first = self.submit_start()?;
+        let mut stop = self.arrive(first, true)?;
         let mut pending: Option<Pending> = None;
         let mut submitted = 0;
-        while outcome.is_none() {
+        while stop.is_none() {
             let next = if submitted < self.options.max_iterations {
                 submitted += 1;
                 Some(self.submit_step()?)
             } else {
                 None
             };
-            let Some(arriving) = std::mem::replace(&mut pending, next) else {
-                if pending.is_none() {
-                    break;
-                }
-                continue;
-            };
-            outcome = self.arrive(arriving)?;
+            match std::mem::replace(&mut pending, next) {
+                Some(arriving) => stop = self.arrive(arriving, true)?,
+                None if pending.is_none() => break,
+                None => {}
+            }
         }
-        // What is under way has no more to say if the solve is over, and is an accepted step like any other if it was stopped.
-        if let Some(last) = pending.take() {
-            let later = self.arrive(last)?;
-            outcome = outcome.or(later);
-        }
-        let (termination, message) = outcome.unwrap_or_else(|| {
+        let stop = stop.unwrap_or_else(|| {
             let message = format!("{} ({submitted})", Termination::MaxIterations.describe());
-            (Termination::MaxIterations, message)
+            Stop { termination: Termination::MaxIterations, message, by_host: false }
         });
+        // A step under way counts if the host stopped the solve and has not the point before it.
+        if let Some(last) = pending
+            && stop.by_host
+            && !self.is_checkpoint_present()
+        {
+            self.arrive(last, false)?;
+        }
+        Ok(stop)
+    }
+
+    /// Whether the checkpoint is the accepted point of the last iteration recorded.
+    fn is_checkpoint_present(&self) -> bool {
+        self.checkpoint.1 + 1 == self.iterations.len()
+    }
+
+    /// The accepted point. A device that fails only now takes away what came after the checkpoint, which only a solve that goes on on
+    /// the CPU makes up for.
+    fn final_point(&self, stop: &Stop) -> Result<Vec<f64>, GpuError> {
+        if self.is_checkpoint_present() {
+            return Ok(self.checkpoint.0.clone());
+        }
+        match self.read(Slot::Point) {
+            Err(_) if stop.by_host => Ok(self.checkpoint.0.clone()),
+            point => point,
+        }
+    }
+
+    fn read(&self, slot: Slot) -> Result<Vec<f64>, GpuError> {
         let mut commands = self.device.context().commands("result");
-        let point = commands.download(self.device.buffer(Slot::Point).raw(), 0..self.device.parameter_bytes());
+        let point = commands.download(self.device.buffer(slot).raw(), 0..self.device.parameter_bytes());
         commands.submit();
         let bytes: Vec<u8> = point.wait(self.device.context())?;
-        Ok((termination, message, self.device.decode_parameters(&bytes)))
+        Ok(self.decode(&bytes))
+    }
+
+    /// Parameters from the device; those that did not move keep the digits that its format has not.
+    fn decode(&self, bytes: &[u8]) -> Vec<f64> {
+        let mut x = self.device.decode_parameters(bytes);
+        let (exact, rounded) = &self.start_point;
+        for ((x, exact), rounded) in x.iter_mut().zip(exact).zip(rounded) {
+            if *x == *rounded {
+                *x = *exact;
+            }
+        }
+        x
+    }
+
+    fn commands(&self, label: &str) -> Commands {
+        let commands = self.device.context().commands(label);
+        if self.options.device_timing { commands.with_timing() } else { commands }
     }
 
     fn read_state(&self, commands: &mut Commands) -> Download {
         commands.download(self.device.buffer(Slot::Scalars).raw(), 0..self.device.state_bytes())
     }
 
+    fn submit_start(&self) -> Result<Pending, GpuError> {
+        let mut commands = self.commands("start");
+        self.device.record_start(&mut commands);
+        let state = self.read_state(&mut commands);
+        let submission = commands.submit();
+        self.device.context().check()?;
+        Ok(Pending { submission, state, point: None, linear_iterations: 0 })
+    }
+
     fn submit_step(&mut self) -> Result<Pending, GpuError> {
-        let mut commands = self.device.context().commands("step");
+        let mut commands = self.commands("step");
         self.device.record_step(&mut commands, self.linear_iterations);
         let state = self.read_state(&mut commands);
         let bytes = self.device.parameter_bytes();
         let due = bytes <= SMALL_POINT || self.checkpoint_time.elapsed() >= CHECKPOINT;
         let point = due.then(|| commands.download(self.device.buffer(Slot::Point).raw(), 0..bytes));
-        commands.submit();
+        let submission = commands.submit();
         if due {
             self.checkpoint_time = Instant::now();
         }
         self.device.context().check()?;
-        Ok(Pending { state, point, linear_iterations: self.linear_iterations })
+        Ok(Pending { submission, state, point, linear_iterations: self.linear_iterations })
     }
 
-    /// Waits for a step, records it, and says whether the solve is over.
-    fn arrive(&mut self, pending: Pending) -> Result<Option<(Termination, String)>, GpuError> {
+    /// Waits for a step, records it, and says whether the solve is over. `announce`: shows the record to the callback.
+    fn arrive(&mut self, pending: Pending, announce: bool) -> Result<Option<Stop>, GpuError> {
         let context = self.device.context().clone();
         let bytes: Vec<u8> = pending.state.wait(&context)?;
         let numbers = self.device.decode_state(&bytes);
         let number = |place: usize| numbers[place];
-        if let Some(point) = pending.point {
-            let bytes: Vec<u8> = point.wait(&context)?;
-            self.checkpoint = self.device.decode_parameters(&bytes);
-        }
         // A step that found the solve over did nothing.
+        let first = self.iterations.is_empty();
         let taken = number(state::ITERATION) as usize;
-        if !self.iterations.is_empty() && taken < self.iterations.len() {
+        if !first && taken < self.iterations.len() {
             return Ok(None);
         }
+        if let Some(point) = pending.point {
+            let bytes: Vec<u8> = point.wait(&context)?;
+            self.checkpoint = (self.decode(&bytes), self.iterations.len());
+        }
+        for (stage, seconds) in pending.submission.stage_times(&context)? {
+            match self.stage_times.iter_mut().find(|(name, _)| *name == stage) {
+                Some((_, sum)) => *sum += seconds,
+                None => self.stage_times.push((stage, seconds)),
+            }
+        }
         let linear_iterations = number(state::LINEAR_ITERATIONS) as usize;
-        let first = self.iterations.is_empty();
         if !first {
             self.adapt(linear_iterations, pending.linear_iterations);
         }
@@ -229,7 +308,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
             accepted: number(state::ACCEPTED) != 0.0,
             elapsed_s: self.start.elapsed().as_secs_f64(),
         };
-        let asked = (self.callback)(&record);
+        let asked = if announce { (self.callback)(&record) } else { ControlFlow::Continue(()) };
         let relative = record.cost_change.abs() / before;
         let step = record.step_norm;
         self.iterations.push(record);
@@ -237,23 +316,26 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
         if reason != 0 {
             return Ok(Some(self.describe(state::REASONS[reason - 1], relative, step)));
         }
-        if asked.is_break() {
-            return Ok(Some((Termination::Cancelled, "Cancelled by the callback".to_owned())));
-        }
-        if self.options.max_time.is_some_and(|limit| self.start.elapsed() >= limit) {
-            let seconds = self.start.elapsed().as_secs_f64();
-            return Ok(Some((
-                Termination::TimeLimit,
-                format!("{} ({seconds:.3} s)", Termination::TimeLimit.describe()),
-            )));
-        }
-        if self.options.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-            return Ok(Some((Termination::Cancelled, "Cancelled by its flag".to_owned())));
-        }
-        Ok(None)
+        Ok(self.stopped_by_host(asked))
     }
 
-    fn describe(&self, reason: &str, relative: f64, step: f64) -> (Termination, String) {
+    fn stopped_by_host(&self, asked: ControlFlow<()>) -> Option<Stop> {
+        let stop = |termination, message| Some(Stop { termination, message, by_host: true });
+        if asked.is_break() {
+            return stop(Termination::Cancelled, "Cancelled by the callback".to_owned());
+        }
+        let elapsed = self.start.elapsed();
+        if self.options.max_time.is_some_and(|limit| elapsed >= limit) {
+            let message = format!("{} ({:.3} s)", Termination::TimeLimit.describe(), elapsed.as_secs_f64());
+            return stop(Termination::TimeLimit, message);
+        }
+        if self.options.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return stop(Termination::Cancelled, "Cancelled by its flag".to_owned());
+        }
+        None
+    }
+
+    fn describe(&self, reason: &str, relative: f64, step: f64) -> Stop {
         let termination = match reason {
             "FUNCTION_TOLERANCE" => Termination::FunctionTolerance,
             "GRADIENT_TOLERANCE" => Termination::GradientTolerance,
@@ -262,21 +344,24 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
             "INVALID_STEPS" => Termination::InvalidSteps,
             _ => Termination::TrustRegionCollapsed,
         };
+        let last = self.iterations.last();
         let detail = match termination {
             Termination::FunctionTolerance => format!(": relative change {relative:.2e}"),
             Termination::ParameterTolerance => format!(": step {step:.2e}"),
             Termination::GradientTolerance => {
-                let norm = self.iterations.last().map_or(0.0, |record| record.gradient_max_norm);
-                format!(": |gradient| {norm:.2e}")
+                format!(": |gradient| {:.2e}", last.map_or(0.0, |record| record.gradient_max_norm))
+            }
+            Termination::TrustRegionCollapsed => {
+                format!(": radius {:.1e}", last.map_or(0.0, |record| record.trust_region_radius))
             }
             _ => String::new(),
         };
-        (termination, termination.describe().to_owned() + &detail)
+        Stop { termination, message: termination.describe().to_owned() + &detail, by_host: false }
     }
 
     /// Records as many iterations as the next step may need.
     fn adapt(&mut self, needed: usize, recorded: usize) {
-        let most = self.options.max_linear_iterations.max(1);
+        let most = self.max_linear_iterations;
         if most <= FIXED_ITERATIONS {
             return;
         }
@@ -285,205 +370,5 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
         } else if 2 * needed < self.linear_iterations {
             self.linear_iterations = (needed + needed / 2).clamp(FIRST_ITERATIONS.min(most), most);
         }
-    }
-}
-
-/// The formats for a precision on a device.
-pub(super) fn formats(context: &GpuContext, precision: Precision) -> Result<Formats, SolveError> {
-    let doubles = context.has_f64();
-    let sum = if doubles { Format::F64 } else { Format::DoubleF32 };
-    Ok(match precision {
-        Precision::Auto if doubles => Formats { real: Format::F64, sum: Format::F64 },
-        Precision::F64 if doubles => Formats { real: Format::F64, sum: Format::F64 },
-        Precision::F64 => {
-            return Err(SolveError::Backend(BackendUnavailable {
-                backend: Backend::Gpu,
-                reason: format!("{} has no double precision; Precision::DoubleF32 comes close", context.info().name),
-            }));
-        }
-        Precision::F32 => Formats { real: Format::F32, sum },
-        Precision::DoubleF32 | Precision::Auto => Formats { real: Format::DoubleF32, sum: Format::DoubleF32 },
-    })
-}
-
-/// Where a solve runs.
-pub(super) enum Choice {
-    /// On the CPU, and why.
-    Cpu(String),
-    /// On a device.
-    Gpu(GpuContext),
-}
-
-/// Chooses for a problem; `Backend::Cpu` does not come here.
-pub(super) fn choose(
-    problem: &Problem,
-    compiled: &CompiledProblem,
-    options: &SolverOptions,
-) -> Result<Choice, SolveError> {
-    let auto = options.backend == Backend::Auto;
-    if auto && compiled.residuals() < options.fallback_threshold {
-        let (count, threshold) = (compiled.residuals(), options.fallback_threshold);
-        return Ok(Choice::Cpu(format!("{count} residuals are fewer than the {threshold} from which a GPU pays")));
-    }
-    let direct = !matches!(options.linear_solver, LinearSolverKind::Auto | LinearSolverKind::Pcg);
-    if auto && direct {
-        return Ok(Choice::Cpu("the linear solver asked for runs on the CPU".to_owned()));
-    }
-    let context = match GpuContext::shared() {
-        Ok(context) => context,
-        Err(error) if auto => return Ok(Choice::Cpu(format!("no GPU: {error}"))),
-        Err(error) => {
-            return Err(BackendUnavailable { backend: Backend::Gpu, reason: error.to_string() }.into());
-        }
-    };
-    if auto && context.is_software() {
-        return Ok(Choice::Cpu(format!("{} is software, slower than the CPU backend", context.info().name)));
-    }
-    if direct {
-        return Ok(Choice::Cpu("the linear solver asked for runs on the CPU".to_owned()));
-    }
-    let parameters = problem.parameters();
-    if (0..parameters.blocks()).all(|block| parameters.is_fixed(block)) {
-        return Ok(Choice::Cpu("every parameter is fixed".to_owned()));
-    }
-    let format = formats(&context, options.precision)?.real;
-    for (index, group) in compiled.groups.iter().enumerate() {
-        if let Some(obstacle) = wgsl::obstacle(&group.kernel, format) {
-            let name = compiled.name(index).map_or(String::new(), |name| format!(" (\"{name}\")"));
-            return Ok(Choice::Cpu(format!("group {index}{name} cannot run on the GPU: {obstacle}")));
-        }
-    }
-    Ok(Choice::Gpu(context))
-}
-
-/// What came of a solve on a device.
-pub(super) enum Solved {
-    /// The report.
-    Done(Box<SolverReport>),
-    /// The device failed; the parameters are at the last accepted point that was read back.
-    Failed {
-        /// Why.
-        reason: String,
-        /// The iterations done.
-        earlier: Vec<IterationRecord>,
-    },
-}
-
-/// Solves on the device, and leaves the parameters at the best accepted point.
-pub(super) fn solve(
-    problem: &mut Problem,
-    compiled: &CompiledProblem,
-    options: &SolverOptions,
-    context: &GpuContext,
-    start: Instant,
-    callback: impl FnMut(&IterationRecord) -> ControlFlow<()>,
-) -> Result<Solved, SolveError> {
-    let formats = formats(context, options.precision)?;
-    let mut evaluation = Evaluation::default();
-    let x = problem.parameters().values().to_vec();
-    compiled.linearize(&x, &mut evaluation)?;
-    let initial_cost = evaluation.cost();
-    check_finite(compiled, &x, &evaluation, initial_cost, 0)?;
-    let before = context.statistics();
-    let outcome = DeviceSolve::new(context, compiled, problem.parameters(), options, formats, start, callback)
-        .map_err(|error| Box::new(DeviceFailure { error, iterations: Vec::new(), x: x.clone() }))
-        .and_then(DeviceSolve::run);
-    let outcome = match outcome {
-        Ok(outcome) => outcome,
-        Err(failure) => {
-            let DeviceFailure { error, iterations, x } = *failure;
-            problem.parameters.values_mut().copy_from_slice(&x);
-            let name = &context.info().name;
-            let done = iterations.len().saturating_sub(1);
-            let reason = format!("{name} failed after {done} iterations: {error}");
-            return Ok(Solved::Failed {
-                reason: reason.lines().next().unwrap_or_default().to_owned(),
-                earlier: iterations,
-            });
-        }
-    };
-    // The judge of every device is the evaluation in double precision on the CPU.
-    compiled.evaluate_residuals(&outcome.x, &mut evaluation)?;
-    let mut final_cost = evaluation.cost();
-    let (mut termination, mut message) = (outcome.termination, outcome.message);
-    if final_cost <= initial_cost {
-        problem.parameters.values_mut().copy_from_slice(&outcome.x);
-    } else {
-        // Single precision cannot always hold the point it started from.
-        final_cost = initial_cost;
-        termination = Termination::PrecisionLimit;
-        message = format!("{}; the start point is kept", termination.describe());
-    }
-    if termination == Termination::InvalidSteps {
-        message = describe_invalid(compiled, &outcome.x, message);
-    }
-    let statistics = context.statistics() - before;
-    let parameters = problem.parameters();
-    let free = |block: &usize| !parameters.is_fixed(*block);
-    let free_scalars = |block: usize| {
-        let held = parameters.fixed(block).map_or(0, |flags| flags.iter().filter(|held| **held).count());
-        parameters.size(block) - held
-    };
-    let times_s = StageTimes {
-        trace: problem.trace_time().as_secs_f64(),
-        compile: compiled.compile_time.as_secs_f64() + outcome.compile_s,
-        evaluate: stage_time(&outcome.stage_times, "evaluate"),
-        linear_solve: stage_time(&outcome.stage_times, "linear solve"),
-        total: start.elapsed().as_secs_f64() + problem.trace_time().as_secs_f64(),
-        ..StageTimes::default()
-    };
-    Ok(Solved::Done(Box::new(SolverReport {
-        termination,
-        message,
-        initial_cost,
-        final_cost,
-        iterations: outcome.iterations,
-        parameter_blocks: (parameters.blocks(), (0..parameters.blocks()).filter(free).count()),
-        parameters: (parameters.values().len(), (0..parameters.blocks()).filter(free).map(free_scalars).sum()),
-        residual_blocks: problem.residual_blocks(),
-        residuals: compiled.residuals(),
-        groups: summaries(compiled),
-        compile: compiled.statistics,
-        backend: Selection {
-            backend: Backend::Gpu,
-            device: context.info().name.clone(),
-            reason: if options.backend == Backend::Gpu { "asked for" } else { "large enough to pay" }.to_owned(),
-        },
-        precision: match formats.real {
-            Format::F32 => Precision::F32,
-            Format::F64 => Precision::F64,
-            Format::DoubleF32 => Precision::DoubleF32,
-        },
-        threads: rayon::current_num_threads(),
-        linear_solver: "conjugate gradients with block-Jacobi preconditioning on the device, J stored".to_owned(),
-        problem_bytes: compiled.bytes(),
-        normal_equations_bytes: 0,
-        factor_bytes: 0,
-        device: Some(DeviceSummary {
-            kernels_compiled: statistics.kernels_compiled,
-            kernel_cache_hits: statistics.kernel_cache_hits,
-            bytes_up: statistics.bytes_up,
-            bytes_down: statistics.bytes_down,
-            dispatches: statistics.dispatches,
-            memory_bytes: outcome.device_bytes,
-            stage_times_s: outcome.stage_times,
-        }),
-        times_s,
-    })))
-}
-
-fn stage_time(times: &[(String, f64)], stage: &str) -> f64 {
-    times.iter().filter(|(name, _)| name == stage).map(|(_, seconds)| seconds).sum()
-}
-
-/// Says which residual the steps ran into, if the accepted point is at fault.
-fn describe_invalid(compiled: &CompiledProblem, x: &[f64], message: String) -> String {
-    let mut evaluation = Evaluation::default();
-    if compiled.linearize(x, &mut evaluation).is_err() {
-        return message;
-    }
-    match compiled.find_non_finite(x, &evaluation) {
-        Some(residual) => format!("{message}: {residual}"),
-        None => message,
     }
 }

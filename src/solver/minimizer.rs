@@ -1,5 +1,6 @@
 //! The trust region loop, after Ceres's `TrustRegionMinimizer`.
 
+use super::evaluator::Evaluator;
 use super::report::{GroupSummary, IterationRecord, SolverReport, StageTimes, Termination};
 use super::step::StepSolver;
 use super::trust_region::TrustRegion;
@@ -10,26 +11,60 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// Changes of the cost below this, relative, drown in the rounding of the cost itself.
-const ROUNDING: f64 = 4.0 * f64::EPSILON;
-/// A full step that is rejected although it promises more than this, relative, is not lost to rounding.
-const SMALL_PROMISE: f64 = 1e4 * ROUNDING;
+/// Changes of the cost below this many rounding errors, relative, drown in the rounding of the cost itself.
+const ROUNDING: f64 = 4.0;
+/// A full step that is rejected although it promises more than this many of those changes is not lost to rounding.
+const SMALL_PROMISE: f64 = 1e4;
 
-/// Solves `problem` in place on the CPU, after the iterations that another backend has done. On every way out, errors included, the
-/// parameters are at the best accepted point.
+/// What a solve on the CPU begins with.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    pub selection: Selection,
+    pub notes: Vec<String>,
+    pub precision: Precision,
+    pub evaluator: Evaluator,
+    /// What another backend did before it failed.
+    pub earlier: Option<Earlier>,
+}
+
+/// Iterations of another backend, which this one continues.
+#[derive(Debug)]
+pub(super) struct Earlier {
+    pub initial_cost: f64,
+    /// At least that of the start.
+    pub iterations: Vec<IterationRecord>,
+}
+
+impl Beginning {
+    /// On the CPU alone, from the start.
+    pub fn cpu(reason: impl Into<String>) -> Self {
+        Beginning {
+            selection: Selection::cpu(reason),
+            notes: Vec::new(),
+            precision: Precision::F64,
+            evaluator: Evaluator::Cpu,
+            earlier: None,
+        }
+    }
+}
+
+/// Solves `problem` in place on the CPU. On every way out, errors included, the parameters are at the best accepted point.
 pub(super) fn minimize(
     problem: &mut Problem,
     compiled: &CompiledProblem,
     options: &SolverOptions,
-    backend: Selection,
-    earlier: Vec<IterationRecord>,
+    beginning: Beginning,
     start: Instant,
     callback: impl FnMut(&IterationRecord) -> ControlFlow<()>,
 ) -> Result<SolverReport, SolveError> {
-    let mut minimizer = Minimizer::start(problem, compiled, options, earlier, start, callback)?;
+    let Beginning { selection, notes, precision, evaluator, earlier } = beginning;
+    let mut minimizer = Minimizer::start(problem, compiled, options, (evaluator, notes), earlier, start, callback)?;
     let outcome = minimizer.run();
     let x = std::mem::take(&mut minimizer.x);
-    let report = outcome.map(|(termination, message)| minimizer.report(problem, backend, termination, message));
+    let report = outcome.map(|(termination, message)| {
+        let report = minimizer.report(problem, selection, termination, message);
+        SolverReport { precision, ..report }
+    });
     problem.parameters.values_mut().copy_from_slice(&x);
     report
 }
@@ -37,11 +72,14 @@ pub(super) fn minimize(
 /// The state of a solve.
 struct Minimizer<'a, C> {
     compiled: &'a CompiledProblem,
+    evaluator: Evaluator,
+    notes: Vec<String>,
     options: &'a SolverOptions,
     callback: C,
     start: Instant,
     /// The accepted point, all parameters.
     x: Vec<f64>,
+    initial_cost: f64,
     cost: f64,
     evaluation: Evaluation,
     equations: NormalEquations,
@@ -73,7 +111,8 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         problem: &Problem,
         compiled: &'a CompiledProblem,
         options: &'a SolverOptions,
-        earlier: Vec<IterationRecord>,
+        (mut evaluator, mut notes): (Evaluator, Vec<String>),
+        earlier: Option<Earlier>,
         start: Instant,
         callback: C,
     ) -> Result<Self, SolveError> {
@@ -84,9 +123,12 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         };
         let x = problem.parameters().values().to_vec();
         let mut evaluation = compiled.new_evaluation();
-        timed(&mut times.evaluate, || compiled.linearize(&x, &mut evaluation))?;
+        timed(&mut times.evaluate, || evaluator.linearize(compiled, &x, &mut evaluation, &mut notes))?;
         let cost = evaluation.cost();
-        check_finite(compiled, &x, &evaluation, cost, earlier.len().saturating_sub(1))?;
+        let done = earlier.as_ref().map_or(0, |earlier| earlier.iterations.len().saturating_sub(1));
+        check_finite(compiled, &x, &evaluation, cost, done)?;
+        let Earlier { initial_cost, iterations } =
+            earlier.unwrap_or(Earlier { initial_cost: cost, iterations: Vec::new() });
 
         let began = Instant::now();
         let mut equations = NormalEquations::new(compiled, problem.parameters())?;
@@ -94,14 +136,21 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         let (linear_solver, factor_bytes) = solver.analyze(&equations, compiled.residuals(), options.max_memory)?;
         times.analyse = began.elapsed().as_secs_f64();
         timed(&mut times.normal_equations, || equations.refill(compiled, &evaluation));
+        let mut trust_region = TrustRegion::new(options, &equations.matrix.diagonal());
+        if let Some(last) = iterations.last() {
+            trust_region.resume(last.trust_region_radius);
+        }
         Ok(Minimizer {
-            trust_region: TrustRegion::new(options, &equations.matrix.diagonal()),
+            trust_region,
+            evaluator,
+            notes,
+            initial_cost,
             damping: Vec::new(),
             step: vec![0.0; equations.scalars()],
             trial_x: x.clone(),
             trial: Evaluation { residuals: vec![0.0; compiled.residuals()], stored: Vec::new() },
             full_step: vec![0.0; x.len()],
-            iterations: earlier,
+            iterations,
             invalid_steps: 0,
             promise: None,
             compiled,
@@ -181,12 +230,13 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             outcome = self.accept(trial_cost, step_norm, gain_ratio)?;
         } else {
             self.trust_region.reject();
+            let rounding = ROUNDING * self.evaluator.rounding();
             if let Some(change) = valid.map(|trial| trial.model_change)
                 && let promise = *self.promise.get_or_insert(change)
-                && change <= ROUNDING * self.cost
+                && change <= rounding * self.cost
             {
                 // A short step promises little wherever it is taken; only the first one from a point says how good the point is.
-                let small = self.options.function_tolerance.max(SMALL_PROMISE);
+                let small = self.options.function_tolerance.max(SMALL_PROMISE * rounding);
                 let reason = if promise <= small * self.cost {
                     Termination::PrecisionLimit
                 } else {
@@ -241,7 +291,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         self.equations.step_to(&self.x, &self.step, &mut self.trial_x);
         self.equations.scatter(&self.step, &mut self.full_step);
         let model_change = self.compiled.model_cost_change(&self.evaluation, &self.full_step);
-        let evaluated = self.compiled.evaluate_residuals(&self.trial_x, &mut self.trial);
+        let evaluated = self.evaluator.residuals(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes);
         self.times.evaluate += began.elapsed().as_secs_f64();
         evaluated.ok()?;
         Some(Trial { cost: self.trial.cost(), model_change, linear_iterations: summary.iterations })
@@ -270,7 +320,9 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         self.cost = trial_cost;
         self.promise = None;
         self.trust_region.accept(gain_ratio);
-        timed(&mut self.times.evaluate, || self.compiled.linearize(&self.x, &mut self.evaluation))?;
+        timed(&mut self.times.evaluate, || {
+            self.evaluator.linearize(self.compiled, &self.x, &mut self.evaluation, &mut self.notes)
+        })?;
         check_finite(self.compiled, &self.x, &self.evaluation, self.cost, self.iterations.len())?;
         timed(&mut self.times.normal_equations, || self.equations.refill(self.compiled, &self.evaluation));
         Ok(self.gradient_tolerance_reached().or(function).or(parameter))
@@ -336,7 +388,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         SolverReport {
             termination,
             message,
-            initial_cost: self.iterations[0].cost,
+            initial_cost: self.initial_cost,
             final_cost: self.cost,
             iterations: std::mem::take(&mut self.iterations),
             parameter_blocks: (parameters.blocks(), free_blocks),
@@ -346,6 +398,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             groups: summaries(self.compiled),
             compile: self.compiled.statistics,
             backend,
+            notes: std::mem::take(&mut self.notes),
             precision: Precision::F64,
             threads: rayon::current_num_threads(),
             linear_solver: std::mem::take(&mut self.linear_solver),

@@ -7,17 +7,22 @@
 //!   deals the sums out to tasks, `accumulation` and `sums` carry them out;
 //! * `trust_region` turns the gain ratio into the damping of the next step;
 //! * `step` solves for the step by the [linear solver](crate::linear) that fits;
-//! * `minimizer` is the loop, and decides when to stop.
+//! * `minimizer` is the loop on the CPU, and decides when to stop; its `evaluator` may have a device help;
+//! * `device` is the loop on a GPU, `placement` chooses between the two, and `run` goes from one to the other if a device fails.
 
 mod accumulation;
 mod contribution;
 #[cfg(feature = "gpu")]
 mod device;
 mod error;
-
+mod evaluator;
 mod minimizer;
 mod normal_equations;
+#[cfg(feature = "gpu")]
+mod on_device;
 mod options;
+#[cfg(feature = "gpu")]
+mod placement;
 mod planner;
 mod reduction;
 mod report;

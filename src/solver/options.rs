@@ -2,6 +2,8 @@
 
 use super::SolveError;
 use crate::backend::Backend;
+#[cfg(feature = "gpu")]
+use crate::backend::gpu::GpuContext;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -94,6 +96,10 @@ pub struct SolverOptions {
     pub fallback_threshold: usize,
     /// Measure the stages of a solve on a GPU by its own clock, which costs some microseconds a stage. Default: false.
     pub device_timing: bool,
+    /// The device to use instead of the one that the process shares; [`GpuContext::from_wgpu`] makes one of the caller's own wgpu
+    /// device and queue. Default: none.
+    #[cfg(feature = "gpu")]
+    pub gpu: Option<GpuContext>,
     /// Set it to true from anywhere to stop after the present iteration.
     pub cancel: Option<Arc<AtomicBool>>,
 }
@@ -123,6 +129,8 @@ impl Default for SolverOptions {
             forcing: 0.1,
             fallback_threshold: FALLBACK_THRESHOLD,
             device_timing: false,
+            #[cfg(feature = "gpu")]
+            gpu: None,
             cancel: None,
         }
     }

@@ -135,7 +135,7 @@ pub struct DeviceSummary {
     pub dispatches: u64,
     /// Bytes of the device's memory in use.
     pub memory_bytes: u64,
-    /// Device time by stage, in seconds; empty unless [`SolverOptions::device_timing`](super::SolverOptions::device_timing) asks
+    /// Device time by stage, in seconds, in the order of the stages; empty unless [`SolverOptions::device_timing`](super::SolverOptions::device_timing) asks
     /// for it and the device has timestamps.
     pub stage_times_s: Vec<(String, f64)>,
 }
@@ -169,6 +169,8 @@ pub struct SolverReport {
     pub compile: CompileStatistics,
     /// Where it ran, and why there.
     pub backend: Selection,
+    /// What else there is to say about where it ran: groups that a device could not take, a device that failed.
+    pub notes: Vec<String>,
     /// Number format of the kernels.
     pub precision: Precision,
     /// Threads.

@@ -28,6 +28,11 @@ impl TrustRegion {
         }
     }
 
+    /// Goes on where another minimiser stopped.
+    pub fn resume(&mut self, radius: f64) {
+        self.radius = radius.min(self.max_radius);
+    }
+
     pub fn radius(&self) -> f64 {
         self.radius
     }

@@ -75,6 +75,11 @@ pub enum GpuError {
 }
 
 impl GpuError {
+    /// The first line, for reports: without the text of a kernel.
+    pub(crate) fn brief(&self) -> String {
+        self.to_string().lines().next().unwrap_or_default().to_owned()
+    }
+
     /// From an error that wgpu reports about the object `label`.
     pub(super) fn from_wgpu(label: &str, bytes: u64, error: &wgpu::Error) -> GpuError {
         match error {

@@ -102,6 +102,14 @@ const NONE: u32 = u32::MAX;
 impl Layout {
     /// Lays out the problem.
     pub fn new(problem: &CompiledProblem, parameters: &Parameters) -> Self {
+        let mut layout = Self::of_groups(problem, parameters, &problem.groups);
+        let mut pieces = Pieces::new(problem, parameters, &layout.places);
+        layout.add_classes(&problem.groups, &mut pieces);
+        layout
+    }
+
+    /// Lays out what it takes to evaluate `groups`, whose rows and stored numbers follow each other from 0 on.
+    pub fn of_groups(problem: &CompiledProblem, parameters: &Parameters, groups: &[Group]) -> Self {
         let mut places = vec![0; parameters.values().len()];
         let mut next = 0;
         for &block in problem.block_order() {
@@ -121,14 +129,12 @@ impl Layout {
             class_places: Vec::new(),
             kinds: Vec::new(),
             diagonal: 0,
-            residuals: problem.residuals(),
-            stored: problem.stored(),
+            residuals: groups.iter().map(|group| group.rows.len()).sum(),
+            stored: groups.iter().map(|group| group.stored.len()).sum(),
         };
-        for group in &problem.groups {
+        for group in groups {
             layout.add_group(group);
         }
-        let mut pieces = Pieces::new(problem, parameters, &layout.places);
-        layout.add_classes(&problem.groups, &mut pieces);
         layout
     }
 

@@ -57,10 +57,17 @@ pub struct Settings {
 }
 
 /// A kernel with its buffers.
-struct Stage {
+pub(super) struct Stage {
     kernel: Arc<GpuKernel>,
     bindings: wgpu::BindGroup,
     workgroups: u64,
+}
+
+impl Stage {
+    /// Records a dispatch with the call at an offset.
+    pub fn record(&self, commands: &mut Commands, call: u32) {
+        commands.dispatch(&self.kernel, &self.bindings, &[call], self.workgroups);
+    }
 }
 
 /// The stages of a solve; those over groups have one kernel a chunk of groups.
@@ -105,9 +112,9 @@ impl std::fmt::Debug for DeviceProblem {
 }
 
 /// The uniform buffers of plans: without tables, of each chunk of groups, of classes with and without kinds.
-struct Plans {
+pub(super) struct Plans {
     plain: GpuBuffer<u32>,
-    chunks: Vec<(Range<usize>, GpuBuffer<u32>, u64)>,
+    pub chunks: Vec<(Range<usize>, GpuBuffer<u32>, u64)>,
     classes: GpuBuffer<u32>,
     kinds: GpuBuffer<u32>,
 }
@@ -127,7 +134,7 @@ impl DeviceProblem {
         let layout = Layout::new(problem, parameters);
         let kernels: Vec<&Kernel> = problem.groups.iter().map(|group| &*group.kernel).collect();
         let plans = Plans::new(context, &layout, &kernels, settings)?;
-        let mut device = Builder { context, layout: &layout, formats, settings, buffers: FxHashMap::default() };
+        let mut device = Builder::new(context, &layout, formats, settings);
         device.allocate(parameters.values())?;
         let (stages, statements) = device.stages(&kernels, &plans)?;
         let buffers = device.buffers;
@@ -226,7 +233,7 @@ impl DeviceProblem {
     }
 
     fn record(&self, commands: &mut Commands, stage: &Stage, call: u32) {
-        commands.dispatch(&stage.kernel, &stage.bindings, &[call], stage.workgroups);
+        stage.record(commands, call);
     }
 
     fn record_all(&self, commands: &mut Commands, stages: &[Stage], call: u32) {
@@ -279,7 +286,12 @@ fn group_rows(layout: &Layout, chunk: Range<usize>) -> (Vec<u32>, u64) {
 }
 
 impl Plans {
-    fn new(context: &GpuContext, layout: &Layout, kernels: &[&Kernel], settings: &Settings) -> Result<Self, GpuError> {
+    pub fn new(
+        context: &GpuContext,
+        layout: &Layout,
+        kernels: &[&Kernel],
+        settings: &Settings,
+    ) -> Result<Self, GpuError> {
         let head = head(layout, settings);
         let uniform = |tables: &[u32]| {
             let words = [&head[..], tables].concat();
@@ -379,39 +391,53 @@ fn head(layout: &Layout, settings: &Settings) -> [u32; 24] {
 }
 
 /// Makes the buffers and the stages of a problem.
-struct Builder<'a> {
+pub(super) struct Builder<'a> {
     context: &'a GpuContext,
     layout: &'a Layout,
     formats: Formats,
     settings: &'a Settings,
-    buffers: FxHashMap<Slot, GpuBuffer<u8>>,
+    pub buffers: FxHashMap<Slot, GpuBuffer<u8>>,
 }
 
 /// A module waiting for its kernel: the plan it reads, its workgroups, and slots that stand for others.
-struct Request<'a> {
-    module: Module,
-    plan: &'a GpuBuffer<u32>,
-    workgroups: u64,
-    instead: Vec<(Slot, Slot)>,
+pub(super) struct Request<'a> {
+    pub module: Module,
+    pub plan: &'a GpuBuffer<u32>,
+    pub workgroups: u64,
+    pub instead: Vec<(Slot, Slot)>,
 }
 
-impl Builder<'_> {
-    fn allocate(&mut self, x: &[f64]) -> Result<(), GpuError> {
+impl<'a> Builder<'a> {
+    pub fn new(context: &'a GpuContext, layout: &'a Layout, formats: Formats, settings: &'a Settings) -> Self {
+        Builder { context, layout, formats, settings, buffers: FxHashMap::default() }
+    }
+
+    /// What it takes to evaluate residuals and Jacobian.
+    pub fn allocate_evaluation(&mut self, x: &[f64]) -> Result<(), GpuError> {
         let (real, layout) = (self.formats.real, self.layout);
+        self.upload(Slot::Indices, bytemuck::cast_slice(&layout.indices))?;
+        self.upload(Slot::Data, &real.encode(&layout.data))?;
+        self.upload(Slot::Point, &self.encode_point(x))?;
+        self.zeros(Slot::Residuals, layout.residuals * real.bytes())?;
+        self.zeros(Slot::Stored, layout.stored * real.bytes())
+    }
+
+    fn encode_point(&self, x: &[f64]) -> Vec<u8> {
         let mut point = vec![0.0; x.len()];
-        for (number, &place) in x.iter().zip(&layout.places) {
+        for (number, &place) in x.iter().zip(&self.layout.places) {
             point[place as usize] = *number;
         }
-        let point = real.encode(&point);
-        self.upload(Slot::Indices, bytemuck::cast_slice(&layout.indices))?;
+        self.formats.real.encode(&point)
+    }
+
+    fn allocate(&mut self, x: &[f64]) -> Result<(), GpuError> {
+        let (real, layout) = (self.formats.real, self.layout);
+        self.allocate_evaluation(x)?;
         self.upload(Slot::Incidence, bytemuck::cast_slice(&layout.incidence))?;
-        self.upload(Slot::Data, &real.encode(&layout.data))?;
-        self.upload(Slot::Point, &point)?;
-        self.upload(Slot::TrialPoint, &point)?;
-        for slot in [Slot::Residuals, Slot::TrialResiduals, Slot::Product] {
+        self.upload(Slot::TrialPoint, &self.encode_point(x))?;
+        for slot in [Slot::TrialResiduals, Slot::Product] {
             self.zeros(slot, layout.residuals * real.bytes())?;
         }
-        self.zeros(Slot::Stored, layout.stored * real.bytes())?;
         let vectors = [
             Slot::Gradient,
             Slot::Scales,
@@ -434,6 +460,11 @@ impl Builder<'_> {
         scalars[state::ACCEPTED] = 1.0;
         scalars[state::PROMISE] = -1.0;
         self.upload(Slot::Scalars, &self.formats.sum.encode(&scalars))?;
+        self.allocate_calls()
+    }
+
+    /// What differs from dispatch to dispatch: iterations of conjugate gradients, and last the plain call.
+    pub fn allocate_calls(&mut self) -> Result<(), GpuError> {
         let calls = self.settings.max_linear_iterations + 1;
         let mut words = vec![0u32; calls * CALL / 4];
         for (iteration, call) in words.chunks_exact_mut(CALL / 4).enumerate() {
@@ -445,7 +476,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn upload(&mut self, slot: Slot, bytes: &[u8]) -> Result<(), GpuError> {
+    pub fn upload(&mut self, slot: Slot, bytes: &[u8]) -> Result<(), GpuError> {
         self.fits(slot, bytes.len())?;
         self.buffers.insert(slot, GpuBuffer::from_slice(self.context, slot.variable(), bytes)?);
         Ok(())
@@ -468,10 +499,7 @@ impl Builder<'_> {
     fn stages(&self, kernels: &[&Kernel], plans: &Plans) -> Result<(Stages, usize), GpuError> {
         let (classes, formats) = (&self.layout.classes[..], self.formats);
         let class_workgroups = u64::from(self.layout.class_workgroups());
-        let out_of_range = |error: wgsl::OutOfRange| GpuError::Unsupported {
-            what: error.to_string(),
-            device: self.context.info().name.clone(),
-        };
+        let out_of_range = |error: wgsl::OutOfRange| self.out_of_range(&error);
         let mut requests = Vec::new();
         let plain_product = vec![(Slot::Preconditioned, Slot::Step)];
         for (chunk, plan, workgroups) in &plans.chunks {
@@ -541,7 +569,12 @@ impl Builder<'_> {
         Ok((stages, statements))
     }
 
-    fn compile(&self, requests: &[Request<'_>]) -> Result<Vec<Stage>, GpuError> {
+    /// A constant that the device's numbers do not reach.
+    pub fn out_of_range(&self, error: &wgsl::OutOfRange) -> GpuError {
+        GpuError::Unsupported { what: error.to_string(), device: self.context.info().name.clone() }
+    }
+
+    pub fn compile(&self, requests: &[Request<'_>]) -> Result<Vec<Stage>, GpuError> {
         let bindings: Vec<Vec<Binding>> = requests
             .iter()
             .map(|request| {

@@ -1,0 +1,119 @@
+//! Evaluates residuals and Jacobian for the minimiser on the CPU, some groups on a device if need be.
+
+use crate::problem::{CompiledProblem, Evaluation, ProblemError};
+#[cfg(feature = "gpu")]
+use crate::{
+    backend::gpu::{DeviceEvaluator, GpuError},
+    backend::{Group, cpu::Cpu},
+    problem::Parameters,
+};
+
+/// Who evaluates.
+#[derive(Debug, Default)]
+pub(super) enum Evaluator {
+    /// The CPU alone.
+    #[default]
+    Cpu,
+    /// A device some groups, the CPU the others at the same time.
+    #[cfg(feature = "gpu")]
+    Hybrid(Box<Hybrid>),
+}
+
+/// The groups on a device and those that are not.
+#[cfg(feature = "gpu")]
+#[derive(Debug)]
+pub(super) struct Hybrid {
+    device: DeviceEvaluator,
+    others: Vec<Group>,
+    /// Relative rounding error of the device's numbers.
+    rounding: f64,
+}
+
+#[cfg(feature = "gpu")]
+impl Hybrid {
+    /// Has `groups` evaluated on a device.
+    pub fn new(
+        context: &crate::backend::gpu::GpuContext,
+        compiled: &CompiledProblem,
+        parameters: &Parameters,
+        groups: &[usize],
+        format: crate::kernel::wgsl::Format,
+    ) -> Result<Self, GpuError> {
+        let others = compiled.groups.iter().enumerate().filter(|(index, _)| !groups.contains(index));
+        Ok(Hybrid {
+            device: DeviceEvaluator::new(context, compiled, parameters, groups, format)?,
+            others: others.map(|(_, group)| group.clone()).collect(),
+            rounding: super::placement::rounding(format),
+        })
+    }
+
+    /// Bytes of the device's memory.
+    pub fn device_bytes(&self) -> u64 {
+        self.device.bytes()
+    }
+
+    fn residuals(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), GpuError> {
+        let pending = self.device.start(x, false)?;
+        Cpu.residuals(&self.others, x, &mut evaluation.residuals);
+        self.device.finish(pending, &mut evaluation.residuals, &mut [])
+    }
+
+    fn linearize(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), GpuError> {
+        let pending = self.device.start(x, true)?;
+        Cpu.linearize(&self.others, x, &mut evaluation.residuals, &mut evaluation.stored);
+        self.device.finish(pending, &mut evaluation.residuals, &mut evaluation.stored)
+    }
+}
+
+impl Evaluator {
+    /// Relative rounding error of residuals.
+    pub fn rounding(&self) -> f64 {
+        match self {
+            Evaluator::Cpu => f64::EPSILON,
+            #[cfg(feature = "gpu")]
+            Evaluator::Hybrid(hybrid) => hybrid.rounding,
+        }
+    }
+
+    /// Residuals at `x`. A device that fails is left for good, with a note about it.
+    pub fn residuals(
+        &mut self,
+        compiled: &CompiledProblem,
+        x: &[f64],
+        evaluation: &mut Evaluation,
+        _notes: &mut Vec<String>,
+    ) -> Result<(), ProblemError> {
+        #[cfg(feature = "gpu")]
+        if let Evaluator::Hybrid(hybrid) = self {
+            match hybrid.residuals(x, evaluation) {
+                Ok(()) => return Ok(()),
+                Err(error) => self.leave_device(&error, _notes),
+            }
+        }
+        compiled.evaluate_residuals(x, evaluation)
+    }
+
+    /// Residuals and Jacobian at `x`, likewise.
+    pub fn linearize(
+        &mut self,
+        compiled: &CompiledProblem,
+        x: &[f64],
+        evaluation: &mut Evaluation,
+        _notes: &mut Vec<String>,
+    ) -> Result<(), ProblemError> {
+        #[cfg(feature = "gpu")]
+        if let Evaluator::Hybrid(hybrid) = self {
+            match hybrid.linearize(x, evaluation) {
+                Ok(()) => return Ok(()),
+                Err(error) => self.leave_device(&error, _notes),
+            }
+        }
+        compiled.linearize(x, evaluation)
+    }
+
+    #[cfg(feature = "gpu")]
+    fn leave_device(&mut self, error: &GpuError, notes: &mut Vec<String>) {
+        notes.push(format!("from here on everything runs on the CPU: {}", error.brief()));
+        *self = Evaluator::Cpu;
+    }
+}

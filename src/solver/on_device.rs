@@ -1,0 +1,263 @@
+//! Solves on a device, wholly or in part, and reports it.
+
+use super::device::{DeviceFailure, DeviceOutcome, DeviceSolve};
+use super::evaluator::{Evaluator, Hybrid};
+use super::minimizer::{self, Beginning, Earlier, check_finite, summaries};
+use super::placement::precision;
+use super::report::{DeviceSummary, IterationRecord, SolverReport, StageTimes, Termination};
+use super::{SolveError, SolverOptions};
+use crate::backend::gpu::{GpuContext, GpuStatistics};
+use crate::backend::{Backend, Selection, cpu};
+use crate::kernel::wgsl::{Format, Formats};
+use crate::problem::{CompiledProblem, Evaluation, Problem};
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+/// What came of a solve on a device.
+pub(super) enum Solved {
+    /// The report.
+    Done(Box<SolverReport>),
+    /// The device failed; the parameters are at the last accepted point that was read back.
+    Failed {
+        /// Why.
+        reason: String,
+        /// What it did until there, if anything.
+        earlier: Option<Earlier>,
+    },
+}
+
+/// A device to solve on.
+pub(super) struct Device {
+    pub context: GpuContext,
+    pub formats: Formats,
+    pub notes: Vec<String>,
+}
+
+impl Device {
+    fn name(&self) -> &str {
+        &self.context.info().name
+    }
+}
+
+/// Solves on the device, and leaves the parameters at the best accepted point.
+pub(super) fn solve(
+    problem: &mut Problem,
+    compiled: &CompiledProblem,
+    options: &SolverOptions,
+    device: Device,
+    start: Instant,
+    callback: impl FnMut(&IterationRecord) -> ControlFlow<()>,
+) -> Result<Solved, SolveError> {
+    let (context, formats) = (&device.context, device.formats);
+    let mut evaluation = Evaluation::default();
+    let x = problem.parameters().values().to_vec();
+    compiled.linearize(&x, &mut evaluation)?;
+    let initial_cost = evaluation.cost();
+    check_finite(compiled, &x, &evaluation, initial_cost, 0)?;
+    let before = context.statistics();
+    let outcome = DeviceSolve::new(context, compiled, problem.parameters(), options, formats, start, callback)
+        .map_err(|error| Box::new(DeviceFailure { error, iterations: Vec::new(), x: x.clone() }))
+        .and_then(DeviceSolve::run);
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(failure) => return Ok(failed(problem, &device, *failure, initial_cost)),
+    };
+    let done = outcome.iterations.len().saturating_sub(1);
+    let invalid = outcome.termination == Termination::InvalidSteps;
+    // The judge of every device is the evaluation in double precision on the CPU.
+    compiled.evaluate_residuals(&outcome.x, &mut evaluation)?;
+    let judged = Judged::new(initial_cost, evaluation.cost(), outcome.termination, outcome.message.clone());
+    if judged.lower {
+        problem.parameters.values_mut().copy_from_slice(&outcome.x);
+    }
+    let message = match &outcome.invalid_x {
+        Some(trial) if invalid && judged.lower => {
+            // A derivative at the accepted point that is not finite lets no step be computed.
+            compiled.linearize(&outcome.x, &mut evaluation)?;
+            check_finite(compiled, &outcome.x, &evaluation, judged.final_cost, done)?;
+            compiled.evaluate_residuals(trial, &mut evaluation)?;
+            let what = compiled.find_non_finite(trial, &Evaluation { stored: Vec::new(), ..evaluation });
+            let what = what.map_or("the linear system could not be solved".to_owned(), |residual| residual.to_string());
+            format!("{}: {what}", judged.message)
+        }
+        _ => judged.message,
+    };
+    let report = report(problem, compiled, options, &device, outcome, start);
+    Ok(Solved::Done(Box::new(SolverReport {
+        termination: judged.termination,
+        message,
+        initial_cost,
+        final_cost: judged.final_cost,
+        device: report.device.map(|summary| summarised(context.statistics() - before, summary)),
+        ..report
+    })))
+}
+
+/// Leaves the parameters where a device that failed was last seen.
+fn failed(problem: &mut Problem, device: &Device, failure: DeviceFailure, initial_cost: f64) -> Solved {
+    let DeviceFailure { error, iterations, x } = failure;
+    problem.parameters.values_mut().copy_from_slice(&x);
+    let (name, done) = (device.name(), iterations.len().saturating_sub(1));
+    let reason = if iterations.is_empty() {
+        format!("{name} cannot take the problem: {}", error.brief())
+    } else {
+        format!("{name} failed, and the CPU went on from iteration {done}: {}", error.brief())
+    };
+    let earlier = (!iterations.is_empty()).then_some(Earlier { initial_cost, iterations });
+    Solved::Failed { reason, earlier }
+}
+
+/// Solves on the CPU, with the groups evaluated on the device that can be.
+pub(super) fn assist(
+    problem: &mut Problem,
+    compiled: &CompiledProblem,
+    options: &SolverOptions,
+    device: Device,
+    groups: &[usize],
+    start: Instant,
+    callback: impl FnMut(&IterationRecord) -> ControlFlow<()>,
+) -> Result<SolverReport, SolveError> {
+    let context = &device.context;
+    let format: Format = device.formats.real;
+    let x = problem.parameters().values().to_vec();
+    let before = context.statistics();
+    let began = Instant::now();
+    let hybrid = match Hybrid::new(context, compiled, problem.parameters(), groups, format) {
+        Ok(hybrid) => hybrid,
+        Err(error) => {
+            let reason = format!("{} cannot take the problem: {}", device.name(), error.brief());
+            return minimizer::minimize(problem, compiled, options, Beginning::cpu(reason), start, callback);
+        }
+    };
+    let (compile_s, memory_bytes) = (began.elapsed().as_secs_f64(), hybrid.device_bytes());
+    let beginning = Beginning {
+        selection: Selection {
+            backend: Backend::Gpu,
+            device: format!("{} and {}", device.name(), cpu::device_name()),
+            reason: reason(options).to_owned(),
+        },
+        notes: device.notes.clone(),
+        precision: precision(format),
+        evaluator: Evaluator::Hybrid(Box::new(hybrid)),
+        earlier: None,
+    };
+    let mut report = minimizer::minimize(problem, compiled, options, beginning, start, callback)?;
+    let mut evaluation = Evaluation::default();
+    compiled.evaluate_residuals(&x, &mut evaluation)?;
+    let initial_cost = evaluation.cost();
+    compiled.evaluate_residuals(problem.parameters().values(), &mut evaluation)?;
+    let judged = Judged::new(initial_cost, evaluation.cost(), report.termination, report.message);
+    if !judged.lower {
+        problem.parameters.values_mut().copy_from_slice(&x);
+    }
+    report.times_s.compile += compile_s;
+    report.times_s.total = start.elapsed().as_secs_f64() + report.times_s.trace;
+    let summary = DeviceSummary { memory_bytes, ..DeviceSummary::default() };
+    Ok(SolverReport {
+        termination: judged.termination,
+        message: judged.message,
+        initial_cost,
+        final_cost: judged.final_cost,
+        device: Some(summarised(context.statistics() - before, summary)),
+        ..report
+    })
+}
+
+/// The result in double precision.
+struct Judged {
+    /// Whether it is no worse than the start, which is kept otherwise: single precision cannot always hold the point it started from.
+    lower: bool,
+    final_cost: f64,
+    termination: Termination,
+    message: String,
+}
+
+impl Judged {
+    fn new(initial_cost: f64, final_cost: f64, termination: Termination, message: String) -> Self {
+        if final_cost <= initial_cost {
+            return Judged { lower: true, final_cost, termination, message };
+        }
+        let termination = Termination::PrecisionLimit;
+        let message = format!("{}; the start point is kept", termination.describe());
+        Judged { lower: false, final_cost: initial_cost, termination, message }
+    }
+}
+
+fn reason(options: &SolverOptions) -> &'static str {
+    if options.backend == Backend::Gpu { "asked for" } else { "large enough to pay" }
+}
+
+/// The report of a solve on a device, but for the costs.
+fn report(
+    problem: &Problem,
+    compiled: &CompiledProblem,
+    options: &SolverOptions,
+    device: &Device,
+    outcome: DeviceOutcome,
+    start: Instant,
+) -> SolverReport {
+    let parameters = problem.parameters();
+    let free = |block: &usize| !parameters.is_fixed(*block);
+    let free_scalars = |block: usize| {
+        let held = parameters.fixed(block).map_or(0, |flags| flags.iter().filter(|held| **held).count());
+        parameters.size(block) - held
+    };
+    let timed = !outcome.stage_times.is_empty();
+    let trace = problem.trace_time().as_secs_f64();
+    let times_s = StageTimes {
+        trace,
+        compile: compiled.compile_time.as_secs_f64() + outcome.compile_s,
+        evaluate: stage_time(&outcome.stage_times, "evaluate"),
+        // Without the device's own clock the loop is all that is known, and the linear solve is most of it.
+        linear_solve: if timed { stage_time(&outcome.stage_times, "linear solve") } else { outcome.loop_s },
+        total: start.elapsed().as_secs_f64() + trace,
+        ..StageTimes::default()
+    };
+    SolverReport {
+        termination: outcome.termination,
+        message: outcome.message,
+        initial_cost: f64::NAN,
+        final_cost: f64::NAN,
+        iterations: outcome.iterations,
+        parameter_blocks: (parameters.blocks(), (0..parameters.blocks()).filter(free).count()),
+        parameters: (parameters.values().len(), (0..parameters.blocks()).filter(free).map(free_scalars).sum()),
+        residual_blocks: problem.residual_blocks(),
+        residuals: compiled.residuals(),
+        groups: summaries(compiled),
+        compile: compiled.statistics,
+        backend: Selection {
+            backend: Backend::Gpu,
+            device: device.name().to_owned(),
+            reason: reason(options).to_owned(),
+        },
+        notes: device.notes.clone(),
+        precision: precision(device.formats.real),
+        threads: rayon::current_num_threads(),
+        linear_solver: "conjugate gradients with block-Jacobi preconditioning on the device, J stored".to_owned(),
+        problem_bytes: compiled.bytes(),
+        normal_equations_bytes: 0,
+        factor_bytes: 0,
+        device: Some(DeviceSummary {
+            memory_bytes: outcome.device_bytes,
+            stage_times_s: outcome.stage_times,
+            ..DeviceSummary::default()
+        }),
+        times_s,
+    }
+}
+
+/// With what the context counted meanwhile.
+fn summarised(statistics: GpuStatistics, summary: DeviceSummary) -> DeviceSummary {
+    DeviceSummary {
+        kernels_compiled: statistics.kernels_compiled,
+        kernel_cache_hits: statistics.kernel_cache_hits,
+        bytes_up: statistics.bytes_up,
+        bytes_down: statistics.bytes_down,
+        dispatches: statistics.dispatches,
+        ..summary
+    }
+}
+
+fn stage_time(times: &[(String, f64)], stage: &str) -> f64 {
+    times.iter().filter(|(name, _)| name == stage).fold(0.0, |sum, (_, seconds)| sum + seconds)
+}

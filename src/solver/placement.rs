@@ -1,0 +1,150 @@
+//! Where a solve runs: on the CPU, on a device, or on both.
+
+use super::on_device::Device;
+use super::{LinearSolverKind, Precision, SolveError, SolverOptions};
+use crate::backend::gpu::{GpuContext, GpuError};
+use crate::backend::{Backend, BackendUnavailable};
+use crate::kernel::wgsl::{self, Format, Formats};
+use crate::problem::{CompiledProblem, Problem};
+
+/// Operations of a program for each number it returns, from which [`Backend::Auto`] has a device evaluate what the CPU then solves:
+/// every number returned crosses the bus.
+const OPERATIONS_A_NUMBER: usize = 64;
+
+/// Where a solve runs.
+pub(super) enum Placement {
+    /// On the CPU, and why.
+    Cpu(String),
+    /// All of it on a device.
+    Device(Device),
+    /// Some groups are evaluated on a device; the others, and all that follows from them, on the CPU.
+    Hybrid {
+        device: Device,
+        /// Indices of the groups on the device.
+        groups: Vec<usize>,
+    },
+}
+
+/// Chooses for a problem; `Backend::Cpu` does not come here. `context` is asked only if a device would be of use.
+///
+/// # Errors
+/// For [`Backend::Gpu`], if there is no device or it has not the precision asked for.
+pub(super) fn choose(
+    problem: &Problem,
+    compiled: &CompiledProblem,
+    options: &SolverOptions,
+    context: impl FnOnce() -> Result<GpuContext, GpuError>,
+) -> Result<Placement, SolveError> {
+    let auto = options.backend == Backend::Auto;
+    if auto && compiled.residuals() < options.fallback_threshold {
+        let (count, threshold) = (compiled.residuals(), options.fallback_threshold);
+        return Ok(Placement::Cpu(format!("{count} residuals are fewer than the {threshold} from which a GPU pays")));
+    }
+    let unavailable = |reason: String| match auto {
+        true => Ok(Placement::Cpu(reason)),
+        false => Err(BackendUnavailable { backend: Backend::Gpu, reason }.into()),
+    };
+    let context = match context() {
+        Ok(context) => context,
+        Err(error) if auto => return Ok(Placement::Cpu(format!("no GPU: {error}"))),
+        Err(error) => return unavailable(error.to_string()),
+    };
+    let device = &context.info().name;
+    if auto && context.is_software() {
+        return Ok(Placement::Cpu(format!("{device} is software, slower than the CPU backend")));
+    }
+    let parameters = problem.parameters();
+    if (0..parameters.blocks()).all(|block| parameters.is_fixed(block)) {
+        return Ok(Placement::Cpu("every parameter is fixed".to_owned()));
+    }
+    let (formats, mut notes) = match formats(&context, options.precision) {
+        Ok(found) => found,
+        Err(reason) => return unavailable(reason),
+    };
+    let (groups, obstacles) = sort_out(compiled, formats.real);
+    let direct = !matches!(options.linear_solver, LinearSolverKind::Auto | LinearSolverKind::Pcg);
+    if obstacles.is_empty() && !direct {
+        return Ok(Placement::Device(Device { context, formats, notes }));
+    }
+    if groups.is_empty() {
+        return Ok(Placement::Cpu(format!("no group can run on the GPU: {}", obstacles.join("; "))));
+    }
+    let direct_note = "the linear solver asked for runs on the CPU";
+    if auto && !pays(compiled, &groups) {
+        let reason = if direct { direct_note.to_owned() } else { obstacles.join("; ") };
+        return Ok(Placement::Cpu(format!("{reason}, and fetching the Jacobian from the device would not pay")));
+    }
+    let names: Vec<String> = groups.iter().map(|&group| title(compiled, group)).collect();
+    notes.push(format!("evaluated on {device}: {}", listed("group", &names)));
+    notes.extend(obstacles);
+    notes.extend(direct.then(|| direct_note.to_owned()));
+    Ok(Placement::Hybrid { device: Device { context, formats, notes }, groups })
+}
+
+/// The groups that can run on a device, and why each of the others cannot.
+fn sort_out(compiled: &CompiledProblem, format: Format) -> (Vec<usize>, Vec<String>) {
+    let (mut able, mut obstacles) = (Vec::new(), Vec::new());
+    for (index, group) in compiled.groups.iter().enumerate() {
+        match wgsl::obstacle(&group.kernel, format) {
+            None => able.push(index),
+            Some(obstacle) => obstacles.push(format!("group {} runs on the CPU: {obstacle}", title(compiled, index))),
+        }
+    }
+    (able, obstacles)
+}
+
+/// Whether evaluating groups on a device is worth fetching what comes of it.
+fn pays(compiled: &CompiledProblem, groups: &[usize]) -> bool {
+    let sum = |amount: fn(&crate::kernel::Kernel) -> usize| -> usize {
+        groups.iter().map(|&g| &compiled.groups[g]).map(|g| g.table.count.saturating_mul(amount(&g.kernel))).sum()
+    };
+    let numbers = sum(|kernel| kernel.residuals() + kernel.stored());
+    sum(|kernel| kernel.linearization.program.operations()) >= numbers.saturating_mul(OPERATIONS_A_NUMBER)
+}
+
+/// A group by number and name.
+fn title(compiled: &CompiledProblem, group: usize) -> String {
+    compiled.name(group).map_or_else(|| group.to_string(), |name| format!("{group} (\"{name}\")"))
+}
+
+/// `group 1`, or `groups 1, 2 and 17 more`.
+fn listed(noun: &str, names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let plural = if names.len() == 1 { "" } else { "s" };
+    let rest = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    format!("{noun}{plural} {}{rest}", names[..names.len().min(SHOWN)].join(", "))
+}
+
+/// The number formats for a precision on a device, with what there is to say about them.
+fn formats(context: &GpuContext, precision: Precision) -> Result<(Formats, Vec<String>), String> {
+    let doubles = context.has_f64();
+    let sum = if doubles { Format::F64 } else { Format::DoubleF32 };
+    let formats = match precision {
+        Precision::Auto | Precision::F64 if doubles => Formats { real: Format::F64, sum: Format::F64 },
+        Precision::F64 => {
+            let device = &context.info().name;
+            return Err(format!("{device} has no double precision; Precision::DoubleF32 comes close"));
+        }
+        Precision::F32 => Formats { real: Format::F32, sum },
+        Precision::DoubleF32 | Precision::Auto => Formats { real: Format::DoubleF32, sum: Format::DoubleF32 },
+    };
+    Ok((formats, Vec::new()))
+}
+
+/// The precision that a format is.
+pub(super) fn precision(format: Format) -> Precision {
+    match format {
+        Format::F32 => Precision::F32,
+        Format::F64 => Precision::F64,
+        Format::DoubleF32 => Precision::DoubleF32,
+    }
+}
+
+/// The largest relative error of rounding to a format.
+pub(super) fn rounding(format: Format) -> f64 {
+    match format {
+        Format::F32 => f64::from(f32::EPSILON),
+        Format::F64 => f64::EPSILON,
+        Format::DoubleF32 => 2f64.powi(-46),
+    }
+}
