@@ -26,6 +26,8 @@ struct Inner {
     pool: Pool,
     kernels: KernelCache,
     pipelines: Option<PipelineCacheFile>,
+    /// Whether the self test of double-f32 arithmetic passed, once it ran.
+    double_f32: Mutex<Option<bool>>,
 }
 
 impl GpuContext {
@@ -95,6 +97,7 @@ impl GpuContext {
             features,
             limits,
             pipelines,
+            double_f32: Mutex::default(),
         }))
     }
 
@@ -232,6 +235,10 @@ impl GpuContext {
 
     pub(super) fn pipelines(&self) -> Option<&PipelineCacheFile> {
         self.0.pipelines.as_ref()
+    }
+
+    pub(super) fn double_f32(&self) -> &Mutex<Option<bool>> {
+        &self.0.double_f32
     }
 
     /// `Lost` once the device is.

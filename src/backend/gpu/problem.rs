@@ -331,7 +331,7 @@ impl Plans {
 }
 
 /// Groups by kernels: as many in one as compile in good time.
-fn chunks(kernels: &[&Kernel]) -> Vec<Range<usize>> {
+pub(super) fn chunks(kernels: &[&Kernel]) -> Vec<Range<usize>> {
     let mut chunks: Vec<Range<usize>> = Vec::new();
     let mut statements = 0;
     for (index, kernel) in kernels.iter().enumerate() {
@@ -360,7 +360,7 @@ fn capacity(layout: &Layout) -> u32 {
     layout.class_workgroups().max(layout.list_workgroups()).max(residual_workgroups(layout))
 }
 
-fn head(layout: &Layout, settings: &Settings) -> [u32; 24] {
+pub(super) fn head(layout: &Layout, settings: &Settings) -> [u32; 24] {
     let single = |number: f64| (number as f32).to_bits();
     [
         0,

@@ -27,14 +27,14 @@ fn block(group: usize, slot: usize) -> String {
 }
 
 /// Names the starts of all blocks of an instance.
-fn name_blocks(body: &mut Body, group: usize, kernel: &Kernel) {
+pub(super) fn name_blocks(body: &mut Body, group: usize, kernel: &Kernel) {
     for slot in 0..kernel.program.block_sizes.len() {
         body.line(format!("let b{slot} = {};", block(group, slot)));
     }
 }
 
 /// Evaluates a program of an instance; returns its outputs.
-fn evaluate(
+pub(super) fn evaluate(
     body: &mut Body,
     group: usize,
     kernel: &Kernel,
@@ -56,7 +56,7 @@ fn function(name: &str, group: usize, body: &Body) -> String {
 }
 
 /// Runs over the groups: every workgroup takes a stretch of the instances of one.
-fn over_groups(module: &mut ModuleBuilder, groups: usize, function: &str) {
+pub(super) fn over_groups(module: &mut ModuleBuilder, groups: usize, function: &str) {
     for group in 0..groups {
         let word = if group == 0 { "if" } else { "} else if" };
         module.main(format!("{word} (w < plan.groups[{group}].end) {{"));

@@ -5,11 +5,12 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     include_str!("../../../kernels/f32.wgsl"),
     include_str!("../../../kernels/f64.wgsl"),
     include_str!("../../../kernels/df32.wgsl"),
     include_str!("../../../kernels/solver.wgsl"),
+    include_str!("../../../kernels/gather.wgsl"),
 ];
 
 /// A top-level item with the comment above it.
@@ -89,6 +90,7 @@ pub(super) fn needed_by(text: &str) -> String {
 }
 
 /// Whether the library has the function that an operation is spelled with.
+#[cfg(test)]
 pub(super) fn has(name: &str, format: Format) -> bool {
     LIBRARY.by_name.contains_key(&format!("{name}_{}", format.suffix()))
 }

@@ -6,6 +6,7 @@
 //! The text depends on topologies, number format and block sizes alone. How many instances there are and where their numbers begin
 //! stands in a uniform buffer, so that a compiled shader serves every problem of the kind.
 
+mod accumulate;
 mod blocks;
 mod body;
 mod format;
@@ -15,6 +16,9 @@ mod module;
 pub mod state;
 mod whole;
 
+pub use accumulate::{
+    Addition, Part, clear_held, contributions, gather, gather_long, gradient, jtj_product, parts, pieces, self_test,
+};
 pub use blocks::{Class, Derivative, Kind, MOST_COMPONENTS, advance, damp, image, normal, packed_len, start, update};
 pub use format::{Format, OutOfRange};
 pub use groups::{MOST_STATEMENTS, data_columns, jacobian_product, linearize, obstacle, residuals};

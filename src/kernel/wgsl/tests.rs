@@ -1,19 +1,45 @@
 //! Every module is valid WGSL, in every format.
 
 use super::*;
+use crate::kernel::Kernel;
 use crate::mesh::energy::{Energy, MeshProblem};
 use crate::mesh::icosphere;
+use crate::topology::{Expression, ExpressionNode, Ref, Topology};
+use crate::value::op::Op;
 use wgpu::naga;
 
 /// Parses and validates a module.
 fn validate(module: &Module) -> (naga::Module, naga::valid::ModuleInfo) {
     let parsed = naga::front::wgsl::parse_str(&module.wgsl)
         .unwrap_or_else(|error| panic!("{}: {}\n{}", module.entry, error.emit_to_string(&module.wgsl), module.wgsl));
-    let capabilities = naga::valid::Capabilities::FLOAT64 | naga::valid::Capabilities::SHADER_INT64;
+    let capabilities = naga::valid::Capabilities::FLOAT64
+        | naga::valid::Capabilities::SHADER_INT64
+        | naga::valid::Capabilities::SHADER_FLOAT32_ATOMIC;
     let info = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
         .validate(&parsed)
         .unwrap_or_else(|error| panic!("{}: {}\n{}", module.entry, error.emit_to_string(&module.wgsl), module.wgsl));
     (parsed, info)
+}
+
+/// Validates a module, and translates it for every backend that has its formats.
+fn translate(module: &Module) {
+    let (parsed, info) = validate(module);
+    naga::back::spv::write_vec(&parsed, &info, &naga::back::spv::Options::default(), None)
+        .unwrap_or_else(|error| panic!("{} for Vulkan: {error}", module.entry));
+    if module.wgsl.contains("f64") {
+        return;
+    }
+    let version = naga::back::msl::Options { lang_version: (3, 0), ..Default::default() };
+    naga::back::msl::write_string(&parsed, &info, &version, &naga::back::msl::PipelineOptions::default())
+        .unwrap_or_else(|error| panic!("{} for Metal: {error}", module.entry));
+    if module.wgsl.contains("SumBits = f32") {
+        return;
+    }
+    let (options, pipeline) = (naga::back::hlsl::Options::default(), naga::back::hlsl::PipelineOptions::default());
+    let mut text = String::new();
+    naga::back::hlsl::Writer::new(&mut text, &options, &pipeline)
+        .write(&parsed, &info, None)
+        .unwrap_or_else(|error| panic!("{} for Direct3D: {error}", module.entry));
 }
 
 const FORMATS: [Formats; 4] = [
@@ -61,10 +87,64 @@ fn every_module_is_valid() {
             decide(formats),
             commit(formats),
             examine(formats),
+            gradient(&kernels, formats, Addition::Gather).unwrap(),
+            jtj_product(&kernels, formats, Addition::Gather).unwrap(),
+            gather(formats),
+            gather_long(formats),
+            clear_held(formats),
         ];
-        for module in &modules {
-            validate(module);
+        let atomic = [Addition::Atomic, Addition::CompareExchange].into_iter().flat_map(|addition| {
+            [gradient(&kernels, formats, addition).unwrap(), jtj_product(&kernels, formats, addition).unwrap()]
+        });
+        let atomic = atomic.filter(|_| formats.real == Format::F32);
+        for module in modules.into_iter().chain(atomic) {
+            translate(&module);
+            // Plan and call are uniforms; a browser grants eight storage buffers.
             assert!(module.bindings.len() <= 10, "{}", module.entry);
         }
     }
+}
+
+/// The operation of three parameters.
+fn kernel_of(op: Op) -> Kernel {
+    let arg = |k: usize| Ref::Parameter { block: 0, component: if k < op.arity() { k as u32 } else { 0 } };
+    let nodes = vec![ExpressionNode { op, args: [arg(0), arg(1), arg(2)] }];
+    let expression = Expression { block_sizes: vec![3], data: 0, nodes, outputs: vec![Ref::Node(0)] };
+    Kernel::new(Topology { expression: expression.into(), hash: 0 }, Vec::new())
+}
+
+#[test]
+fn every_operation_is_lowered_in_every_format() {
+    let powers = [-3, -1, 0, 1, 2, 7].map(Op::Powi);
+    for op in Op::ALL.iter().copied().filter(|op| !op.is_leaf()).chain(powers) {
+        for format in [Format::F32, Format::F64, Format::DoubleF32] {
+            let arguments = ["a", "b", "c"];
+            let spelling =
+                if let Op::Powi(_) = op { String::new() } else { format.operation(op, &arguments[..op.arity()]) };
+            // What is not spelled by an operator or one of the language's own functions is in `kernels/`.
+            if spelling.contains(&format!("_{}(", format.suffix())) {
+                assert!(library::has(op.name(), format), "{op:?} has no function for {format:?} in kernels/");
+            }
+        }
+        let kernel = kernel_of(op);
+        for formats in [FORMATS[2], FORMATS[3], Formats { real: Format::F32, sum: Format::F32 }] {
+            translate(&linearize(&[&kernel], formats).unwrap());
+        }
+    }
+}
+
+#[test]
+fn blocks_are_cut_into_pieces_without_gaps() {
+    for size in 1..100 {
+        let all: Vec<_> = pieces(size).collect();
+        assert!(all.iter().all(|range| (1..=MOST_COMPONENTS).contains(&range.len())));
+        assert_eq!((all[0].start, all[all.len() - 1].end as usize), (0, size));
+        assert!(all.windows(2).all(|two| two[0].end == two[1].start));
+    }
+}
+
+#[test]
+fn the_self_test_is_valid() {
+    let (wgsl, entry) = self_test();
+    translate(&Module { entry: entry.to_owned(), wgsl, bindings: Vec::new(), statements: 0 });
 }

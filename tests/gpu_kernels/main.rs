@@ -1,0 +1,36 @@
+//! Kernels on a device compute what the CPU computes, in every number format, however sums are formed and problems are cut.
+
+mod accumulation;
+mod energies;
+#[path = "../expressions/mod.rs"]
+mod expressions;
+#[path = "../gpu_support/mod.rs"]
+mod gpu_support;
+mod graphs;
+mod limits;
+mod operations;
+mod reference;
+
+fn main() {
+    gpu_support::main(vec![
+        ("double_f32_passes_its_self_test", limits::double_f32_passes_its_self_test),
+        ("operations_in_f64", operations::in_f64),
+        ("operations_in_double_f32", operations::in_double_f32),
+        ("operations_in_f32", operations::in_f32),
+        ("random_graphs_in_f64", graphs::in_f64),
+        ("random_graphs_in_double_f32", graphs::in_double_f32),
+        ("random_graphs_in_f32", graphs::in_f32),
+        ("atomic_and_gathered_sums_agree", accumulation::atomic_and_gathered_sums_agree),
+        ("atomic_sums_need_single_precision", accumulation::atomic_sums_need_single_precision),
+        ("gathered_sums_are_the_same_bits_every_time", accumulation::gathered_sums_are_the_same_bits_every_time),
+        ("long_lists_and_large_blocks", accumulation::long_lists_and_large_blocks),
+        ("held_parameters_have_no_sums", accumulation::held_parameters_have_no_sums),
+        ("energies_of_an_icosphere", energies::of_an_icosphere),
+        ("energies_of_a_mesh_with_boundary", energies::of_a_mesh_with_boundary),
+        ("small_bindings_make_shards", limits::small_bindings_make_shards),
+        ("parameters_have_to_fit_a_binding", limits::parameters_have_to_fit_a_binding),
+        ("workgroups_fill_two_dimensions", limits::workgroups_fill_two_dimensions),
+        ("a_residual_that_is_not_finite_is_named", limits::a_residual_that_is_not_finite_is_named),
+        ("points_of_the_wrong_length_are_refused", limits::points_of_the_wrong_length_are_refused),
+    ]);
+}
