@@ -80,6 +80,12 @@ pub struct Inspect {
     /// Print a graph in Graphviz DOT instead: `topology`, or `value` for the recorded numbers of a RESIDUAL
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "topology")]
     pub dot: Option<Graph>,
+    /// Print the WGSL of the kernels instead
+    #[arg(long, conflicts_with_all = ["dot", "json"])]
+    pub wgsl: bool,
+    /// Number format of that WGSL; `auto` is f32, the most legible
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "auto", requires = "wgsl")]
+    pub precision: PrecisionName,
     /// Print long listings whole
     #[arg(long)]
     pub full: bool,

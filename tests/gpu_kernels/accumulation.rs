@@ -70,8 +70,8 @@ pub fn long_lists_and_large_blocks(context: &GpuContext) {
     let (shared, large) = (block(2), block(25));
     let own: Vec<BlockId> = (0..700).map(|_| block(1)).collect();
     let rows: Vec<[BlockId; 3]> = own.iter().map(|&own| [shared, own, large]).collect();
-    // Twice the same block in an instance.
-    let pairs: Vec<[BlockId; 2]> = own.iter().map(|&own| [own, own]).collect();
+    // Every block in two slots.
+    let pairs: Vec<[BlockId; 2]> = (0..700).map(|k| [own[k], own[(k + 1) % 700]]).collect();
     let function = |x: isograd::Blocks<'_>, _: &[Value]| {
         [(x[0][0] * x[1][0]).sin() + x[0][1] * x[2][3], x[2][24] - x[1][0] * x[2][11]]
     };

@@ -21,7 +21,7 @@ pub fn small_bindings_make_shards(_: &GpuContext) {
     let problem = MeshProblem::new(Energy::Smooth, &icosphere(2).unwrap()).unwrap().problem;
     let compiled = problem.compile().unwrap();
     let x = problem.parameters().values();
-    let context = with_limit(6 << 10);
+    let context = with_limit(4 << 10);
     for (formats, accumulation, tolerance) in
         [(F64, Accumulation::Gather, 1e-12), (F32, Accumulation::Gather, 2e-6), (F32, Accumulation::Atomic, 2e-6)]
     {

@@ -1,6 +1,5 @@
 //! The hand-written functions in `kernels/`, taken over one by one as generated code needs them.
 
-use super::Format;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -91,6 +90,6 @@ pub(super) fn needed_by(text: &str) -> String {
 
 /// Whether the library has the function that an operation is spelled with.
 #[cfg(test)]
-pub(super) fn has(name: &str, format: Format) -> bool {
+pub(super) fn has(name: &str, format: super::Format) -> bool {
     LIBRARY.by_name.contains_key(&format!("{name}_{}", format.suffix()))
 }

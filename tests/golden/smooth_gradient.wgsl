@@ -1,0 +1,357 @@
+// Whether a is neither infinite nor NaN, by its bits.
+fn is_finite_f32(a: f32) -> bool {
+    return (bitcast<u32>(a) & 0x7f800000u) != 0x7f800000u;
+}
+
+// A zero that the compiler does not know; set by the entry point.
+var<private> guard: u32;
+
+// What holds for a whole solve.
+struct Head {
+    guard: u32,
+    // Partial sums over blocks, over residuals, and the room for each of them.
+    block_partials: u32,
+    residual_partials: u32,
+    capacity: u32,
+    residuals: u32,
+    parameters: u32,
+    max_invalid_steps: u32,
+    jacobi_scaling: u32,
+    function_tolerance: f32,
+    gradient_tolerance: f32,
+    parameter_tolerance: f32,
+    min_gain_ratio: f32,
+    min_diagonal: f32,
+    max_diagonal: f32,
+    min_radius: f32,
+    max_radius: f32,
+    forcing: f32,
+    rounding: f32,
+    small_promise: f32,
+    smallest_pivot: f32,
+    unused_1: u32,
+    unused_2: u32,
+    unused_3: u32,
+    unused_4: u32,
+}
+
+// What differs from dispatch to dispatch.
+struct Call {
+    // Number of the iteration of conjugate gradients in its step.
+    iteration: u32,
+    // 1: without the surroundings of an iteration (J times a plain vector; the cost at the start).
+    plain: u32,
+    unused_1: u32,
+    unused_2: u32,
+}
+
+// Instances of a group: workgroups first..end, `tile` times a workgroup's size of instances each.
+struct Group {
+    end: u32,
+    first: u32,
+    count: u32,
+    tile: u32,
+    blocks: u32,
+    data: u32,
+    residuals: u32,
+    stored: u32,
+}
+
+alias R = f32;
+fn add_r(a: R, b: R) -> R { return a + b; }
+fn sub_r(a: R, b: R) -> R { return a - b; }
+fn mul_r(a: R, b: R) -> R { return a * b; }
+fn div_r(a: R, b: R) -> R { return a / b; }
+fn neg_r(a: R) -> R { return -a; }
+fn abs_r(a: R) -> R { return abs(a); }
+fn sqrt_r(a: R) -> R { return sqrt(a); }
+fn less_r(a: R, b: R) -> bool { return a < b; }
+fn single_r(a: R) -> f32 { return a; }
+fn number_r(a: f32) -> R { return a; }
+fn finite_r(a: R) -> bool { return is_finite_f32(a); }
+
+alias S = f32;
+fn add_s(a: S, b: S) -> S { return a + b; }
+fn sub_s(a: S, b: S) -> S { return a - b; }
+fn mul_s(a: S, b: S) -> S { return a * b; }
+fn div_s(a: S, b: S) -> S { return a / b; }
+fn neg_s(a: S) -> S { return -a; }
+fn abs_s(a: S) -> S { return abs(a); }
+fn sqrt_s(a: S) -> S { return sqrt(a); }
+fn less_s(a: S, b: S) -> bool { return a < b; }
+fn single_s(a: S) -> f32 { return a; }
+fn number_s(a: f32) -> S { return a; }
+fn finite_s(a: S) -> bool { return is_finite_f32(a); }
+
+fn wide(a: R) -> S { return a; }
+fn narrow(a: S) -> R { return a; }
+
+struct Plan {
+    head: Head,
+    groups: array<Group, 3>,
+    places: array<vec4<u32>, 3>,
+}
+
+@group(0) @binding(0) var<uniform> plan: Plan;
+@group(0) @binding(1) var<uniform> call: Call;
+@group(0) @binding(2) var<storage, read> indices: array<u32>;
+@group(0) @binding(3) var<storage, read> data: array<R>;
+@group(0) @binding(4) var<storage, read> x: array<R>;
+@group(0) @binding(5) var<storage, read_write> contributions: array<R>;
+
+
+fn gradient_0(i: u32) {
+    let b0 = indices[plan.groups[0].blocks + 0u * plan.groups[0].count + i];
+    let b1 = indices[plan.groups[0].blocks + 1u * plan.groups[0].count + i];
+    let v0 = x[b0 + 0u];
+    let v1 = x[b1 + 0u];
+    let v2 = v0 - v1;
+    let v3 = v2 * v2;
+    let v4 = x[b0 + 1u];
+    let v5 = x[b1 + 1u];
+    let v6 = v4 - v5;
+    let v7 = v6 * v6;
+    let v8 = v3 + v7;
+    let v9 = x[b0 + 2u];
+    let v10 = x[b1 + 2u];
+    let v11 = v9 - v10;
+    let v12 = v11 * v11;
+    let v13 = v8 + v12;
+    let v14 = sqrt(v13);
+    let v15 = data[plan.groups[0].data + 0u * plan.groups[0].count + i];
+    let v16 = v14 - v15;
+    let v18 = 0.5f / v14;
+    let v19 = v11 * v18;
+    let v20 = v6 * v18;
+    let v21 = v2 * v18;
+    let t1 = v21 * v16;
+    let t2 = 2.0f * t1;
+    let t3 = v20 * v16;
+    let t4 = 2.0f * t3;
+    let t5 = v19 * v16;
+    let t6 = 2.0f * t5;
+    let t7 = v21 * v16;
+    let t8 = -2.0f * t7;
+    let t9 = v20 * v16;
+    let t10 = -2.0f * t9;
+    let t11 = v19 * v16;
+    let t12 = -2.0f * t11;
+    let place = plan.places[0].x + i * 6u;
+    contributions[place + 0u] = t2;
+    contributions[place + 1u] = t4;
+    contributions[place + 2u] = t6;
+    contributions[place + 3u] = t8;
+    contributions[place + 4u] = t10;
+    contributions[place + 5u] = t12;
+}
+
+fn gradient_1(i: u32) {
+    let b0 = indices[plan.groups[1].blocks + 0u * plan.groups[1].count + i];
+    let b1 = indices[plan.groups[1].blocks + 1u * plan.groups[1].count + i];
+    let b2 = indices[plan.groups[1].blocks + 2u * plan.groups[1].count + i];
+    let b3 = indices[plan.groups[1].blocks + 3u * plan.groups[1].count + i];
+    let b4 = indices[plan.groups[1].blocks + 4u * plan.groups[1].count + i];
+    let b5 = indices[plan.groups[1].blocks + 5u * plan.groups[1].count + i];
+    let v0 = x[b2 + 0u];
+    let v1 = x[b3 + 0u];
+    let v2 = v0 + v1;
+    let v3 = x[b4 + 0u];
+    let v4 = v2 + v3;
+    let v5 = x[b1 + 0u];
+    let v6 = v4 + v5;
+    let v7 = x[b5 + 0u];
+    let v8 = v6 + v7;
+    let v10 = v8 / 5.0f;
+    let v11 = x[b0 + 0u];
+    let v12 = v11 - v10;
+    let v14 = v12 * 0.5f;
+    let v15 = x[b2 + 1u];
+    let v16 = x[b3 + 1u];
+    let v17 = v15 + v16;
+    let v18 = x[b4 + 1u];
+    let v19 = v17 + v18;
+    let v20 = x[b1 + 1u];
+    let v21 = v19 + v20;
+    let v22 = x[b5 + 1u];
+    let v23 = v21 + v22;
+    let v24 = v23 / 5.0f;
+    let v25 = x[b0 + 1u];
+    let v26 = v25 - v24;
+    let v27 = 0.5f * v26;
+    let v28 = x[b2 + 2u];
+    let v29 = x[b3 + 2u];
+    let v30 = v28 + v29;
+    let v31 = x[b4 + 2u];
+    let v32 = v30 + v31;
+    let v33 = x[b1 + 2u];
+    let v34 = v32 + v33;
+    let v35 = x[b5 + 2u];
+    let v36 = v34 + v35;
+    let v37 = v36 / 5.0f;
+    let v38 = x[b0 + 2u];
+    let v39 = v38 - v37;
+    let v40 = 0.5f * v39;
+    let t1 = 0.5f * v14;
+    let t2 = -0.1f * v14;
+    let t3 = -0.1f * v14;
+    let t4 = -0.1f * v14;
+    let t5 = -0.1f * v14;
+    let t6 = -0.1f * v14;
+    let t7 = 0.5f * v27;
+    let t8 = -0.1f * v27;
+    let t9 = -0.1f * v27;
+    let t10 = -0.1f * v27;
+    let t11 = -0.1f * v27;
+    let t12 = -0.1f * v27;
+    let t13 = 0.5f * v40;
+    let t14 = -0.1f * v40;
+    let t15 = -0.1f * v40;
+    let t16 = -0.1f * v40;
+    let t17 = -0.1f * v40;
+    let t18 = -0.1f * v40;
+    let place = plan.places[1].x + i * 18u;
+    contributions[place + 0u] = t1;
+    contributions[place + 1u] = t7;
+    contributions[place + 2u] = t13;
+    contributions[place + 3u] = t2;
+    contributions[place + 4u] = t8;
+    contributions[place + 5u] = t14;
+    contributions[place + 6u] = t3;
+    contributions[place + 7u] = t9;
+    contributions[place + 8u] = t15;
+    contributions[place + 9u] = t4;
+    contributions[place + 10u] = t10;
+    contributions[place + 11u] = t16;
+    contributions[place + 12u] = t5;
+    contributions[place + 13u] = t11;
+    contributions[place + 14u] = t17;
+    contributions[place + 15u] = t6;
+    contributions[place + 16u] = t12;
+    contributions[place + 17u] = t18;
+}
+
+fn gradient_2(i: u32) {
+    let b0 = indices[plan.groups[2].blocks + 0u * plan.groups[2].count + i];
+    let b1 = indices[plan.groups[2].blocks + 1u * plan.groups[2].count + i];
+    let b2 = indices[plan.groups[2].blocks + 2u * plan.groups[2].count + i];
+    let b3 = indices[plan.groups[2].blocks + 3u * plan.groups[2].count + i];
+    let b4 = indices[plan.groups[2].blocks + 4u * plan.groups[2].count + i];
+    let b5 = indices[plan.groups[2].blocks + 5u * plan.groups[2].count + i];
+    let b6 = indices[plan.groups[2].blocks + 6u * plan.groups[2].count + i];
+    let v0 = x[b2 + 0u];
+    let v1 = x[b3 + 0u];
+    let v2 = v0 + v1;
+    let v3 = x[b4 + 0u];
+    let v4 = v2 + v3;
+    let v5 = x[b1 + 0u];
+    let v6 = v4 + v5;
+    let v7 = x[b5 + 0u];
+    let v8 = v6 + v7;
+    let v9 = x[b6 + 0u];
+    let v10 = v8 + v9;
+    let v12 = v10 / 6.0f;
+    let v13 = x[b0 + 0u];
+    let v14 = v13 - v12;
+    let v16 = v14 * 0.5f;
+    let v17 = x[b3 + 1u];
+    let v18 = x[b2 + 1u];
+    let v19 = v17 + v18;
+    let v20 = x[b4 + 1u];
+    let v21 = v19 + v20;
+    let v22 = x[b1 + 1u];
+    let v23 = v21 + v22;
+    let v24 = x[b5 + 1u];
+    let v25 = v23 + v24;
+    let v26 = x[b6 + 1u];
+    let v27 = v25 + v26;
+    let v28 = v27 / 6.0f;
+    let v29 = x[b0 + 1u];
+    let v30 = v29 - v28;
+    let v31 = 0.5f * v30;
+    let v32 = x[b2 + 2u];
+    let v33 = x[b3 + 2u];
+    let v34 = v32 + v33;
+    let v35 = x[b4 + 2u];
+    let v36 = v34 + v35;
+    let v37 = x[b1 + 2u];
+    let v38 = v36 + v37;
+    let v39 = x[b5 + 2u];
+    let v40 = v38 + v39;
+    let v41 = x[b6 + 2u];
+    let v42 = v40 + v41;
+    let v43 = v42 / 6.0f;
+    let v44 = x[b0 + 2u];
+    let v45 = v44 - v43;
+    let v46 = 0.5f * v45;
+    let t1 = 0.5f * v16;
+    let t2 = -0.083333336f * v16;
+    let t3 = -0.083333336f * v16;
+    let t4 = -0.083333336f * v16;
+    let t5 = -0.083333336f * v16;
+    let t6 = -0.083333336f * v16;
+    let t7 = -0.083333336f * v16;
+    let t8 = 0.5f * v31;
+    let t9 = -0.083333336f * v31;
+    let t10 = -0.083333336f * v31;
+    let t11 = -0.083333336f * v31;
+    let t12 = -0.083333336f * v31;
+    let t13 = -0.083333336f * v31;
+    let t14 = -0.083333336f * v31;
+    let t15 = 0.5f * v46;
+    let t16 = -0.083333336f * v46;
+    let t17 = -0.083333336f * v46;
+    let t18 = -0.083333336f * v46;
+    let t19 = -0.083333336f * v46;
+    let t20 = -0.083333336f * v46;
+    let t21 = -0.083333336f * v46;
+    let place = plan.places[2].x + i * 21u;
+    contributions[place + 0u] = t1;
+    contributions[place + 1u] = t8;
+    contributions[place + 2u] = t15;
+    contributions[place + 3u] = t2;
+    contributions[place + 4u] = t9;
+    contributions[place + 5u] = t16;
+    contributions[place + 6u] = t3;
+    contributions[place + 7u] = t10;
+    contributions[place + 8u] = t17;
+    contributions[place + 9u] = t4;
+    contributions[place + 10u] = t11;
+    contributions[place + 11u] = t18;
+    contributions[place + 12u] = t5;
+    contributions[place + 13u] = t12;
+    contributions[place + 14u] = t19;
+    contributions[place + 15u] = t6;
+    contributions[place + 16u] = t13;
+    contributions[place + 17u] = t20;
+    contributions[place + 18u] = t7;
+    contributions[place + 19u] = t14;
+    contributions[place + 20u] = t21;
+}
+
+@compute @workgroup_size(128)
+fn gradient(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let w = workgroup.y * workgroups.x + workgroup.x;
+    if (w < plan.groups[0].end) {
+        let first = (w - plan.groups[0].first) * plan.groups[0].tile;
+        for (var k = 0u; k < plan.groups[0].tile; k++) {
+            let i = (first + k) * 128u + lane;
+            if (i < plan.groups[0].count) { gradient_0(i); }
+        }
+    } else if (w < plan.groups[1].end) {
+        let first = (w - plan.groups[1].first) * plan.groups[1].tile;
+        for (var k = 0u; k < plan.groups[1].tile; k++) {
+            let i = (first + k) * 128u + lane;
+            if (i < plan.groups[1].count) { gradient_1(i); }
+        }
+    } else if (w < plan.groups[2].end) {
+        let first = (w - plan.groups[2].first) * plan.groups[2].tile;
+        for (var k = 0u; k < plan.groups[2].tile; k++) {
+            let i = (first + k) * 128u + lane;
+            if (i < plan.groups[2].count) { gradient_2(i); }
+        }
+    }
+}
