@@ -118,6 +118,18 @@ fn workgroup_sums(lane: u32) {
     second_sum = workgroupUniformLoad(&other_sums[0]);
 }
 
+// The sum of all lanes' numbers where they are parts of a vector.
+var<workgroup> reals: array<R, 128>;
+fn workgroup_sum_r(value: R, lane: u32) -> R {
+    reals[lane] = value;
+    workgroupBarrier();
+    for (var step = 64u; step > 0u; step = step >> 1u) {
+        if (lane < step) { reals[lane] = add_r(reals[lane], reals[lane + step]); }
+        workgroupBarrier();
+    }
+    return workgroupUniformLoad(&reals[0]);
+}
+
 // The largest of all lanes' numbers.
 fn workgroup_max(value: S, lane: u32) -> S {
     sums[lane] = value;
