@@ -38,6 +38,18 @@ fn inspect_shows_residuals_by_name() {
 }
 
 #[test]
+fn inspect_prints_wgsl() {
+    for (precision, number) in [("f32", "f32"), ("f64", "f64"), ("double-f32", "vec2<f32>")] {
+        let text = text(&run(&["inspect", "edge-length", "--wgsl", "--precision", precision]));
+        for entry in ["residual", "linearize", "gradient", "jtj_product"] {
+            assert!(text.contains(&format!("\nfn {entry}(")), "{precision}: no {entry}");
+        }
+        assert!(text.contains(&format!("alias R = {number};")), "{precision}");
+    }
+    assert!(failure(&run(&["inspect", "--precision", "f64"]), 2).contains("--wgsl"));
+}
+
+#[test]
 fn info_says_what_there_is() {
     let json = last_json(&run(&["info", "--json"]));
     assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));

@@ -103,7 +103,13 @@ fn check(context: &GpuContext, formats: Formats, tolerance: f64) {
             }
         }
     }
-    assert!(worst.is_empty(), "{} of {} are off:\n{}", worst.len(), cases.len(), worst[..worst.len().min(20)].join("\n"));
+    assert!(
+        worst.is_empty(),
+        "{} of {} are off:\n{}",
+        worst.len(),
+        cases.len(),
+        worst[..worst.len().min(20)].join("\n")
+    );
 }
 
 pub fn in_f64(context: &GpuContext) {

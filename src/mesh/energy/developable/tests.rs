@@ -228,3 +228,42 @@ fn nothing_inside_is_an_error() {
     let error = Developable::new(&flat, DevelopableOptions::default()).err();
     assert!(matches!(error, Some(DevelopableError::NothingInside)));
 }
+
+/// Where there is a device, its derivatives of every residual of a round are the CPU's.
+#[cfg(feature = "gpu")]
+#[test]
+fn a_device_finds_the_same_gradient() {
+    use crate::backend::gpu::{Accumulation, GpuContext, GpuDerivatives};
+    use crate::kernel::wgsl::{Format, Formats};
+    let context = match GpuContext::shared() {
+        Ok(context) if context.has_f64() => context,
+        other => {
+            assert!(std::env::var("ISOGRAD_REQUIRE_GPU").as_deref() != Ok("1"), "{other:?}");
+            return;
+        }
+    };
+    let rest = drum(7, 3);
+    // Off the symmetric shape, where many residuals are 0.
+    let points = rest.vertices().iter().zip(0..).map(|(&[x, y, z], k)| {
+        let bump = 0.07 * f64::from(k % 5) - 0.1;
+        [x + bump, y - 0.5 * bump * x, z + bump * y]
+    });
+    let mesh = rest.with_vertices(points.collect()).unwrap();
+    let weights = Weights { exponent: 1.0, seam_lambda: 0.5, anchor: 0.3, quality: 0.2, fold: 0.1 };
+    let round = Round::new(&mesh, &rest, &Developability::of(&mesh), &weights).unwrap();
+    let (compiled, parameters) = (round.problem.compile().unwrap(), round.problem.parameters());
+    let x = parameters.values();
+    let formats = Formats { real: Format::F64, sum: Format::F64 };
+    let device = GpuDerivatives::new(&context, &compiled, parameters, formats, Accumulation::Auto).unwrap();
+    let mut evaluation = compiled.new_evaluation();
+    compiled.linearize(x, &mut evaluation).unwrap();
+    let (mut gradient, mut sizes) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+    compiled.for_each_entry(&evaluation, |row, parameter, derivative| {
+        let term = derivative * evaluation.residuals[row];
+        gradient[parameter] += term;
+        sizes[parameter] += f64::abs(term);
+    });
+    for (k, found) in device.gradient(x).unwrap().into_iter().enumerate() {
+        assert!((found - gradient[k]).abs() <= 1e-10 * sizes[k], "{k}: {found} for {}", gradient[k]);
+    }
+}
