@@ -4,7 +4,7 @@ use super::{chain, check_report, cost, of_block, on, precisions, rosenbrock, sol
 use crate::gpu_support::Test;
 use isograd::backend::gpu::{GpuContext, GpuOptions};
 use isograd::{
-    Backend, IterationRecord, Precision, Problem, SolveError, SolverOptions, SolverReport, Termination, Value,
+    Backend, IterationRecord, Precision, Problem, SolveError, SolverOptions, SolverReport, Termination,
 };
 use std::ops::ControlFlow;
 
