@@ -5,7 +5,7 @@
 
 // What holds for a whole solve.
 struct Head {
-    guard: u32,
+    unused_0: u32,
     // Partial sums over blocks, over residuals, and the room for each of them.
     block_partials: u32,
     residual_partials: u32,

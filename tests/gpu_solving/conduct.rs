@@ -111,7 +111,11 @@ fn the_callback_may_stop(context: &GpuContext) {
             check_report(&problem, &report, &[-1.2, 1.0]);
             let last = report.iterations.last().unwrap().cost;
             let tolerance = if precision == Precision::F32 { 1e-4 } else { 1e-12 };
-            assert!((last / report.final_cost - 1.0).abs() < tolerance, "{precision:?}: {last} and {}", report.final_cost);
+            assert!(
+                (last / report.final_cost - 1.0).abs() < tolerance,
+                "{precision:?}: {last} and {}",
+                report.final_cost
+            );
         }
     }
 }

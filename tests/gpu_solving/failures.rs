@@ -3,9 +3,7 @@
 use super::{chain, check_report, cost, of_block, on, precisions, rosenbrock, solve, tight};
 use crate::gpu_support::Test;
 use isograd::backend::gpu::{GpuContext, GpuOptions};
-use isograd::{
-    Backend, IterationRecord, Precision, Problem, SolveError, SolverOptions, SolverReport, Termination,
-};
+use isograd::{Backend, IterationRecord, Precision, Problem, SolveError, SolverOptions, SolverReport, Termination};
 use std::ops::ControlFlow;
 
 pub const TESTS: &[Test] = &[

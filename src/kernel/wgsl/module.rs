@@ -176,15 +176,7 @@ impl ModuleBuilder {
             let name = slot.variable();
             let _ = writeln!(wgsl, "@group(0) @binding({}) var<storage, {access}> {name}: array<{element}>;", k + 2);
         }
-        let uses_guard = [formats.real, formats.sum].contains(&Format::DoubleF32);
-        // A zero that no compiler knows. Not from the plan: drivers compile for the values in a uniform buffer, and then take the
-        // roundings away that the guard is to protect.
-        let guard = match bindings.first() {
-            Some((slot, _)) if uses_guard => {
-                format!("    guard = u32(arrayLength(&{}) == 0x3ffffff1u);\n", slot.variable())
-            }
-            _ => String::new(),
-        };
+        let guard = guard(formats, &bindings).map_or(String::new(), |zero| format!("    guard = {zero};\n"));
         let _ = write!(
             wgsl,
             "\n{functions}@compute @workgroup_size({WORKGROUP})
@@ -201,6 +193,21 @@ fn {entry}(
         let slots = [(Slot::Plan, false), (Slot::Call, false)].into_iter().chain(bindings);
         Module { entry: entry.to_owned(), wgsl: library + &wgsl, bindings: slots.collect(), statements }
     }
+}
+
+/// The zero that keeps roundings of two-float numbers from being optimised away: it has to come out of a storage buffer. Drivers see
+/// through everything else: one compiles the contents of uniform buffers in, another folds the length of an array.
+fn guard(formats: Formats, bindings: &[(Slot, bool)]) -> Option<String> {
+    if ![formats.real, formats.sum].contains(&Format::DoubleF32) {
+        return None;
+    }
+    let has = |slot: Slot| bindings.iter().any(|(other, _)| *other == slot);
+    if has(Slot::Scalars) && formats.sum == Format::DoubleF32 {
+        return Some("bitcast<u32>(scalars[GUARD].x)".to_owned());
+    }
+    // Places are less than 2³¹.
+    let places = [Slot::Indices, Slot::Incidence].into_iter().find(|slot| has(*slot))?;
+    Some(format!("{}[0] & 0x80000000u", places.variable()))
 }
 
 /// The type `name` for numbers of a format, and its arithmetic as functions whose names end in `suffix`.

@@ -53,6 +53,8 @@ places! {
     ITERATION;
     /// Decrease promised for the first step from the accepted point; negative if there was none.
     PROMISE;
+    /// Always 0, which no compiler knows.
+    GUARD;
 }
 
 /// Numbers of the state; the partial sums follow.
