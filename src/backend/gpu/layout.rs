@@ -17,7 +17,7 @@ const INSTANCES_A_LANE: u32 = 4;
 const MOST_GROUP_WORKGROUPS: usize = 4096;
 
 /// Most workgroups over the blocks of a class.
-const MOST_CLASS_WORKGROUPS: usize = 2048;
+const MOST_CLASS_WORKGROUPS: usize = 1024;
 
 /// Numbers of a group, as kernels find them in their plan.
 #[derive(Debug, Clone, Copy, Default)]
