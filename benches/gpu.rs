@@ -5,7 +5,8 @@
 //! dispatches in one submission. `cargo demo bench --backend gpu` prints a table with bytes and bandwidth beside the times.
 
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
-use isograd::backend::gpu::{Accumulation, Commands, DeviceProblem, GpuContext, GpuDerivatives, Settings};
+use isograd::backend::gpu::{Commands, GpuContext};
+use isograd::device::{Accumulation, DeviceProblem, GpuDerivatives, Settings};
 use isograd::kernel::wgsl::{Format, Formats};
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::icosphere;

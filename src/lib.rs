@@ -31,6 +31,8 @@
 //! design.
 
 pub mod backend;
+#[cfg(feature = "gpu")]
+pub mod device;
 pub mod io;
 pub mod kernel;
 pub mod linear;

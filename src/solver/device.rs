@@ -8,7 +8,8 @@
 use super::SolverOptions;
 use super::placement::rounding;
 use super::report::{IterationRecord, Termination};
-use crate::backend::gpu::{Commands, DeviceProblem, Download, GpuContext, GpuError, Settings, Submission};
+use crate::backend::gpu::{Commands, Download, GpuContext, GpuError, Submission};
+use crate::device::{DeviceProblem, Settings};
 use crate::kernel::wgsl::{Formats, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
 use std::ops::ControlFlow;

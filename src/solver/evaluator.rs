@@ -3,8 +3,9 @@
 use crate::problem::{CompiledProblem, Evaluation, ProblemError};
 #[cfg(feature = "gpu")]
 use crate::{
-    backend::gpu::{DeviceEvaluator, GpuError},
+    backend::gpu::GpuError,
     backend::{Group, cpu::Cpu},
+    device::DeviceEvaluator,
     problem::Parameters,
 };
 

@@ -1,7 +1,8 @@
 //! Sums over instances: in place or gathered.
 
 use super::reference::{DOUBLE_F32, F32, F64, Numbers, compare, compare_all};
-use isograd::backend::gpu::{Accumulation, GpuContext, GpuDerivatives, GpuError, GpuOptions, wgpu};
+use isograd::backend::gpu::{GpuContext, GpuError, GpuOptions, wgpu};
+use isograd::device::{Accumulation, GpuDerivatives};
 use isograd::kernel::wgsl::Addition;
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::icosphere;

@@ -1,7 +1,8 @@
 //! Every group of the ready-made energies.
 
 use super::reference::{F64, compare};
-use isograd::backend::gpu::{Accumulation, GpuContext};
+use isograd::backend::gpu::GpuContext;
+use isograd::device::Accumulation;
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::{Mesh, icosphere};
 

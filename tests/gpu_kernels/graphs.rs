@@ -2,7 +2,8 @@
 
 use super::expressions::{Recipe, Shape, recipe};
 use super::reference::{DOUBLE_F32, F32, F64, Numbers, assert_close, compare_all};
-use isograd::backend::gpu::{Accumulation, GpuContext, GpuDerivatives};
+use isograd::backend::gpu::GpuContext;
+use isograd::device::{Accumulation, GpuDerivatives};
 use isograd::kernel::wgsl::Formats;
 use isograd::{BlockId, Problem};
 use proptest::prelude::*;

@@ -2,7 +2,8 @@
 
 use super::reference::{F32, F64, compare_all};
 use isograd::Problem;
-use isograd::backend::gpu::{Accumulation, DerivativesError, GpuContext, GpuDerivatives, GpuError, GpuOptions};
+use isograd::backend::gpu::{GpuContext, GpuError, GpuOptions};
+use isograd::device::{Accumulation, DerivativesError, GpuDerivatives};
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::icosphere;
 

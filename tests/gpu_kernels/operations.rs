@@ -2,7 +2,8 @@
 
 use super::expressions::{apply, operations};
 use super::reference::{DOUBLE_F32, F32, F64, Numbers};
-use isograd::backend::gpu::{Accumulation, GpuContext, GpuDerivatives};
+use isograd::backend::gpu::GpuContext;
+use isograd::device::{Accumulation, GpuDerivatives};
 use isograd::kernel::wgsl::Formats;
 use isograd::value::op::Op;
 use isograd::{BlockId, Problem, Value};
@@ -97,7 +98,7 @@ fn check(context: &GpuContext, formats: Formats, tolerance: f64) {
             // What rounding leaves where terms cancel is relative to the terms, which are about 1.
             let scale = expected.abs().max(if formats == F64 { 1e-2 } else { 1.0 });
             let off = (found - expected).abs() / scale;
-            if !(off <= tolerance) {
+            if off.is_nan() || off > tolerance {
                 let Case { op, point, .. } = case;
                 worst.push(format!("{op:?} at {point:?}, number {which}: {found} for {expected}, off by {off:e}"));
             }

@@ -1,7 +1,8 @@
 //! What the CPU says, and how far from it a device may be.
 
 use isograd::Problem;
-use isograd::backend::gpu::{Accumulation, GpuContext, GpuDerivatives};
+use isograd::backend::gpu::GpuContext;
+use isograd::device::{Accumulation, GpuDerivatives};
 use isograd::kernel::wgsl::{Format, Formats};
 use isograd::problem::{CompiledProblem, Evaluation};
 

@@ -3,7 +3,8 @@
 use crate::cli::Bench;
 use crate::console::Console;
 use isograd::Precision;
-use isograd::backend::gpu::{Binding, Commands, DeviceProblem, GpuBuffer, GpuContext, GpuError, Settings};
+use isograd::backend::gpu::{Binding, Commands, GpuBuffer, GpuContext, GpuError};
+use isograd::device::{DeviceProblem, Settings};
 use isograd::kernel::wgsl::{Format, Formats, Slot};
 use isograd::mesh::energy::MeshProblem;
 use isograd::mesh::icosphere;

@@ -38,39 +38,28 @@
 //! # Ok::<(), GpuError>(())
 //! ```
 
-mod accumulation;
 mod adapter;
 mod buffer;
 mod commands;
 mod context;
-mod derivatives;
 mod download;
 mod error;
-mod evaluator;
 mod health;
 mod kernel;
 mod kernel_cache;
-mod layout;
 mod pipeline_cache;
 mod pool;
-mod problem;
 mod self_test;
-mod shard;
 mod statistics;
 mod submission;
 
-pub use accumulation::Accumulation;
 pub use adapter::{AdapterSummary, GpuOptions};
 pub use buffer::GpuBuffer;
 pub use commands::Commands;
 pub use context::GpuContext;
-pub use derivatives::{DerivativesError, GpuDerivatives};
 pub use download::Download;
 pub use error::GpuError;
-pub use evaluator::{DeviceEvaluator, PendingEvaluation};
 pub use kernel::{Binding, GpuKernel, KernelRequest};
-pub use layout::{ClassPlace, GroupPlace, Layout};
-pub use problem::{DeviceProblem, Settings};
 pub use statistics::GpuStatistics;
 pub use submission::Submission;
 

@@ -233,7 +233,8 @@ fn nothing_inside_is_an_error() {
 #[cfg(feature = "gpu")]
 #[test]
 fn a_device_finds_the_same_gradient() {
-    use crate::backend::gpu::{Accumulation, GpuContext, GpuDerivatives};
+    use crate::backend::gpu::GpuContext;
+    use crate::device::{Accumulation, GpuDerivatives};
     use crate::kernel::wgsl::{Format, Formats};
     let context = match GpuContext::shared() {
         Ok(context) if context.has_f64() => context,

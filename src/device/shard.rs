@@ -3,9 +3,9 @@
 //! A shard is a range of instances of every group, with indices, data, residuals and lists of its own. One compiled kernel serves all
 //! shards: where things begin stands in the plan. Parameters and sums over them are whole, so they have to fit.
 
-use super::GpuError;
 use super::layout::Layout;
 use crate::backend::Group;
+use crate::backend::gpu::GpuError;
 use crate::kernel::wgsl::{self, Part, WORKGROUP};
 use crate::problem::{CompiledProblem, Parameters};
 use rustc_hash::FxHashMap;

@@ -1,9 +1,10 @@
 //! Evaluates groups on a device for a solver that runs elsewhere.
 
+use super::Settings;
 use super::layout::Layout;
 use super::problem::{Builder, Plans, Request, Stage};
-use super::{Commands, Download, GpuBuffer, GpuContext, GpuError, Settings};
 use crate::backend::Group;
+use crate::backend::gpu::{Commands, Download, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Format, Formats, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};

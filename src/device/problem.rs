@@ -1,7 +1,7 @@
 //! A problem on a device: its buffers, and the kernels of every stage of a solve.
 
 use super::layout::{ClassPlace, Layout};
-use super::{Binding, Commands, GpuBuffer, GpuContext, GpuError, GpuKernel, KernelRequest};
+use crate::backend::gpu::{Binding, Commands, GpuBuffer, GpuContext, GpuError, GpuKernel, KernelRequest};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Formats, Module, Slot, WORKGROUP, state};
 use crate::problem::{CompiledProblem, Parameters};

@@ -1,6 +1,6 @@
 //! How sums over the instances that touch a parameter are formed.
 
-use super::{GpuContext, GpuError};
+use crate::backend::gpu::{GpuContext, GpuError};
 use crate::kernel::wgsl::{Addition, Format};
 
 /// How contributions to parameters are added up.

@@ -99,6 +99,9 @@ struct Pieces {
 
 const NONE: u32 = u32::MAX;
 
+/// What a slot of a group is to the pieces it meets, by their class and offset.
+type Touches<T> = FxHashMap<(usize, u32), T>;
+
 impl Layout {
     /// Lays out the problem.
     pub fn new(problem: &CompiledProblem, parameters: &Parameters) -> Self {
@@ -204,8 +207,8 @@ impl Layout {
     }
 
     /// Finds the kinds of every class; returns, for each group and slot, the kind a piece of a class and an offset is touched by.
-    fn find_kinds(&mut self, groups: &[Group], pieces: &Pieces) -> Vec<Vec<FxHashMap<(usize, u32), u32>>> {
-        let mut touches: Vec<Vec<FxHashMap<(usize, u32), (usize, usize)>>> = Vec::new();
+    fn find_kinds(&mut self, groups: &[Group], pieces: &Pieces) -> Vec<Vec<Touches<u32>>> {
+        let mut touches: Vec<Vec<Touches<(usize, usize)>>> = Vec::new();
         for (index, group) in groups.iter().enumerate() {
             let mut of_group = Vec::new();
             for (slot, column) in group.table.blocks.iter().enumerate() {
@@ -246,14 +249,13 @@ impl Layout {
             }
         }
         let base = |(class, number): (usize, usize)| self.kinds[first_kinds[class] + number].0;
-        let bases = |of_slot: FxHashMap<(usize, u32), (usize, usize)>| {
-            of_slot.into_iter().map(|(key, kind)| (key, base(kind))).collect()
-        };
+        let bases =
+            |of_slot: Touches<(usize, usize)>| of_slot.into_iter().map(|(key, kind)| (key, base(kind))).collect();
         touches.into_iter().map(|of_group| of_group.into_iter().map(bases).collect()).collect()
     }
 
     /// Fills the lists group by group and slot by slot, so that the entries of a list stand by kind.
-    fn fill_lists(&mut self, groups: &[Group], pieces: &Pieces, touches: &[Vec<FxHashMap<(usize, u32), u32>>]) {
+    fn fill_lists(&mut self, groups: &[Group], pieces: &Pieces, touches: &[Vec<Touches<u32>>]) {
         // The row of each piece in its table.
         let mut next: Vec<u32> = self.class_places.iter().map(|place| place.table).collect();
         let rows: Vec<u32> = pieces

@@ -4,7 +4,7 @@ use super::accumulation::Accumulation;
 use super::layout::Layout;
 use super::problem::{Settings, chunks, head};
 use super::shard::{GroupShape, Instances, Lists, Pieces, Shard, ShardGroup, cut, held_places};
-use super::{Binding, Commands, GpuBuffer, GpuContext, GpuError, GpuKernel, KernelRequest};
+use crate::backend::gpu::{Binding, Commands, GpuBuffer, GpuContext, GpuError, GpuKernel, KernelRequest};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Addition, Format, Formats, Module, Slot, WORKGROUP, state};
 use crate::problem::{CompiledProblem, Evaluation, NonFiniteResidual, Parameters, ProblemError};
@@ -339,7 +339,7 @@ impl GpuDerivatives {
         let requests: Vec<KernelRequest<'_>> =
             modules.iter().zip(bindings.iter().map(Vec::as_slice)).map(request).collect();
         let kernels = self.context.kernels(&requests)?;
-        let stage = |((kernel, module), instead): ((Arc<GpuKernel>, &Module), &&[(Slot, Slot)])| {
+        let stage = |kernel: Arc<GpuKernel>, module: &Module, instead: &[(Slot, Slot)]| {
             let resource = |&(slot, _): &(Slot, bool)| {
                 let slot = instead.iter().find(|(from, _)| *from == slot).map_or(slot, |&(_, to)| to);
                 match slot {
@@ -351,7 +351,8 @@ impl GpuDerivatives {
             let bindings = kernel.bind_ranges(&resources)?;
             Ok(Stage { kernel, bindings, workgroups })
         };
-        kernels.into_iter().zip(modules).zip(instead).map(stage).collect()
+        let requests = kernels.into_iter().zip(modules).zip(instead);
+        requests.map(|((kernel, module), instead)| stage(kernel, module, instead)).collect()
     }
 
     /// The context it lives in.
