@@ -70,7 +70,7 @@ impl Format {
 
     /// An operation on names and literals, as an expression.
     ///
-    /// Whole powers have no spelling of their own; [`super::body`] writes them out as products.
+    /// Whole powers have no spelling of their own; whoever writes a program out writes products.
     pub fn operation(self, op: Op, args: &[&str]) -> String {
         let infix = |symbol: &str| format!("{} {symbol} {}", args[0], args[1]);
         match (self, op) {
