@@ -2,20 +2,27 @@
 
 use super::GpuError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long anything may take on the device before it counts as hung.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Between two looks at whether the device was lost while waiting.
-const SLICE: Duration = Duration::from_millis(200);
+/// Between two looks at whether the device was lost while waiting. Long, because a wait that times out while another thread uses the
+/// device may panic in wgpu, see [`Health::poll`]; a driver that loses the device ends the wait itself.
+const SLICE: Duration = Duration::from_secs(5);
+
+/// Panics in a row, of wgpu in a poll, that mean a device is lost.
+const PANICS: u32 = 3;
 
 /// What the device's callbacks recorded.
 #[derive(Debug, Default)]
 pub(super) struct Health {
     lost: Mutex<Option<String>>,
     error: Mutex<Option<GpuError>>,
+    /// Polls in a row that panicked.
+    panics: AtomicU32,
 }
 
 impl Health {
@@ -53,14 +60,21 @@ impl Health {
 
     /// Lets callbacks of finished work run.
     pub fn poll(&self, device: &wgpu::Device, poll: wgpu::PollType) -> Result<(), GpuError> {
-        // wgpu panics where the driver reports the loss to the poll itself. Its locks do not poison, so going on is sound.
-        match catch_unwind(AssertUnwindSafe(|| device.poll(poll))) {
+        // wgpu panics where the driver reports the loss to the poll itself. It also asserts after a wait that timed out that the queue
+        // is not empty, which another thread's poll or submission may have brought about since (wgpu-core 30, Device::maintain); then
+        // the next try finds the work done. Its locks do not poison, so going on is sound.
+        let polled = catch_unwind(AssertUnwindSafe(|| device.poll(poll)));
+        if polled.is_ok() {
+            self.panics.store(0, Relaxed);
+        }
+        match polled {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(wgpu::PollError::Timeout)) => Err(GpuError::Timeout { seconds: 0 }),
             Ok(Err(error)) => {
                 self.alive()?;
                 Err(GpuError::Validation { label: "waiting".to_owned(), message: error.to_string() })
             }
+            Err(_) if self.panics.fetch_add(1, Relaxed) + 1 < PANICS => Err(GpuError::Timeout { seconds: 0 }),
             Err(_) => {
                 self.record_loss("the driver failed while waiting".to_owned());
                 self.alive()
