@@ -63,6 +63,9 @@ enum Sum {
     Square,
 }
 
+/// Most kinds in one chain of `else if`: each nests in the one before, and Mesa's software driver computes nonsense beyond a depth of 80.
+const MOST_NESTED: usize = 24;
+
 /// A function that sums over every `step`th instance of a list.
 fn sum_function(
     name: &str,
@@ -83,11 +86,22 @@ fn sum_function(
     text += "    var next = incidence[min(first, arrayLength(&incidence) - 1u)];\n";
     text += "    for (var k = first; k < end; k += step) {\n        let id = next;\n";
     text += "        next = incidence[min(k + step, arrayLength(&incidence) - 1u)];\n";
+    let runs = class.kinds.len().div_ceil(MOST_NESTED);
     for (k, kind) in class.kinds.iter().enumerate() {
         let index = first_kind + k;
-        let last = k + 1 == class.kinds.len();
-        let word = if k == 0 { "        " } else { " else " };
-        let condition = if last { String::new() } else { format!("if (id < plan.kinds[{}].base) ", index + 1) };
+        let (begins, last) = (k % MOST_NESTED == 0, k + 1 == class.kinds.len());
+        let ends = last || (k + 1) % MOST_NESTED == 0;
+        if runs > 1 && begins {
+            let above = first_kind + k + MOST_NESTED;
+            let below = if k + MOST_NESTED >= class.kinds.len() {
+                String::new()
+            } else {
+                format!(" && id < plan.kinds[{above}].base")
+            };
+            let _ = writeln!(text, "        if (id >= plan.kinds[{index}].base{below}) {{");
+        }
+        let word = if begins { "        " } else { " else " };
+        let condition = if ends { String::new() } else { format!("if (id < plan.kinds[{}].base) ", index + 1) };
         let _ = writeln!(text, "{word}{condition}{{");
         let mut body = Body::new(format);
         body.line(format!("let i = id - plan.kinds[{index}].base;"));
@@ -95,6 +109,9 @@ fn sum_function(
         *statements += body.statements;
         text += &body.text;
         text += "        }";
+        if runs > 1 && ends {
+            text += "\n        }\n";
+        }
     }
     text += "\n    }\n";
     let names: Vec<String> = (0..count).map(|k| format!("s{k}")).collect();
