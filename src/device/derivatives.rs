@@ -91,7 +91,8 @@ struct DeviceShard {
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let problem = isograd::Problem::new();
-/// use isograd::backend::gpu::{Accumulation, GpuContext, GpuDerivatives};
+/// use isograd::backend::gpu::GpuContext;
+/// use isograd::device::{Accumulation, GpuDerivatives};
 /// use isograd::kernel::wgsl::{Format, Formats};
 ///
 /// let formats = Formats { real: Format::F64, sum: Format::F64 };
