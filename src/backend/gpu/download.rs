@@ -141,13 +141,19 @@ impl Download {
         };
         let submission = submission.ok_or_else(|| self.broken("its commands are not submitted yet"))?;
         self.health.wait(&self.device, &submission)?;
+        // The submission is done; what is left is the callback, which another thread's poll may be about to run.
+        let mut pause = Duration::from_micros(20);
         self.health.until(|| {
+            match self.health.poll(&self.device, wgpu::PollType::Poll) {
+                Ok(()) | Err(GpuError::Timeout { .. }) => {}
+                Err(error) => return Err(error),
+            }
             let state = locked(&self.arrival.state);
             if state.result.is_some() {
                 return Ok(true);
             }
-            drop(self.arrival.settled.wait_timeout(state, Duration::from_millis(5)));
-            self.health.poll(&self.device, wgpu::PollType::Poll)?;
+            drop(self.arrival.settled.wait_timeout(state, pause));
+            pause = (2 * pause).min(Duration::from_millis(5));
             Ok(false)
         })
     }
