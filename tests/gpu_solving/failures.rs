@@ -58,7 +58,7 @@ fn trial_steps_that_leave_the_domain(context: &GpuContext) {
 fn no_step_stays_in_the_domain(context: &GpuContext) {
     for precision in precisions(context) {
         let options = SolverOptions {
-            max_consecutive_invalid_steps: 3,
+            max_consecutive_invalid_steps: 1,
             max_trust_region_radius: 1e30,
             initial_trust_region_radius: 1e30,
             ..tight()
