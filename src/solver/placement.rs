@@ -117,18 +117,30 @@ fn listed(noun: &str, names: &[String]) -> String {
 
 /// The number formats for a precision on a device, with what there is to say about them.
 fn formats(context: &GpuContext, precision: Precision) -> Result<(Formats, Vec<String>), String> {
+    let device = &context.info().name;
     let doubles = context.has_f64();
-    let sum = if doubles { Format::F64 } else { Format::DoubleF32 };
-    let formats = match precision {
-        Precision::Auto | Precision::F64 if doubles => Formats { real: Format::F64, sum: Format::F64 },
-        Precision::F64 => {
-            let device = &context.info().name;
-            return Err(format!("{device} has no double precision; Precision::DoubleF32 comes close"));
+    if doubles && matches!(precision, Precision::Auto | Precision::F64) {
+        return Ok((Formats { real: Format::F64, sum: Format::F64 }, Vec::new()));
+    }
+    if precision == Precision::F64 {
+        return Err(format!("{device} has no double precision; Precision::DoubleF32 comes close"));
+    }
+    if doubles && precision == Precision::F32 {
+        return Ok((Formats { real: Format::F32, sum: Format::F64 }, Vec::new()));
+    }
+    // From here on two-float numbers are wanted, for sums if for nothing else.
+    let works = context.double_f32_works().map_err(|error| error.to_string())?;
+    match precision {
+        Precision::F32 if works => Ok((Formats { real: Format::F32, sum: Format::DoubleF32 }, Vec::new())),
+        _ if works => Ok((Formats { real: Format::DoubleF32, sum: Format::DoubleF32 }, Vec::new())),
+        Precision::DoubleF32 => Err(format!("the driver of {device} optimises two-float roundings away")),
+        _ => {
+            let note = format!(
+                "{device} computes in single precision, sums too: its driver optimises two-float roundings away"
+            );
+            Ok((Formats { real: Format::F32, sum: Format::F32 }, vec![note]))
         }
-        Precision::F32 => Formats { real: Format::F32, sum },
-        Precision::DoubleF32 | Precision::Auto => Formats { real: Format::DoubleF32, sum: Format::DoubleF32 },
-    };
-    Ok((formats, Vec::new()))
+    }
 }
 
 /// The precision that a format is.
