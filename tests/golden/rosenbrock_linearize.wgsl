@@ -1,14 +1,12 @@
-// Whether a is neither infinite nor NaN, by its bits.
+// Whether a is neither infinite nor NaN, by its bits; see is_finite_f64 for the detour.
 fn is_finite_f32(a: f32) -> bool {
-    return (bitcast<u32>(a) & 0x7f800000u) != 0x7f800000u;
+    let bits = min(bitcast<u32>(a), 0xfffffff0u);
+    return (bits & 0x7f800000u) != 0x7f800000u;
 }
-
-// A zero that the compiler does not know; set by the entry point.
-var<private> guard: u32;
 
 // What holds for a whole solve.
 struct Head {
-    guard: u32,
+    unused_0: u32,
     // Partial sums over blocks, over residuals, and the room for each of them.
     block_partials: u32,
     residual_partials: u32,
@@ -29,10 +27,11 @@ struct Head {
     rounding: f32,
     small_promise: f32,
     smallest_pivot: f32,
+    // Partial sums of kernels that follow incidence lists.
+    list_partials: u32,
     unused_1: u32,
     unused_2: u32,
     unused_3: u32,
-    unused_4: u32,
 }
 
 // What differs from dispatch to dispatch.
@@ -137,7 +136,7 @@ fn linearize(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let w = workgroup.y * workgroups.x + workgroup.x;
-    if (lane == 0u) { go_on = u32(is_running() && is_new_point()); }
+    if (lane == 0u) { go_on = u32(is_running() & is_new_point()); }
     if (workgroupUniformLoad(&go_on) == 0u) { return; }
     if (w < plan.groups[0].end) {
         let first = (w - plan.groups[0].first) * plan.groups[0].tile;
