@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{check_fields, check_pictures_and_meshes, demo, failure, last_json, text};
+use common::{check_fields, check_pictures_and_meshes, demo, demo_without_gpu, failure, last_json, text};
 use isograd::io::write_obj;
 use serde_json::Value;
 use std::fs::File;
@@ -95,10 +95,11 @@ fn failures_are_one_line() {
     let cases: [(&[&str], &str); 3] = [
         (&["mesh", "flat.obj"], "no vertex lies inside"),
         (&["icosphere", "--level", "99"], "level 99 is too high"),
-        (&["icosphere", "--level", "1", "--backend", "gpu"], "no GPU backend"),
+        (&["icosphere", "--level", "1", "--backend", "gpu"], "no GPU adapter named"),
     ];
     for (arguments, expected) in cases {
-        let message = failure(&demo(folder.path(), &[arguments, &["--energy", "developable"]].concat()), 1);
+        let output = demo_without_gpu(folder.path(), &[arguments, &["--energy", "developable"]].concat());
+        let message = failure(&output, 1);
         assert!(message.contains(expected) && message.lines().count() == 1, "{message}");
     }
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{check_fields, check_pictures_and_meshes, demo, failure, last_json, text};
+use common::{check_fields, check_pictures_and_meshes, demo, demo_without_gpu, failure, last_json, text};
 use isograd::io::read_mesh;
 use std::fs::File;
 use std::path::Path;
@@ -136,7 +136,7 @@ fn failures_are_one_line_with_the_cause() {
     std::fs::write(path.join("file"), "").unwrap();
     std::fs::write(path.join("point.obj"), "v 0 0 0\n").unwrap();
     let cases: [(&[&str], &str); 6] = [
-        (&["icosphere", "--level", "1", "--backend", "gpu"], "no GPU backend"),
+        (&["icosphere", "--level", "1", "--backend", "gpu"], "no GPU adapter named"),
         (&["icosphere", "--level", "99"], "level 99 is too high"),
         (&["mesh", "missing.obj"], "missing.obj"),
         (&["mesh", "cut.ply"], "cut.ply"),
@@ -144,7 +144,7 @@ fn failures_are_one_line_with_the_cause() {
         (&["icosphere", "--level", "1", "--out", "file/below"], "making the folder file/below: "),
     ];
     for (arguments, expected) in cases {
-        let output = demo(path, arguments);
+        let output = demo_without_gpu(path, arguments);
         let message = failure(&output, 1);
         assert!(message.starts_with("error: ") && message.contains(expected), "{message}");
         assert_eq!(message.lines().count(), 1, "{message}");
