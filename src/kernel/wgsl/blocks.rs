@@ -215,8 +215,8 @@ fn over_lists(module: &mut ModuleBuilder, classes: &[Class], call: impl Fn(usize
 /// Bytes of workgroup memory for the sums of a class.
 const SHARED_BYTES: usize = 8192;
 
-/// Sums over the list of the block in `row`: each lane over its share, then the lanes of a block together. Returns the text of
-/// a block of statements for each component, to be run by the lane whose turn it is, in which `{name}{k}` is the sum.
+/// Sums over the list of the block in `row`: each lane over its share, then the lanes of a block together. `each(k, sum)`
+/// gives the statements for component k, which the lane whose turn it is runs, from the name of the sum.
 fn team_sums(
     text: &mut String,
     function: &str,
