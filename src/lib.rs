@@ -44,7 +44,7 @@ pub mod topology;
 pub mod value;
 
 pub use backend::Backend;
-pub use problem::{BlockId, CompiledResiduals, Problem, ProblemError, Table};
+pub use problem::{BlockId, CompiledResiduals, Problem, ProblemError, Table, loss, manifold};
 pub use solver::{IterationRecord, LinearSolverKind, Precision, SolveError, SolverOptions, SolverReport, Termination};
 pub use topology::{Blocks, Residuals};
 pub use value::{Value, ValueError};

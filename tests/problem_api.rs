@@ -178,7 +178,7 @@ fn equal_data_are_kept_once() {
         let group = &problem.compile().unwrap().groups[0];
         let mut uniform: Vec<Option<f64>> = group.table.data.iter().map(Column::uniform).collect();
         uniform.sort_by(|a, b| a.partial_cmp(b).unwrap());
-        (uniform, group.kernel.literals.iter().flatten().count())
+        (uniform, group.kernel.specialization.literals.iter().flatten().count())
     };
     assert_eq!(columns(&problem), (vec![Some(1.0), Some(2.0)], 2));
     problem.add_residual(&[blocks[2]], |x| (x[0][0] * 4.0).sin() - 1.0).unwrap();

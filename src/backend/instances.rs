@@ -68,6 +68,20 @@ impl InstanceTable {
         self.count += 1;
     }
 
+    /// Some of the instances, or all in another order.
+    pub(crate) fn picked(&self, instances: &[u32]) -> InstanceTable {
+        let indices = |column: &Vec<u32>| instances.iter().map(|&instance| column[instance as usize]).collect();
+        let data = |column: &Column| match column {
+            Column::Uniform(number) => Column::Uniform(*number),
+            Column::Varying(numbers) => Column::Varying(instances.iter().map(|&i| numbers[i as usize]).collect()),
+        };
+        InstanceTable {
+            count: instances.len(),
+            blocks: self.blocks.iter().map(indices).collect(),
+            data: self.data.iter().map(data).collect(),
+        }
+    }
+
     /// The bytes of the table.
     pub fn bytes(&self) -> usize {
         let indices: usize = self.blocks.iter().map(Vec::capacity).sum();

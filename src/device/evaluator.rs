@@ -78,7 +78,7 @@ impl DeviceEvaluator {
         for (chunk, plan, workgroups) in &plans.chunks {
             let kernels = &kernels[chunk.clone()];
             let modules =
-                [wgsl::residuals(kernels, formats, Slot::Point, Slot::Residuals), wgsl::linearize(kernels, formats)];
+                [wgsl::objective(kernels, formats, Slot::Point, Slot::Residuals), wgsl::linearize(kernels, formats)];
             for module in modules {
                 let module = module.map_err(|error| device.out_of_range(&error))?;
                 requests.push(Request { module, plan, workgroups: *workgroups, instead: Vec::new() });

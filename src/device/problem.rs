@@ -83,7 +83,6 @@ struct Stages {
     update: Stage,
     advance: Stage,
     compare: Stage,
-    first_compare: Stage,
     decide: Stage,
     commit: Stage,
     examine: Stage,
@@ -174,7 +173,8 @@ impl DeviceProblem {
         let plain = self.plain_call();
         commands.stage("evaluate");
         self.record_all(commands, &self.stages.linearize, 0);
-        self.record(commands, &self.stages.first_compare, plain);
+        self.record_all(commands, &self.stages.trial_residuals, 0);
+        self.record(commands, &self.stages.compare, plain);
         self.record(commands, &self.stages.decide, plain);
         self.record(commands, &self.stages.normal, 0);
         self.record(commands, &self.stages.examine, 0);
@@ -504,7 +504,7 @@ impl<'a> Builder<'a> {
         let plain_product = vec![(Slot::Preconditioned, Slot::Step)];
         for (chunk, plan, workgroups) in &plans.chunks {
             let kernels = &kernels[chunk.clone()];
-            let trial = wgsl::residuals(kernels, formats, Slot::TrialPoint, Slot::TrialResiduals);
+            let trial = wgsl::objective(kernels, formats, Slot::TrialPoint, Slot::TrialResiduals);
             let modules = [
                 (wgsl::linearize(kernels, formats), Vec::new()),
                 (trial, Vec::new()),
@@ -530,11 +530,9 @@ impl<'a> Builder<'a> {
         }
         let residual_workgroups = u64::from(residual_workgroups(self.layout));
         let parameter_workgroups = (self.layout.places.len() as u64).div_ceil(u64::from(WORKGROUP));
-        let first_compare = vec![(Slot::TrialResiduals, Slot::Residuals)];
         let plan = &plans.plain;
         for (module, workgroups, instead) in [
             (wgsl::compare(formats), residual_workgroups, Vec::new()),
-            (wgsl::compare(formats), residual_workgroups, first_compare),
             (wgsl::decide(formats), 1, Vec::new()),
             (wgsl::commit(formats), parameter_workgroups, Vec::new()),
             (wgsl::examine(formats), 1, Vec::new()),
@@ -561,7 +559,6 @@ impl<'a> Builder<'a> {
             update: next(),
             advance: next(),
             compare: next(),
-            first_compare: next(),
             decide: next(),
             commit: next(),
             examine: next(),

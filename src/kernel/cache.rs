@@ -1,6 +1,6 @@
-//! Kernels by topology and literals, for the life of the process.
+//! Kernels by topology and specialization, for the life of the process.
 
-use super::Kernel;
+use super::{Kernel, Specialization};
 use crate::topology::Topology;
 use rustc_hash::FxHashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -34,19 +34,17 @@ struct Cache {
 
 static CACHE: LazyLock<Mutex<Cache>> = LazyLock::new(Mutex::default);
 
-/// The kernel of a topology with these literals, and whether it was there already.
-pub(crate) fn compile(topology: &Topology, literals: &[Option<f64>]) -> (Arc<Kernel>, bool) {
-    let bits = |literals: &[Option<f64>]| literals.iter().map(|l| l.map(f64::to_bits)).collect::<Vec<_>>();
+/// The kernel of a topology so specialized, and whether it was there already.
+pub(crate) fn compile(topology: &Topology, specialization: &Specialization) -> (Arc<Kernel>, bool) {
     let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-    let wanted = bits(literals);
-    let same = |k: &&Arc<Kernel>| k.topology.expression == topology.expression && bits(&k.literals) == wanted;
+    let same = |k: &&Arc<Kernel>| k.topology.expression == topology.expression && k.specialization == *specialization;
     if let Some(kernel) = cache.kernels.get(&topology.hash).and_then(|bucket| bucket.iter().find(same)) {
         return (kernel.clone(), true);
     }
     if cache.count >= KEPT {
         *cache = Cache::default();
     }
-    let kernel = Arc::new(Kernel::new(topology.clone(), literals.to_vec()));
+    let kernel = Arc::new(Kernel::new(topology.clone(), specialization.clone()));
     cache.kernels.entry(topology.hash).or_default().push(kernel.clone());
     cache.count += 1;
     (kernel, false)

@@ -1,7 +1,7 @@
 //! Code for a group of residuals, from its program.
 //!
-//! In: a topology and the data all its instances share. Out: [`Kernel`], which holds the program, its linearization and, for the
-//! CPU, lane bytecode of both. Kernels depend on nothing but topology and literals, so they are kept for the life of the
+//! In: a topology, and what else all its instances share ([`Specialization`]). Out: [`Kernel`], which holds the program, its linearization and, for the
+//! CPU, lane bytecode of both. Kernels depend on nothing else, so they are kept for the life of the
 //! process: the second problem of a kind compiles nothing.
 
 mod cache;
@@ -14,31 +14,74 @@ pub use cache::CompileStatistics;
 pub(crate) use cache::compile;
 pub(crate) use lanes::{Instruction, LaneCode};
 
-use crate::program::{Linearization, Program};
+use crate::program::{Linearization, LossProgram, Program, Retraction};
 use crate::topology::Topology;
+use std::sync::Arc;
+
+/// What, besides the topology, all instances of a group have in common.
+#[derive(Debug, Clone, Default)]
+pub struct Specialization {
+    /// The data columns that are the same number in all instances.
+    pub literals: Vec<Option<f64>>,
+    /// The steps on the manifolds of the parameter blocks; `None`, also past the end, for Euclidean ones.
+    pub retractions: Vec<Option<Arc<Retraction>>>,
+    /// The robust loss of the residual block.
+    pub loss: Option<Arc<LossProgram>>,
+}
+
+/// By the bits of the literals: 0 and −0 are different kernels, and a NaN equals itself.
+impl PartialEq for Specialization {
+    fn eq(&self, other: &Self) -> bool {
+        let bits = |literals: &[Option<f64>]| literals.iter().map(|l| l.map(f64::to_bits)).collect::<Vec<_>>();
+        bits(&self.literals) == bits(&other.literals)
+            && self.retractions == other.retractions
+            && self.loss == other.loss
+    }
+}
 
 /// Everything that can be known of a group before its instances.
 #[derive(Debug)]
 pub struct Kernel {
     /// The shape of the residuals.
     pub topology: Topology,
-    /// The data columns that are the same number in all instances.
-    pub literals: Vec<Option<f64>>,
+    /// What else all instances have in common.
+    pub specialization: Specialization,
     /// The residuals.
     pub program: Program,
-    /// Residuals and Jacobian.
+    /// With a robust loss ρ, as many outputs as residuals, whose squares add up to ρ(‖r‖²): what the cost is made of.
+    pub objective: Option<Program>,
+    /// Residuals and Jacobian, corrected if there is a loss, over the tangent spaces of the parameter blocks.
     pub linearization: Linearization,
     pub(crate) residual_code: LaneCode,
+    pub(crate) objective_code: Option<LaneCode>,
     pub(crate) linearize_code: LaneCode,
 }
 
 impl Kernel {
-    fn new(topology: Topology, literals: Vec<Option<f64>>) -> Self {
-        let program = Program::new(&topology.expression, &literals);
-        let linearization = program.differentiate();
-        let residual_code = LaneCode::new(&program);
-        let linearize_code = LaneCode::new(&linearization.program);
-        Kernel { topology, literals, program, linearization, residual_code, linearize_code }
+    fn new(topology: Topology, specialization: Specialization) -> Self {
+        let program = Program::new(&topology.expression, &specialization.literals);
+        let loss = specialization.loss.as_deref();
+        let linearization = program.linearize(&specialization.retractions, loss);
+        let objective = loss.map(|loss| loss.objective(&program));
+        Kernel {
+            residual_code: LaneCode::new(&program),
+            objective_code: objective.as_ref().map(LaneCode::new),
+            linearize_code: LaneCode::new(&linearization.program),
+            topology,
+            specialization,
+            program,
+            objective,
+            linearization,
+        }
+    }
+
+    /// The program whose squared outputs add up to twice the cost of an instance.
+    pub fn objective(&self) -> &Program {
+        self.objective.as_ref().unwrap_or(&self.program)
+    }
+
+    pub(crate) fn objective_code(&self) -> &LaneCode {
+        self.objective_code.as_ref().unwrap_or(&self.residual_code)
     }
 
     /// Number of residuals of an instance.

@@ -160,16 +160,17 @@ fn the_cache_tells_literals_apart() {
     let hash = expression.hash();
     let topology = Topology { expression: expression.clone().into(), hash };
     let literals = [None, Some(0.0), Some(-0.0), Some(2.5)];
-    let kernels: Vec<_> = literals.iter().map(|&l| compile(&topology, &[l])).collect();
+    let with = |literal| super::Specialization { literals: vec![literal], ..Default::default() };
+    let kernels: Vec<_> = literals.iter().map(|&l| compile(&topology, &with(l))).collect();
     for (k, (kernel, hit)) in kernels.iter().enumerate() {
         assert!(!hit);
-        let (again, hit) = compile(&topology, &[literals[k]]);
+        let (again, hit) = compile(&topology, &with(literals[k]));
         assert!(hit && std::sync::Arc::ptr_eq(kernel, &again));
     }
     // Another shape under the same hash is another kernel.
     let nodes = vec![ExpressionNode { op: Op::Copysign, args: [x, Ref::Datum(0), x] }];
     let collision = Topology { expression: Expression { nodes, ..expression }.into(), hash };
-    let (kernel, hit) = compile(&collision, &[None]);
+    let (kernel, hit) = compile(&collision, &with(None));
     assert!(!hit);
     assert_eq!(kernel.program.evaluate(&[&[3.0]], &[-1.0]), [-3.0]);
     assert_eq!(kernels[0].0.program.evaluate(&[&[3.0]], &[2.0]), [1.0]);

@@ -1,6 +1,7 @@
 //! A problem made ready for evaluation: one kernel a group, rows laid out group by group.
 
-use super::{Problem, ProblemError, locality};
+use super::specialize::{Part, Specializer};
+use super::{Problem, ProblemError, Steps, locality};
 use crate::backend::{Group, cpu::Cpu};
 use crate::kernel::{CompileStatistics, compile};
 use crate::value::ValueError;
@@ -23,7 +24,7 @@ pub struct CompiledProblem {
     pub compile_time: Duration,
     residuals: usize,
     stored: usize,
-    parameters: usize,
+    steps: Steps,
     /// Where the residuals of each residual block begin.
     block_rows: Vec<u32>,
     /// For each group the residual block behind each instance.
@@ -82,6 +83,7 @@ impl Problem {
         let (mut rows, mut stored) = (0, 0);
         let mut groups = Vec::with_capacity(self.groups.len());
         let mut residual_blocks = Vec::with_capacity(self.groups.len());
+        let mut first_blocks = Vec::with_capacity(self.groups.len());
         let offsets = self.parameters.offsets();
         let block_order = locality::block_order(self.groups.iter().map(|g| &*g.table), offsets);
         let mut ranks = vec![0; self.parameters.values().len()];
@@ -92,36 +94,39 @@ impl Problem {
         // A residual that was refused may have left a topology without instances.
         let topologies = self.registry.topologies().iter().zip(&self.groups);
         let inhabited = topologies.filter(|(_, instances)| instances.table.count > 0);
-        for (topology, instances) in inhabited.clone() {
-            let (mut table, mut blocks) = (instances.table.clone(), instances.residual_blocks.clone());
-            if let Some(order) = locality::instance_order(&table, &ranks) {
-                blocks = order.iter().map(|&instance| blocks[instance as usize]).collect();
-                table = Arc::new(locality::permuted(&table, &order));
+        let specializer = Specializer::new(self);
+        for (topology, instances) in inhabited {
+            for Part { instances, mut specialization } in specializer.parts(instances) {
+                let (mut table, mut blocks) = (instances.table, instances.residual_blocks);
+                first_blocks.push(blocks[0] as usize);
+                if let Some(order) = locality::instance_order(&table, &ranks) {
+                    blocks = order.iter().map(|&instance| blocks[instance as usize]).collect();
+                    table = Arc::new(table.picked(&order));
+                }
+                specialization.literals =
+                    table.data.iter().map(|c| c.uniform().filter(|_| table.count >= LITERALS_FROM)).collect();
+                let (kernel, hit) = compile(topology, &specialization);
+                statistics.kernels += 1;
+                statistics.instances += table.count;
+                statistics.cache_hits += usize::from(hit);
+                let (first_row, first_stored) = (rows, stored);
+                for (instance, &block) in blocks.iter().enumerate() {
+                    block_rows[block as usize] = (rows + instance * kernel.residuals()) as u32;
+                }
+                residual_blocks.push(blocks);
+                rows += table.count * kernel.residuals();
+                stored += table.count * kernel.stored();
+                groups.push(Group { kernel, table, rows: first_row..rows, stored: first_stored..stored });
             }
-            let literals: Vec<Option<f64>> =
-                table.data.iter().map(|c| c.uniform().filter(|_| table.count >= LITERALS_FROM)).collect();
-            let (kernel, hit) = compile(topology, &literals);
-            statistics.kernels += 1;
-            statistics.instances += table.count;
-            statistics.cache_hits += usize::from(hit);
-            let (first_row, first_stored) = (rows, stored);
-            for (instance, &block) in blocks.iter().enumerate() {
-                block_rows[block as usize] = (rows + instance * kernel.residuals()) as u32;
-            }
-            residual_blocks.push(blocks);
-            rows += table.count * kernel.residuals();
-            stored += table.count * kernel.stored();
-            groups.push(Group { kernel, table, rows: first_row..rows, stored: first_stored..stored });
         }
-        let first_blocks = inhabited.map(|(_, g)| g.residual_blocks[0] as usize);
         Ok(CompiledProblem {
             groups,
             statistics,
             compile_time: start.elapsed(),
             residuals: rows,
             stored,
-            parameters: self.parameters.values().len(),
-            names: first_blocks.map(|block| self.name(block).map(str::to_owned)).collect(),
+            steps: Steps::new(&self.parameters),
+            names: first_blocks.into_iter().map(|block| self.name(block).map(str::to_owned)).collect(),
             block_rows,
             residual_blocks,
             block_order,
@@ -137,7 +142,17 @@ impl CompiledProblem {
 
     /// Number of scalar parameters, fixed ones included.
     pub fn parameters(&self) -> usize {
-        self.parameters
+        self.steps.ambient()
+    }
+
+    /// How the blocks move.
+    pub fn steps(&self) -> &Steps {
+        &self.steps
+    }
+
+    /// Whether a residual block has a robust loss.
+    pub fn has_losses(&self) -> bool {
+        self.groups.iter().any(|group| group.kernel.objective.is_some())
     }
 
     /// Numbers stored for the Jacobian: entries that are neither zero nor constant, those of opposite sign once.
@@ -165,7 +180,8 @@ impl CompiledProblem {
         &self.block_order
     }
 
-    /// Calls `f(row, parameter, derivative)` for every entry of the Jacobian, fixed parameters included.
+    /// Calls `f(row, component, derivative)` for every entry of the Jacobian, fixed parameters included. Components are those of a
+    /// step over all blocks ([`Steps`]): the parameters themselves, where no block is on a manifold.
     pub fn for_each_entry(&self, evaluation: &Evaluation, mut f: impl FnMut(usize, usize, f64)) {
         for group in &self.groups {
             let (width, stored) = (group.kernel.residuals(), group.kernel.stored());
@@ -175,13 +191,14 @@ impl CompiledProblem {
                 for entry in &group.kernel.linearization.entries {
                     let start = group.table.blocks[entry.block as usize][instance];
                     let derivative = entry.factor * entry.stored.map_or(1.0, |k| numbers[k as usize]);
-                    f(row + entry.residual as usize, (start + entry.component) as usize, derivative);
+                    let start = self.steps.start(start);
+                    f(row + entry.residual as usize, start + entry.component as usize, derivative);
                 }
             }
         }
     }
 
-    /// Decrease of the cost that the linear model predicts for a step over all parameters: −(Jδ)ᵀ(r + ½Jδ).
+    /// Decrease of the cost that the linear model predicts for a step over all blocks: −(Jδ)ᵀ(r + ½Jδ).
     pub fn model_cost_change(&self, evaluation: &Evaluation, step: &[f64]) -> f64 {
         const INSTANCES: usize = 1024;
         let of_instances = |group: &Group, instances: std::ops::Range<usize>| -> f64 {
@@ -194,7 +211,8 @@ impl CompiledProblem {
                 for entry in &group.kernel.linearization.entries {
                     let start = group.table.blocks[entry.block as usize][instance];
                     let derivative = entry.factor * entry.stored.map_or(1.0, |k| numbers[k as usize]);
-                    product[entry.residual as usize] += derivative * step[(start + entry.component) as usize];
+                    product[entry.residual as usize] +=
+                        derivative * step[self.steps.start(start) + entry.component as usize];
                 }
                 let residuals = &evaluation.residuals[group.rows.start + instance * width..];
                 change += product.iter().zip(residuals).map(|(p, r)| p * (r + 0.5 * p)).sum::<f64>();
@@ -236,7 +254,19 @@ impl CompiledProblem {
         Ok(())
     }
 
-    /// Evaluates residuals and Jacobian at `x`, on the threads of the present rayon pool.
+    /// Evaluates at `x` what the cost is half the squared sum of, on the threads of the present rayon pool: the residuals, and for a
+    /// residual block with a loss ρ one number √ρ(‖r‖²) and zeros.
+    ///
+    /// # Errors
+    /// [`ProblemError::ParameterCount`] if `x` has the wrong length.
+    pub fn evaluate_objective(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
+        self.check(x)?;
+        evaluation.residuals.resize(self.residuals, 0.0);
+        Cpu.objective(&self.groups, x, &mut evaluation.residuals);
+        Ok(())
+    }
+
+    /// Evaluates residuals and Jacobian at `x`, corrected for the losses, on the threads of the present rayon pool.
     ///
     /// # Errors
     /// [`ProblemError::ParameterCount`] if `x` has the wrong length.
@@ -249,7 +279,7 @@ impl CompiledProblem {
     }
 
     fn check(&self, x: &[f64]) -> Result<(), ProblemError> {
-        let (expected, found) = (self.parameters, x.len());
+        let (expected, found) = (self.parameters(), x.len());
         if found == expected { Ok(()) } else { Err(ProblemError::ParameterCount { expected, found }) }
     }
 
@@ -280,8 +310,10 @@ impl CompiledProblem {
 /// The operation of an instance that first gave a NaN or infinity.
 fn explain(group: &Group, instance: usize, x: &[f64]) -> String {
     let (parameters, data) = (group.parameters(instance, x), group.data(instance));
-    let what = [("", &group.kernel.program), ("in the derivative, ", &group.kernel.linearization.program)];
-    for (where_, program) in what {
+    let kernel = &*group.kernel;
+    let objective = kernel.objective.as_ref().map(|objective| ("in the loss, ", objective));
+    let derivative = ("in the derivative, ", &kernel.linearization.program);
+    for (where_, program) in [("", &kernel.program)].into_iter().chain(objective).chain([derivative]) {
         let values = program.evaluate_nodes(&parameters, &data);
         for (node, &value) in program.nodes.iter().zip(&values) {
             if value.is_finite() {

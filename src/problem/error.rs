@@ -160,6 +160,99 @@ pub enum ProblemError {
         /// A row that differs.
         row: usize,
     },
+    /// A manifold whose points are of another size than the block.
+    #[error("parameter block {block} has {found} components, but a point of {manifold} has {expected}")]
+    ManifoldSize {
+        /// Index of the block.
+        block: usize,
+        /// Name of the manifold.
+        manifold: String,
+        /// Numbers a point.
+        expected: usize,
+        /// Components of the block.
+        found: usize,
+    },
+    /// Numbers that are no point of the manifold.
+    #[error("parameter block {block} is no point of {manifold}: {reason}")]
+    OffManifold {
+        /// Index of the block.
+        block: usize,
+        /// Name of the manifold.
+        manifold: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A fixed component of a block on a manifold.
+    #[error(
+        "parameter block {block} is on {manifold}, where the components of a point are not free one by one; hold directions with \
+         manifold::Subset, or fix the whole block"
+    )]
+    ComponentOnManifold {
+        /// Index of the block.
+        block: usize,
+        /// Name of the manifold.
+        manifold: String,
+    },
+    /// Bounds on a block on a manifold.
+    #[error("parameter block {block} is on {manifold}, and bounds are for plain blocks; bound a block of its own")]
+    BoundOnManifold {
+        /// Index of the block.
+        block: usize,
+        /// Name of the manifold.
+        manifold: String,
+    },
+    /// A manifold whose ⊞ cannot be compiled.
+    #[error("manifold {manifold}: {reason}")]
+    ManifoldFunction {
+        /// Name of the manifold.
+        manifold: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A loss that cannot be compiled.
+    #[error("loss {loss}: {reason}")]
+    LossFunction {
+        /// Name of the loss.
+        loss: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Residual blocks that do not exist.
+    #[error("there are no residual blocks {start}..{end}, but {blocks} of them from 0 on")]
+    NoSuchResidualBlocks {
+        /// First block asked for.
+        start: usize,
+        /// End of the range asked for.
+        end: usize,
+        /// Residual blocks of the problem.
+        blocks: usize,
+    },
+    /// Bounds that no number meets, or that are NaN.
+    #[error("component {component} of parameter block {block} cannot be between {lower} and {upper}")]
+    EmptyBounds {
+        /// Index of the block.
+        block: usize,
+        /// Index in the block.
+        component: usize,
+        /// Lower bound.
+        lower: f64,
+        /// Upper bound.
+        upper: f64,
+    },
+    /// A number outside of its bounds.
+    #[error("component {component} of parameter block {block} is {value}, outside of its bounds {lower} to {upper}")]
+    OutOfBounds {
+        /// Index of the block.
+        block: usize,
+        /// Index in the block.
+        component: usize,
+        /// The number.
+        value: f64,
+        /// Lower bound.
+        lower: f64,
+        /// Upper bound.
+        upper: f64,
+    },
     /// More blocks or numbers than 32-bit indices reach.
     #[error("a problem holds at most 2^32 - 1 {what}")]
     TooLarge {

@@ -4,7 +4,7 @@
 //! a block, would then wait for memory at every turn. So blocks are ranked breadth first through the residuals they share
 //! (Cuthill and McKee 1969), and the instances of a group stand in the order of their first block.
 
-use crate::backend::{Column, InstanceTable};
+use crate::backend::InstanceTable;
 
 /// Problems of fewer residual blocks fit a cache anyhow and stay as they are.
 const WORTH_SORTING: usize = 4096;
@@ -109,18 +109,4 @@ pub(super) fn instance_order(table: &InstanceTable, ranks: &[u32]) -> Option<Vec
         *slot += 1;
     }
     Some(order)
-}
-
-/// The table with its instances in another order.
-pub(super) fn permuted(table: &InstanceTable, order: &[u32]) -> InstanceTable {
-    let pick = |column: &Vec<u32>| order.iter().map(|&instance| column[instance as usize]).collect();
-    let data = |column: &Column| match column {
-        Column::Uniform(number) => Column::Uniform(*number),
-        Column::Varying(numbers) => Column::Varying(order.iter().map(|&i| numbers[i as usize]).collect()),
-    };
-    InstanceTable {
-        count: table.count,
-        blocks: table.blocks.iter().map(pick).collect(),
-        data: table.data.iter().map(data).collect(),
-    }
 }

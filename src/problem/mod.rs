@@ -1,4 +1,4 @@
-//! Parameter blocks, residual blocks, and the problem they make.
+//! Parameter blocks, residual blocks, their manifolds and losses, and the problem they make.
 //!
 //! In: numbers, and residual functions over [`Value`](crate::Value). Out: a [`CompiledProblem`], which groups the residuals by
 //! topology and evaluates them, for [`solver`](crate::solver).
@@ -13,9 +13,13 @@ mod compiled;
 mod error;
 mod function;
 mod locality;
+pub mod loss;
+pub mod manifold;
 mod parameters;
 mod residuals;
 mod rows;
+mod specialize;
+mod steps;
 mod template;
 
 pub use compiled::{CompiledProblem, Evaluation, NonFiniteResidual};
@@ -23,6 +27,7 @@ pub use error::ProblemError;
 pub use function::CompiledResiduals;
 pub use parameters::{BlockId, Parameters};
 pub use rows::{Rows, Table};
+pub use steps::Steps;
 
 use crate::backend::InstanceTable;
 use crate::topology::{Registry, Tracer};
@@ -30,7 +35,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A nonlinear least-squares problem: minimise ½ Σ ‖rᵢ‖² over the parameter blocks.
+/// A nonlinear least-squares problem: minimise ½ Σ ρᵢ(‖rᵢ‖²) over the parameter blocks, with ρᵢ(s) = s for residual blocks without a
+/// [`loss`].
 ///
 /// ```
 /// use isograd::{Problem, SolverOptions};
@@ -53,6 +59,7 @@ pub struct Problem {
     residuals: usize,
     /// Where each named run of residual blocks begins.
     names: Vec<(Range<usize>, String)>,
+    losses: loss::Losses,
     tracer: Tracer,
     trace_time: Duration,
 }

@@ -1,7 +1,10 @@
 //! Parameter blocks: their numbers, and what of them is fixed.
 
+use super::manifold::{Manifold, OnManifold};
 use super::{Problem, ProblemError};
+use crate::program::Retraction;
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 /// Names a parameter block of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,11 +25,24 @@ pub struct Parameters {
     offsets: Vec<u32>,
     /// Blocks held constant, in whole or in part: one flag a component.
     fixed: FxHashMap<u32, Box<[bool]>>,
+    /// The manifolds in use.
+    manifolds: Vec<OnManifold>,
+    /// For each block 1 + the index of its manifold, or 0 if it is a plain one; empty while all are.
+    manifold_of: Vec<u32>,
+    /// (lower, upper) for each component of the bounded blocks.
+    bounds: FxHashMap<u32, Box<[(f64, f64)]>>,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
-        Parameters { values: Vec::new(), offsets: vec![0], fixed: FxHashMap::default() }
+        Parameters {
+            values: Vec::new(),
+            offsets: vec![0],
+            fixed: FxHashMap::default(),
+            manifolds: Vec::new(),
+            manifold_of: Vec::new(),
+            bounds: FxHashMap::default(),
+        }
     }
 }
 
@@ -63,6 +79,78 @@ impl Parameters {
     /// Whether no component of the block is free.
     pub fn is_fixed(&self, block: usize) -> bool {
         self.fixed(block).is_some_and(|flags| flags.iter().all(|&f| f))
+    }
+
+    fn on_manifold(&self, block: usize) -> Option<&OnManifold> {
+        Some(&self.manifolds[self.manifold_number(block).checked_sub(1)? as usize])
+    }
+
+    /// The manifold of a block; `None` for a plain block.
+    pub fn manifold(&self, block: usize) -> Option<&dyn Manifold> {
+        self.on_manifold(block).map(|on| &*on.manifold)
+    }
+
+    /// The compiled step of a block on a manifold.
+    pub(crate) fn retraction(&self, block: usize) -> Option<&Arc<Retraction>> {
+        self.on_manifold(block).map(|on| &on.retraction)
+    }
+
+    /// 1 + the index of a block's manifold, or 0 if it is a plain one.
+    pub(super) fn manifold_number(&self, block: usize) -> u32 {
+        self.manifold_of.get(block).copied().unwrap_or(0)
+    }
+
+    /// Whether any block is on a manifold.
+    pub fn has_manifolds(&self) -> bool {
+        !self.manifolds.is_empty()
+    }
+
+    /// Number of components of a step of a block: its size, or less on a manifold.
+    pub fn tangent_size(&self, block: usize) -> usize {
+        self.retraction(block).map_or_else(|| self.size(block), |retraction| retraction.tangent_size())
+    }
+
+    /// Start of each block in a step over all blocks, and the end of the last.
+    pub fn tangent_offsets(&self) -> Vec<u32> {
+        if !self.has_manifolds() {
+            return self.offsets.clone();
+        }
+        let mut end = 0;
+        let ends = (0..self.blocks()).map(|block| {
+            end += self.tangent_size(block) as u32;
+            end
+        });
+        std::iter::once(0).chain(ends).collect()
+    }
+
+    pub(super) fn put_on(&mut self, blocks: &[BlockId], manifold: OnManifold) {
+        // Two manifolds with one step are one to the solver; their names may differ.
+        let same = |other: &OnManifold| {
+            other.retraction == manifold.retraction && other.manifold.name() == manifold.manifold.name()
+        };
+        let index = self.manifolds.iter().position(same).unwrap_or_else(|| {
+            self.manifolds.push(manifold.clone());
+            self.manifolds.len() - 1
+        });
+        self.manifold_of.resize(self.blocks(), 0);
+        for block in blocks {
+            self.manifold_of[block.index()] = index as u32 + 1;
+        }
+    }
+
+    /// (lower, upper) for each component of a block with bounds.
+    pub(crate) fn bounds(&self, block: usize) -> Option<&[(f64, f64)]> {
+        self.bounds.get(&(block as u32)).map(|bounds| &**bounds)
+    }
+
+    /// Whether a component of the block has a bound.
+    pub fn is_bounded(&self, block: usize) -> bool {
+        self.bounds.contains_key(&(block as u32))
+    }
+
+    /// Whether a component of any block has a bound.
+    pub fn has_bounds(&self) -> bool {
+        !self.bounds.is_empty()
     }
 
     pub(crate) fn slice(&self, block: usize) -> &[f64] {
@@ -132,7 +220,8 @@ impl Problem {
     /// Gives a block other numbers.
     ///
     /// # Errors
-    /// If the block does not exist, the count differs from its size, or a number is not finite.
+    /// If the block does not exist, the count differs from its size, a number is not finite, or they lie off the block's manifold or
+    /// bounds.
     pub fn set_parameter_block(&mut self, block: BlockId, values: &[f64]) -> Result<(), ProblemError> {
         self.check_component(block, 0)?;
         let expected = self.parameters.size(block.index());
@@ -142,6 +231,13 @@ impl Problem {
         if let Some(component) = values.iter().position(|v| !v.is_finite()) {
             let value = values[component];
             return Err(ProblemError::NonFiniteParameter { block: block.index(), component, value });
+        }
+        if let Some(manifold) = self.parameters.manifold(block.index()) {
+            let off = |reason| ProblemError::OffManifold { block: block.index(), manifold: manifold.name(), reason };
+            manifold.check(values).map_err(off)?;
+        }
+        if let Some(bounds) = self.parameters.bounds(block.index()) {
+            check_bounds(block, values, bounds)?;
         }
         let start = self.parameters.offsets[block.index()] as usize;
         self.parameters.values[start..start + expected].copy_from_slice(values);
@@ -162,9 +258,12 @@ impl Problem {
     /// Holds one component of a block at its present number.
     ///
     /// # Errors
-    /// If the block or the component does not exist.
+    /// If the block or the component does not exist, or the block is on a manifold.
     pub fn fix_component(&mut self, block: BlockId, component: usize) -> Result<(), ProblemError> {
         self.check_component(block, component)?;
+        if let Some(manifold) = self.parameters.manifold(block.index()) {
+            return Err(ProblemError::ComponentOnManifold { block: block.index(), manifold: manifold.name() });
+        }
         let size = self.parameters.size(block.index());
         self.parameters.fixed.entry(block.0).or_insert_with(|| vec![false; size].into())[component] = true;
         Ok(())
@@ -180,7 +279,35 @@ impl Problem {
         Ok(())
     }
 
-    fn check_component(&self, block: BlockId, component: usize) -> Result<(), ProblemError> {
+    /// Keeps a component between bounds, which may be infinite; both infinite take them away.
+    ///
+    /// # Errors
+    /// If the block or the component does not exist, the block is on a manifold, `lower` is above `upper`, one of them is NaN, or the
+    /// present number is not between them.
+    pub fn set_bounds(&mut self, block: BlockId, component: usize, lower: f64, upper: f64) -> Result<(), ProblemError> {
+        self.check_component(block, component)?;
+        if let Some(manifold) = self.parameters.manifold(block.index()) {
+            return Err(ProblemError::BoundOnManifold { block: block.index(), manifold: manifold.name() });
+        }
+        // Written so that a NaN fails too.
+        if lower.partial_cmp(&upper).is_none_or(|order| order.is_gt()) {
+            return Err(ProblemError::EmptyBounds { block: block.index(), component, lower, upper });
+        }
+        let mut bounds = match self.parameters.bounds(block.index()) {
+            Some(bounds) => bounds.to_vec(),
+            None => vec![(f64::NEG_INFINITY, f64::INFINITY); self.parameters.size(block.index())],
+        };
+        bounds[component] = (lower, upper);
+        check_bounds(block, self.parameters.slice(block.index()), &bounds)?;
+        if bounds.iter().all(|&(lower, upper)| lower == f64::NEG_INFINITY && upper == f64::INFINITY) {
+            self.parameters.bounds.remove(&block.0);
+        } else {
+            self.parameters.bounds.insert(block.0, bounds.into());
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_component(&self, block: BlockId, component: usize) -> Result<(), ProblemError> {
         let (block, blocks) = (block.index(), self.parameters.blocks());
         if block >= blocks {
             return Err(ProblemError::NoSuchBlock { block, blocks });
@@ -188,4 +315,11 @@ impl Problem {
         let size = self.parameters.size(block);
         if component >= size { Err(ProblemError::UnknownComponent { block, component, size }) } else { Ok(()) }
     }
+}
+
+fn check_bounds(block: BlockId, values: &[f64], bounds: &[(f64, f64)]) -> Result<(), ProblemError> {
+    let outside = |(&value, &(lower, upper)): (&f64, &(f64, f64))| value < lower || value > upper;
+    let Some(component) = values.iter().zip(bounds).position(outside) else { return Ok(()) };
+    let (value, (lower, upper)) = (values[component], bounds[component]);
+    Err(ProblemError::OutOfBounds { block: block.index(), component, value, lower, upper })
 }

@@ -37,6 +37,20 @@ impl Builder {
         builder
     }
 
+    /// Adds the nodes of `program` with `leaf` in place of its parameters and data; returns its outputs.
+    pub fn inline(&mut self, program: &Program, mut leaf: impl FnMut(&mut Self, Node) -> Id) -> Vec<Id> {
+        let mut names: Vec<Id> = Vec::with_capacity(program.nodes.len());
+        for &node in &program.nodes {
+            let name = match node {
+                Node::Apply { op, args } => self.apply_op(op, args.map(|a| names[a as usize])),
+                Node::Literal(number) => self.literal(number),
+                Node::Parameter { .. } | Node::Datum(_) => leaf(self, node),
+            };
+            names.push(name);
+        }
+        program.outputs.iter().map(|&o| names[o as usize]).collect()
+    }
+
     /// The program of what the outputs need, in the order it was built.
     pub fn finish(&self, block_sizes: Vec<u32>, data: u32, outputs: &[Id]) -> Program {
         let mut needed = vec![false; self.nodes.len()];
@@ -99,11 +113,11 @@ impl Builder {
         })
     }
 
-    fn one(&mut self, op: Op, a: Id) -> Id {
+    pub fn one(&mut self, op: Op, a: Id) -> Id {
         self.apply_op(op, [a; 3])
     }
 
-    fn two(&mut self, op: Op, a: Id, b: Id) -> Id {
+    pub fn two(&mut self, op: Op, a: Id, b: Id) -> Id {
         self.apply_op(op, [a, b, a])
     }
 

@@ -1,7 +1,8 @@
 //! Symbolic differentiation of programs: the result is a program again.
 
-use super::{Builder, Id, Node, Program};
+use super::{Builder, Id, LossProgram, Node, Program, Retraction};
 use crate::value::{Algebra, Partial, op::Op, partial};
+use std::sync::Arc;
 
 /// An entry of the Jacobian that is not zero: `factor`, times the stored number if there is one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -10,12 +11,50 @@ pub struct JacobianEntry {
     pub residual: u32,
     /// Column: the parameter block …
     pub block: u32,
-    /// … and the component in it.
+    /// … and the component in its tangent space.
     pub component: u32,
     /// The constant part.
     pub factor: f64,
     /// Index among the stored numbers of an instance; `None` where the entry is constant.
     pub stored: Option<u32>,
+}
+
+/// The derivatives of every output, `None` where one is 0.
+struct Jacobian {
+    /// (block, component) in order.
+    columns: Vec<(u32, u32)>,
+    rows: Vec<Vec<Option<Id>>>,
+}
+
+impl Jacobian {
+    /// Replaces the columns of a block's numbers by those of its tangent space: J·P(x).
+    fn pull_back(&mut self, builder: &mut Builder, block: u32, retraction: &Retraction) {
+        let differential = builder.inline(&retraction.differential, |builder, leaf| match leaf {
+            Node::Parameter { component, .. } => builder.leaf(Node::Parameter { block, component }),
+            leaf => builder.leaf(leaf),
+        });
+        let tangent = retraction.tangent_size();
+        let begin = self.columns.partition_point(|&(other, _)| other < block);
+        let end = self.columns.partition_point(|&(other, _)| other <= block);
+        for row in &mut self.rows {
+            let derivatives: Vec<Option<Id>> = (0..tangent)
+                .map(|column| {
+                    let entries = self.columns[begin..end].iter().zip(&row[begin..end]);
+                    let terms = entries
+                        .filter_map(|(&(_, k), entry)| Some(((*entry)?, differential[k as usize * tangent + column])));
+                    terms.fold(None, |sum, (outer, inner)| {
+                        let term = builder.two(Op::Mul, outer, inner);
+                        match builder.as_literal(term) {
+                            Some(0.0) => sum,
+                            _ => Some(sum.map_or(term, |sum| builder.two(Op::Add, sum, term))),
+                        }
+                    })
+                })
+                .collect();
+            row.splice(begin..end, derivatives);
+        }
+        self.columns.splice(begin..end, (0..tangent as u32).map(|column| (block, column)));
+    }
 }
 
 /// Residuals and Jacobian of one instance, as one program.
@@ -24,12 +63,15 @@ pub struct JacobianEntry {
 /// constant factor (the two ends of an edge) share one stored number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Linearization {
-    /// Returns the residuals and then the stored numbers.
+    /// Returns the residuals, corrected if there is a loss, and then the stored numbers.
     pub program: Program,
     /// Number of residuals.
     pub residuals: usize,
     /// Entries by residual, block, component.
     pub entries: Vec<JacobianEntry>,
+    /// Number of components of each parameter block's tangent space, in which the entries are: the size of the block, unless it
+    /// is on a manifold.
+    pub tangent_sizes: Vec<u32>,
 }
 
 impl Linearization {
@@ -45,19 +87,33 @@ impl Program {
     /// Reverse accumulation per output, or forward accumulation per parameter where the outputs are the more numerous. The
     /// program of the result can be differentiated again, which gives second derivatives.
     pub fn differentiate(&self) -> Linearization {
-        let mut builder = Builder::from_program(self);
-        let parameters = self.used_parameters();
-        let rows = if self.outputs.len() > parameters.len() {
-            self.forward(&mut builder, &parameters)
-        } else {
-            self.outputs.iter().map(|&output| self.reverse(&mut builder, output, &parameters)).collect()
-        };
+        self.linearize(&[], None)
+    }
 
-        let mut outputs = self.outputs.clone();
+    /// As [`Program::differentiate`], but in δ at x ⊞ δ for the blocks that have a retraction, and corrected for a robust loss.
+    ///
+    /// `retractions` may be shorter than the list of blocks.
+    ///
+    /// # Panics
+    /// If a retraction is of another size than its block.
+    pub fn linearize(&self, retractions: &[Option<Arc<Retraction>>], loss: Option<&LossProgram>) -> Linearization {
+        let mut builder = Builder::from_program(self);
+        let mut jacobian = self.jacobian(&mut builder);
+        let mut tangent_sizes = self.block_sizes.clone();
+        for (block, retraction) in retractions.iter().enumerate() {
+            let Some(retraction) = retraction else { continue };
+            assert_eq!(retraction.ambient_size(), self.block_sizes[block] as usize, "size of block {block}");
+            jacobian.pull_back(&mut builder, block as u32, retraction);
+            tangent_sizes[block] = retraction.tangent_size() as u32;
+        }
+        let mut residuals = self.outputs.clone();
+        if let Some(loss) = loss {
+            loss.correct(&mut builder, &mut residuals, &mut jacobian.rows);
+        }
         let mut entries = Vec::new();
         let mut stored: Vec<Id> = Vec::new();
-        for (residual, row) in rows.iter().enumerate() {
-            for (&(block, component, _), &derivative) in parameters.iter().zip(row) {
+        for (residual, row) in jacobian.rows.iter().enumerate() {
+            for (&(block, component), &derivative) in jacobian.columns.iter().zip(row) {
                 let Some(derivative) = derivative else { continue };
                 let (factor, variable) = split_factor(&builder, derivative);
                 if factor == 0.0 {
@@ -72,9 +128,20 @@ impl Program {
                 entries.push(JacobianEntry { residual: residual as u32, block, component, factor, stored: slot });
             }
         }
-        outputs.extend(stored);
+        let outputs: Vec<Id> = residuals.iter().chain(&stored).copied().collect();
         let program = builder.finish(self.block_sizes.clone(), self.data, &outputs);
-        Linearization { program, residuals: self.outputs.len(), entries }
+        Linearization { program, residuals: residuals.len(), entries, tangent_sizes }
+    }
+
+    fn jacobian(&self, builder: &mut Builder) -> Jacobian {
+        let parameters = self.used_parameters();
+        let rows = if self.outputs.len() > parameters.len() {
+            self.forward(builder, &parameters)
+        } else {
+            self.outputs.iter().map(|&output| self.reverse(builder, output, &parameters)).collect()
+        };
+        let columns = parameters.iter().map(|&(block, component, _)| (block, component)).collect();
+        Jacobian { columns, rows }
     }
 
     /// (block, component, node) of the parameters that occur, by block and component.

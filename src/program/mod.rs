@@ -9,9 +9,13 @@
 
 mod builder;
 mod differentiate;
+mod loss;
 mod print;
+mod retraction;
 
 pub use differentiate::{JacobianEntry, Linearization};
+pub use loss::LossProgram;
+pub use retraction::Retraction;
 
 pub(crate) use builder::Builder;
 

@@ -84,7 +84,7 @@ struct Row {
 
 impl Contribution {
     pub fn new(kernel: &Kernel) -> Self {
-        let sizes: Vec<usize> = kernel.program.block_sizes.iter().map(|&size| size as usize).collect();
+        let sizes: Vec<usize> = kernel.linearization.tangent_sizes.iter().map(|&size| size as usize).collect();
         let mut contribution = Contribution::default();
         let rows = contribution.rows(kernel, &sizes);
         let identity = (0..kernel.stored() as u32).map(|k| Expansion { place: k, stored: k, factor: 1.0 });

@@ -53,9 +53,9 @@ impl Hybrid {
         self.device.bytes()
     }
 
-    fn residuals(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), GpuError> {
+    fn objective(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), GpuError> {
         let pending = self.device.start(x, false)?;
-        Cpu.residuals(&self.others, x, &mut evaluation.residuals);
+        Cpu.objective(&self.others, x, &mut evaluation.residuals);
         self.device.finish(pending, &mut evaluation.residuals, &mut [])
     }
 
@@ -76,8 +76,8 @@ impl Evaluator {
         }
     }
 
-    /// Residuals at `x`. A device that fails is left for good, with a note about it.
-    pub fn residuals(
+    /// What the cost at `x` is half the squared sum of. A device that fails is left for good, with a note about it.
+    pub fn objective(
         &mut self,
         compiled: &CompiledProblem,
         x: &[f64],
@@ -86,12 +86,12 @@ impl Evaluator {
     ) -> Result<(), ProblemError> {
         #[cfg(feature = "gpu")]
         if let Evaluator::Hybrid(hybrid) = self {
-            match hybrid.residuals(x, evaluation) {
+            match hybrid.objective(x, evaluation) {
                 Ok(()) => return Ok(()),
                 Err(error) => self.leave_device(&error, _notes),
             }
         }
-        compiled.evaluate_residuals(x, evaluation)
+        compiled.evaluate_objective(x, evaluation)
     }
 
     /// Residuals and Jacobian at `x`, likewise.

@@ -1,5 +1,6 @@
 //! The trust region loop, after Ceres's `TrustRegionMinimizer`.
 
+use super::bounds::Bounds;
 use super::evaluator::Evaluator;
 use super::report::{GroupSummary, IterationRecord, SolverReport, StageTimes, Termination};
 use super::step::StepSolver;
@@ -83,6 +84,7 @@ struct Minimizer<'a, C> {
     cost: f64,
     evaluation: Evaluation,
     equations: NormalEquations,
+    bounds: Bounds,
     trust_region: TrustRegion,
     solver: StepSolver,
     linear_solver: String,
@@ -123,8 +125,15 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         };
         let x = problem.parameters().values().to_vec();
         let mut evaluation = compiled.new_evaluation();
-        timed(&mut times.evaluate, || evaluator.linearize(compiled, &x, &mut evaluation, &mut notes))?;
-        let cost = evaluation.cost();
+        let mut trial = Evaluation { residuals: vec![0.0; compiled.residuals()], stored: Vec::new() };
+        let cost = timed(&mut times.evaluate, || {
+            evaluator.linearize(compiled, &x, &mut evaluation, &mut notes)?;
+            if !compiled.has_losses() {
+                return Ok::<_, SolveError>(evaluation.cost());
+            }
+            evaluator.objective(compiled, &x, &mut trial, &mut notes)?;
+            Ok(trial.cost())
+        })?;
         let done = earlier.as_ref().map_or(0, |earlier| earlier.iterations.len().saturating_sub(1));
         check_finite(compiled, &x, &evaluation, cost, done)?;
         let Earlier { initial_cost, iterations } =
@@ -132,6 +141,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
 
         let began = Instant::now();
         let mut equations = NormalEquations::new(compiled, problem.parameters())?;
+        let bounds = Bounds::new(problem.parameters(), &equations);
         let mut solver = StepSolver::choose(options, compiled.residuals(), &equations);
         let (linear_solver, factor_bytes) = solver.analyze(&equations, compiled.residuals(), options.max_memory)?;
         times.analyse = began.elapsed().as_secs_f64();
@@ -141,6 +151,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             trust_region.resume(last.trust_region_radius);
         }
         Ok(Minimizer {
+            bounds,
             trust_region,
             evaluator,
             notes,
@@ -148,8 +159,8 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             damping: Vec::new(),
             step: vec![0.0; equations.scalars()],
             trial_x: x.clone(),
-            trial: Evaluation { residuals: vec![0.0; compiled.residuals()], stored: Vec::new() },
-            full_step: vec![0.0; x.len()],
+            trial,
+            full_step: vec![0.0; compiled.steps().tangent()],
             iterations,
             invalid_steps: 0,
             promise: None,
@@ -209,17 +220,19 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
     /// One iteration: a step, and what follows from it.
     fn iterate(&mut self) -> Result<ControlFlow<(Termination, String)>, SolveError> {
         let trial = self.try_step();
-        let step_norm = norm(&self.step);
+        let step_norm = norm(&self.full_step);
         let (mut gain_ratio, mut outcome) = (0.0, None);
         let (trial_cost, linear_iterations) =
             trial.as_ref().map_or((f64::NAN, 0), |trial| (trial.cost, trial.linear_iterations));
         let cost_change = self.cost - trial_cost;
-        let valid = trial.filter(|trial| trial.cost.is_finite() && trial.model_change > 0.0);
+        // A projected step may promise nothing, and wants more damping like any that is rejected.
+        let projected = !self.bounds.is_empty();
+        let valid = trial.filter(|trial| trial.cost.is_finite() && (trial.model_change > 0.0 || projected));
         let accepted = match &valid {
             Some(trial) => {
                 self.invalid_steps = 0;
                 gain_ratio = (self.cost - trial.cost) / trial.model_change;
-                gain_ratio >= self.options.min_gain_ratio
+                trial.model_change > 0.0 && gain_ratio >= self.options.min_gain_ratio
             }
             None => {
                 self.invalid_steps += 1;
@@ -231,7 +244,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         } else {
             self.trust_region.reject();
             let rounding = ROUNDING * self.evaluator.rounding();
-            if let Some(change) = valid.map(|trial| trial.model_change)
+            if let Some(change) = valid.map(|trial| trial.model_change).filter(|&change| change > 0.0)
                 && let promise = *self.promise.get_or_insert(change)
                 && change <= rounding * self.cost
             {
@@ -272,12 +285,13 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
     /// Solves for a step and evaluates where it leads; `None` if there is no step.
     fn try_step(&mut self) -> Option<Trial> {
         self.trust_region.damping(&self.equations.matrix.diagonal(), &mut self.damping);
+        let active = self.bounds.active(&self.x, &self.equations);
         let began = Instant::now();
         let summary = self.solver.solve(
             self.compiled,
             &self.equations,
             &self.evaluation,
-            &self.damping,
+            (&mut self.damping, &active),
             self.options,
             &mut self.step,
         );
@@ -288,10 +302,11 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         }
         self.equations.hold_step(&mut self.step);
         let began = Instant::now();
-        self.equations.step_to(&self.x, &self.step, &mut self.trial_x);
         self.equations.scatter(&self.step, &mut self.full_step);
+        self.compiled.steps().take(&self.x, &self.full_step, &mut self.trial_x);
+        self.bounds.project(&self.x, &mut self.full_step, &mut self.trial_x);
         let model_change = self.compiled.model_cost_change(&self.evaluation, &self.full_step);
-        let evaluated = self.evaluator.residuals(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes);
+        let evaluated = self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes);
         self.times.evaluate += began.elapsed().as_secs_f64();
         evaluated.ok()?;
         Some(Trial { cost: self.trial.cost(), model_change, linear_iterations: summary.iterations })
@@ -310,7 +325,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             let message = format!("{}: relative change {relative:.2e}", Termination::FunctionTolerance.describe());
             (Termination::FunctionTolerance, message)
         });
-        let length = norm(&self.equations.gather(&self.x));
+        let length = self.equations.length(&self.x);
         let tolerance = self.options.parameter_tolerance;
         let parameter = (step_norm <= tolerance * (length + tolerance)).then(|| {
             let message = format!("{}: step {step_norm:.2e}", Termination::ParameterTolerance.describe());
@@ -329,7 +344,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
     }
 
     fn gradient_max_norm(&self) -> f64 {
-        self.equations.gradient.iter().fold(0.0, |max: f64, g| max.max(g.abs()))
+        self.bounds.gradient_max_norm(&self.x, &self.equations.gradient)
     }
 
     fn gradient_tolerance_reached(&self) -> Option<(Termination, String)> {

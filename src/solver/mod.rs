@@ -7,10 +7,12 @@
 //!   deals the sums out to tasks, `accumulation` and `sums` carry them out;
 //! * `trust_region` turns the gain ratio into the damping of the next step;
 //! * `step` solves for the step by the [linear solver](crate::linear) that fits;
+//! * `bounds` keeps the parameters in their box;
 //! * `minimizer` is the loop on the CPU, and decides when to stop; its `evaluator` may have a device help;
 //! * `device` is the loop on a GPU, `placement` chooses between the two, and `run` goes from one to the other if a device fails.
 
 mod accumulation;
+mod bounds;
 mod contribution;
 #[cfg(feature = "gpu")]
 mod device;
@@ -42,7 +44,7 @@ use crate::problem::Problem;
 use std::ops::ControlFlow;
 
 impl Problem {
-    /// Minimises ½ Σ ‖rᵢ‖² from the present parameters, and leaves the parameters at the best accepted point.
+    /// Minimises ½ Σ ρᵢ(‖rᵢ‖²) from the present parameters, and leaves the parameters at the best accepted point.
     ///
     /// # Errors
     /// If there is nothing to solve, the backend cannot be had, the start point gives a residual that is not finite, or memory

@@ -17,8 +17,10 @@ pub struct NormalEquations {
     pub matrix: BlockMatrix,
     /// Jᵀr.
     pub gradient: Vec<f64>,
-    /// Index of the first component of each free block in the parameter vector.
-    starts: Vec<usize>,
+    /// Of each free block the numbers in the parameter vector.
+    places: Vec<Range<usize>>,
+    /// Start of each free block in a step over all blocks.
+    components: Vec<usize>,
     accumulation: Accumulation,
     /// Fixed components of blocks that are otherwise free, as scalar indices of the reduced system.
     held: Vec<usize>,
@@ -43,7 +45,8 @@ impl NormalEquations {
         let gradient = vec![0.0; structure.scalars()];
         let mut matrix = BlockMatrix::zeros(structure);
         let accumulation = Accumulation::new(&problem.groups, contributions, &reduction, &mut matrix);
-        let mut equations = NormalEquations { matrix, gradient, starts: reduction.starts, accumulation, held };
+        let Reduction { places, components, .. } = reduction;
+        let mut equations = NormalEquations { matrix, gradient, places, components, accumulation, held };
         equations.hold();
         Ok(equations)
     }
@@ -99,26 +102,16 @@ impl NormalEquations {
         }
     }
 
-    /// Copies the free parameters out of `x`.
-    pub fn gather(&self, x: &[f64]) -> Vec<f64> {
-        self.blocks().flat_map(|(reduced, start)| &x[start..start + reduced.len()]).copied().collect()
+    /// The Euclidean length of the free parameters in `x`.
+    pub fn length(&self, x: &[f64]) -> f64 {
+        self.places.iter().flat_map(|places| &x[places.clone()]).map(|a| a * a).sum::<f64>().sqrt()
     }
 
-    /// `target = x + step` on the free parameters.
-    pub fn step_to(&self, x: &[f64], step: &[f64], target: &mut [f64]) {
-        target.copy_from_slice(x);
-        for (reduced, start) in self.blocks() {
-            for (number, delta) in target[start..start + reduced.len()].iter_mut().zip(&step[reduced]) {
-                *number += delta;
-            }
-        }
-    }
-
-    /// A step over all parameters, 0 where they are fixed.
+    /// A step over all blocks, 0 where they are fixed.
     pub fn scatter(&self, step: &[f64], target: &mut [f64]) {
         target.fill(0.0);
-        for (reduced, start) in self.blocks() {
-            target[start..start + reduced.len()].copy_from_slice(&step[reduced]);
+        for (reduced, _, component) in self.blocks() {
+            target[component..component + reduced.len()].copy_from_slice(&step[reduced]);
         }
     }
 
@@ -137,9 +130,11 @@ impl NormalEquations {
         self.gradient.len() - self.held.len()
     }
 
-    /// For each free block its scalars in the reduced system and its start in the parameter vector.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = (Range<usize>, usize)> {
+    /// For each free block its scalars in the reduced system, its start in the parameter vector, and its start in a step over all
+    /// blocks.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = (Range<usize>, usize, usize)> {
         let offsets = self.matrix.structure().offsets();
-        self.starts.iter().enumerate().map(|(block, &start)| (offsets[block]..offsets[block + 1], start))
+        let starts = self.places.iter().zip(&self.components);
+        starts.enumerate().map(|(k, (places, &component))| (offsets[k]..offsets[k + 1], places.start, component))
     }
 }

@@ -51,8 +51,9 @@ pub(super) fn solve(
     let (context, formats) = (&device.context, device.formats);
     let mut evaluation = Evaluation::default();
     let x = problem.parameters().values().to_vec();
-    compiled.linearize(&x, &mut evaluation)?;
+    compiled.evaluate_objective(&x, &mut evaluation)?;
     let initial_cost = evaluation.cost();
+    compiled.linearize(&x, &mut evaluation)?;
     check_finite(compiled, &x, &evaluation, initial_cost, 0)?;
     let before = context.statistics();
     let outcome = DeviceSolve::new(context, compiled, problem.parameters(), options, formats, start, callback)
@@ -65,7 +66,7 @@ pub(super) fn solve(
     let done = outcome.iterations.len().saturating_sub(1);
     let invalid = outcome.termination == Termination::InvalidSteps;
     // The judge of every device is the evaluation in double precision on the CPU.
-    compiled.evaluate_residuals(&outcome.x, &mut evaluation)?;
+    compiled.evaluate_objective(&outcome.x, &mut evaluation)?;
     let judged = Judged::new(initial_cost, evaluation.cost(), outcome.termination, outcome.message.clone());
     if judged.lower {
         problem.parameters.values_mut().copy_from_slice(&outcome.x);
@@ -75,7 +76,7 @@ pub(super) fn solve(
             // A derivative at the accepted point that is not finite lets no step be computed.
             compiled.linearize(&outcome.x, &mut evaluation)?;
             check_finite(compiled, &outcome.x, &evaluation, judged.final_cost, done)?;
-            compiled.evaluate_residuals(trial, &mut evaluation)?;
+            compiled.evaluate_objective(trial, &mut evaluation)?;
             let what = compiled.find_non_finite(trial, &Evaluation { stored: Vec::new(), ..evaluation });
             let what = what.map_or("the linear system could not be solved".to_owned(), |residual| residual.to_string());
             format!("{}: {what}", judged.message)
@@ -143,9 +144,9 @@ pub(super) fn assist(
     };
     let mut report = minimizer::minimize(problem, compiled, options, beginning, start, callback)?;
     let mut evaluation = Evaluation::default();
-    compiled.evaluate_residuals(&x, &mut evaluation)?;
+    compiled.evaluate_objective(&x, &mut evaluation)?;
     let initial_cost = evaluation.cost();
-    compiled.evaluate_residuals(problem.parameters().values(), &mut evaluation)?;
+    compiled.evaluate_objective(problem.parameters().values(), &mut evaluation)?;
     let judged = Judged::new(initial_cost, evaluation.cost(), report.termination, report.message);
     if !judged.lower {
         problem.parameters.values_mut().copy_from_slice(&x);
@@ -200,7 +201,7 @@ fn report(
     let free = |block: &usize| !parameters.is_fixed(*block);
     let free_scalars = |block: usize| {
         let held = parameters.fixed(block).map_or(0, |flags| flags.iter().filter(|held| **held).count());
-        parameters.size(block) - held
+        parameters.tangent_size(block) - held
     };
     let timed = !outcome.stage_times.is_empty();
     let trace = problem.trace_time().as_secs_f64();

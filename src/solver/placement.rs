@@ -61,7 +61,13 @@ pub(super) fn choose(
         Ok(found) => found,
         Err(reason) => return unavailable(reason),
     };
-    let (groups, obstacles) = sort_out(compiled, formats.real);
+    let (groups, mut obstacles) = sort_out(compiled, formats.real);
+    if parameters.has_bounds() {
+        obstacles.push("a problem with bounds is solved on the CPU".to_owned());
+    }
+    if parameters.has_manifolds() {
+        obstacles.push("a problem with manifolds is solved on the CPU".to_owned());
+    }
     let direct = !matches!(options.linear_solver, LinearSolverKind::Auto | LinearSolverKind::Pcg);
     if obstacles.is_empty() && !direct {
         return Ok(Placement::Device(Device { context, formats, notes }));

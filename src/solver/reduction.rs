@@ -4,6 +4,7 @@ use super::contribution::Contribution;
 use crate::backend::Group;
 use crate::linear::BlockStructure;
 use crate::problem::{CompiledProblem, Parameters};
+use std::ops::Range;
 
 const FIXED: u32 = u32::MAX;
 
@@ -11,23 +12,30 @@ const FIXED: u32 = u32::MAX;
 pub(super) struct Reduction {
     /// Number of the free block that starts at each place of the parameter vector.
     numbers: Vec<u32>,
-    /// Components of each free block.
+    /// Components of a step of each free block.
     pub sizes: Vec<usize>,
-    /// Start of each free block in the parameter vector.
-    pub starts: Vec<usize>,
+    /// Of each free block the numbers in the parameter vector.
+    pub places: Vec<Range<usize>>,
+    /// Start of each free block in a step over all blocks.
+    pub components: Vec<usize>,
 }
 
 impl Reduction {
     /// Numbers the free blocks in the order the problem was compiled in, where blocks which share residuals lie together.
     pub fn new(problem: &CompiledProblem, parameters: &Parameters) -> Self {
-        let mut reduction =
-            Reduction { numbers: vec![FIXED; parameters.values().len()], sizes: Vec::new(), starts: Vec::new() };
+        let mut reduction = Reduction {
+            numbers: vec![FIXED; parameters.values().len()],
+            sizes: Vec::new(),
+            places: Vec::new(),
+            components: Vec::new(),
+        };
         let order = problem.block_order().iter().map(|&block| block as usize);
         for block in order.filter(|&block| !parameters.is_fixed(block)) {
             let start = parameters.offsets()[block] as usize;
             reduction.numbers[start] = reduction.sizes.len() as u32;
-            reduction.sizes.push(parameters.size(block));
-            reduction.starts.push(start);
+            reduction.sizes.push(parameters.tangent_size(block));
+            reduction.places.push(start..start + parameters.size(block));
+            reduction.components.push(problem.steps().start(start as u32));
         }
         reduction
     }

@@ -11,6 +11,8 @@ const QR_PARAMETERS: usize = 32;
 const QR_ENTRIES: usize = 200_000;
 /// Parameters up to which dense Cholesky is the choice.
 const DENSE_PARAMETERS: usize = 150;
+/// Damping that holds a component in JᵀJ, beside which everything else there is rounding.
+const HOLDING: f64 = 1e30;
 
 /// The chosen linear solver.
 pub(super) enum StepSolver {
@@ -71,44 +73,48 @@ impl StepSolver {
         Ok((description, analysis.factor_bytes))
     }
 
-    /// Solves (JᵀJ + D) δ = −Jᵀr.
+    /// Solves (JᵀJ + D) δ = −Jᵀr with δ = 0 in the scalars `active`; overwrites the damping there.
     pub fn solve(
         &mut self,
         problem: &CompiledProblem,
         equations: &NormalEquations,
         evaluation: &Evaluation,
-        damping: &[f64],
+        (damping, active): (&mut [f64], &[usize]),
         options: &SolverOptions,
         step: &mut [f64],
     ) -> Result<SolveSummary, LinearError> {
-        match self {
+        let summary = match self {
             StepSolver::Normal(solver) => {
+                active.iter().for_each(|&scalar| damping[scalar] = HOLDING * (1.0 + damping[scalar]));
                 let rhs: Vec<f64> = equations.gradient.iter().map(|g| -g).collect();
                 let stopping =
                     Stopping { relative_tolerance: options.forcing, max_iterations: options.max_linear_iterations };
-                solver.solve(&equations.matrix, damping, &rhs, step, &stopping)
+                solver.solve(&equations.matrix, damping, &rhs, step, &stopping)?
             }
             StepSolver::DenseQr => {
-                let jacobian = dense_jacobian(problem, equations, evaluation);
+                let mut jacobian = dense_jacobian(problem, equations, evaluation);
+                active.iter().for_each(|&scalar| jacobian.column_mut(scalar).fill(0.0));
                 let (solution, _rank) = DenseQr::default().solve(&jacobian, damping, &evaluation.residuals)?;
                 step.copy_from_slice(solution.as_slice());
-                Ok(SolveSummary { iterations: 1, ..SolveSummary::default() })
+                SolveSummary { iterations: 1, ..SolveSummary::default() }
             }
-        }
+        };
+        active.iter().for_each(|&scalar| step[scalar] = 0.0);
+        Ok(summary)
     }
 }
 
 /// J over the free parameters; columns of held components are 0.
 fn dense_jacobian(problem: &CompiledProblem, equations: &NormalEquations, evaluation: &Evaluation) -> DMatrix<f64> {
-    let mut columns: Vec<Option<usize>> = vec![None; problem.parameters()];
-    for (reduced, start) in equations.blocks() {
+    let mut columns: Vec<Option<usize>> = vec![None; problem.steps().tangent()];
+    for (reduced, _, start) in equations.blocks() {
         for (k, column) in reduced.enumerate() {
             columns[start + k] = (!equations.is_held(column)).then_some(column);
         }
     }
     let mut jacobian = DMatrix::zeros(problem.residuals(), equations.scalars());
-    problem.for_each_entry(evaluation, |row, parameter, derivative| {
-        if let Some(column) = columns[parameter] {
+    problem.for_each_entry(evaluation, |row, component, derivative| {
+        if let Some(column) = columns[component] {
             jacobian[(row, column)] += derivative;
         }
     });

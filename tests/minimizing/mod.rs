@@ -1,5 +1,7 @@
 //! What the tests of the solver share.
 
+#![allow(dead_code, reason = "each test takes of it what it needs")]
+
 use isograd::LinearSolverKind::{Auto, DenseCholesky, DenseQr, Pcg, SparseCholesky};
 use isograd::{CompiledResiduals, LinearSolverKind, SolverOptions, SolverReport, Value};
 

@@ -35,6 +35,14 @@ impl Cpu {
         }
     }
 
+    /// What the cost at `x` is half the squared sum of, by group and instance.
+    pub fn objective(self, groups: &[Group], x: &[f64], residuals: &mut [f64]) {
+        for group in groups {
+            let rows = &mut residuals[group.rows.clone()];
+            run(group, group.kernel.objective_code(), x, rows, &mut []);
+        }
+    }
+
     /// The residuals at `x` and the stored numbers of the Jacobian, by group and instance.
     pub fn linearize(self, groups: &[Group], x: &[f64], residuals: &mut [f64], stored: &mut [f64]) {
         for group in groups {

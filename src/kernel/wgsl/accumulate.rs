@@ -50,7 +50,7 @@ pub fn pieces(size: usize) -> impl Iterator<Item = std::ops::Range<u32>> {
 pub fn parts(kernel: &Kernel) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut place = 0;
-    for (block, &size) in (0..).zip(&kernel.program.block_sizes) {
+    for (block, &size) in (0..).zip(&kernel.linearization.tangent_sizes) {
         for (piece, range) in (0..).zip(pieces(size as usize)) {
             let mut entries = kernel.linearization.entries.iter();
             if entries.any(|entry| entry.block == block && range.contains(&entry.component)) {

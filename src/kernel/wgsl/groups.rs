@@ -14,7 +14,7 @@ pub fn data_columns(kernel: &Kernel) -> Vec<u32> {
         let column = |node: &Node| if let Node::Datum(column) = node { Some(*column) } else { None };
         program.nodes.iter().filter_map(column).collect::<Vec<_>>()
     };
-    let mut all = columns(&kernel.program);
+    let mut all = columns(kernel.objective());
     all.extend(columns(&kernel.linearization.program));
     all.sort_unstable();
     all.dedup();
@@ -77,13 +77,28 @@ pub(super) fn only_if(module: &mut ModuleBuilder, condition: &str) {
 
 /// Residuals at a point, for as long as the solve goes on.
 pub fn residuals(kernels: &[&Kernel], formats: Formats, point: Slot, to: Slot) -> Result<Module, OutOfRange> {
+    outputs(kernels, |kernel| &kernel.program, formats, point, to)
+}
+
+/// What the cost at a point is half the squared sum of: the residuals, unless a loss stands between.
+pub fn objective(kernels: &[&Kernel], formats: Formats, point: Slot, to: Slot) -> Result<Module, OutOfRange> {
+    outputs(kernels, Kernel::objective, formats, point, to)
+}
+
+fn outputs(
+    kernels: &[&Kernel],
+    program: impl Fn(&Kernel) -> &Program,
+    formats: Formats,
+    point: Slot,
+    to: Slot,
+) -> Result<Module, OutOfRange> {
     let bindings = [(Slot::Indices, false), (Slot::Data, false), (point, false), (to, true), (Slot::Scalars, false)];
     let mut module = ModuleBuilder::new("residual", formats, &bindings);
     module.table("groups", "Group", kernels.len());
     for (group, kernel) in kernels.iter().enumerate() {
         let mut body = Body::new(formats.real);
         name_blocks(&mut body, group, kernel);
-        let outputs = evaluate(&mut body, group, kernel, &kernel.program, point)?;
+        let outputs = evaluate(&mut body, group, kernel, program(kernel), point)?;
         write_rows(&mut body, to.variable(), &format!("plan.groups[{group}].residuals"), &outputs);
         module.statements += body.statements;
         module.function(&function("residual", group, &body));
@@ -246,7 +261,9 @@ pub fn obstacle(kernel: &Kernel, format: Format) -> Option<String> {
             "its {statements} operations are more than the {MOST_STATEMENTS} that compile in good time"
         ));
     }
-    let literals = [&kernel.program, &kernel.linearization.program].into_iter().flat_map(|program| &program.nodes);
+    let literals = [&kernel.program, kernel.objective(), &kernel.linearization.program]
+        .into_iter()
+        .flat_map(|program| &program.nodes);
     let mut numbers = literals.filter_map(|node| if let Node::Literal(number) = node { Some(*number) } else { None });
     let factors = kernel.linearization.entries.iter().map(|entry| entry.factor);
     numbers

@@ -21,7 +21,7 @@ pub use accumulate::{
 };
 pub use blocks::{Class, Derivative, Kind, MOST_COMPONENTS, advance, damp, image, normal, packed_len, start, update};
 pub use format::{Format, OutOfRange};
-pub use groups::{MOST_STATEMENTS, data_columns, jacobian_product, linearize, obstacle, residuals};
+pub use groups::{MOST_STATEMENTS, data_columns, jacobian_product, linearize, objective, obstacle, residuals};
 pub use module::{Formats, Module, Slot, WORKGROUP};
 pub use whole::{commit, compare, decide, examine};
 

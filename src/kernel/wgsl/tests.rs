@@ -1,7 +1,7 @@
 //! Every module is valid WGSL, in every format.
 
 use super::*;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Specialization};
 use crate::mesh::energy::{Energy, MeshProblem};
 use crate::mesh::icosphere;
 use crate::topology::{Expression, ExpressionNode, Ref, Topology};
@@ -110,7 +110,7 @@ fn kernel_of(op: Op) -> Kernel {
     let arg = |k: usize| Ref::Parameter { block: 0, component: if k < op.arity() { k as u32 } else { 0 } };
     let nodes = vec![ExpressionNode { op, args: [arg(0), arg(1), arg(2)] }];
     let expression = Expression { block_sizes: vec![3], data: 0, nodes, outputs: vec![Ref::Node(0)] };
-    Kernel::new(Topology { expression: expression.into(), hash: 0 }, Vec::new())
+    Kernel::new(Topology { expression: expression.into(), hash: 0 }, Specialization::default())
 }
 
 #[test]

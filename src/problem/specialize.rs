@@ -1,0 +1,95 @@
+//! Takes the instances of a topology apart by what their kernels differ in: the manifolds of their blocks, and their loss.
+
+use super::{GroupInstances, Problem};
+use crate::kernel::Specialization;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// Instances of one topology that share a kernel, but for literals.
+pub(super) struct Part {
+    pub instances: GroupInstances,
+    pub specialization: Specialization,
+}
+
+/// Looks up what an instance's kernel depends on.
+pub(super) struct Specializer<'p> {
+    problem: &'p Problem,
+    /// Loss of each residual block; empty if there is none at all.
+    losses: Vec<Option<u32>>,
+    /// The block that starts at each place of the parameter vector; empty if all are plain ones.
+    block_at: Vec<u32>,
+}
+
+impl<'p> Specializer<'p> {
+    pub fn new(problem: &'p Problem) -> Self {
+        let losses =
+            if problem.losses.is_empty() { Vec::new() } else { problem.losses.by_block(problem.residual_blocks) };
+        let parameters = &problem.parameters;
+        let mut block_at = Vec::new();
+        if parameters.has_manifolds() {
+            block_at = vec![0; parameters.values().len()];
+            for block in 0..parameters.blocks() {
+                block_at[parameters.offsets()[block] as usize] = block as u32;
+            }
+        }
+        Specializer { problem, losses, block_at }
+    }
+
+    /// The parts of a topology's instances, in the order of their first ones.
+    pub fn parts(&self, instances: &GroupInstances) -> Vec<Part> {
+        if self.losses.is_empty() && self.block_at.is_empty() {
+            return vec![Part { instances: instances.clone(), specialization: Specialization::default() }];
+        }
+        let mut numbers: FxHashMap<Vec<u32>, usize> = FxHashMap::default();
+        let mut members: Vec<Vec<u32>> = Vec::new();
+        for instance in 0..instances.table.count {
+            let part = *numbers.entry(self.key(instances, instance)).or_insert(members.len());
+            if part == members.len() {
+                members.push(Vec::new());
+            }
+            members[part].push(instance as u32);
+        }
+        let whole = members.len() == 1;
+        let part = |members: Vec<u32>| Part {
+            specialization: self.specialization(instances, members[0] as usize),
+            instances: if whole { instances.clone() } else { instances.picked(&members) },
+        };
+        members.into_iter().map(part).collect()
+    }
+
+    /// The loss of an instance, and the manifolds of its blocks, as numbers.
+    fn key(&self, instances: &GroupInstances, instance: usize) -> Vec<u32> {
+        let loss = self.loss(instances, instance).map_or(0, |loss| loss + 1);
+        let manifolds = instances.table.blocks.iter().map(|column| self.manifold(column[instance]));
+        std::iter::once(loss).chain(manifolds).collect()
+    }
+
+    fn loss(&self, instances: &GroupInstances, instance: usize) -> Option<u32> {
+        self.losses.get(instances.residual_blocks[instance] as usize).copied().flatten()
+    }
+
+    /// A number for the manifold of the block that starts here.
+    fn manifold(&self, start: u32) -> u32 {
+        self.block_at.get(start as usize).map_or(0, |&block| self.problem.parameters.manifold_number(block as usize))
+    }
+
+    fn specialization(&self, instances: &GroupInstances, instance: usize) -> Specialization {
+        let retraction = |column: &Vec<u32>| {
+            let block = *self.block_at.get(column[instance] as usize)?;
+            self.problem.parameters.retraction(block as usize).cloned()
+        };
+        let loss = self.loss(instances, instance).map(|loss| self.problem.losses.program(loss).clone());
+        let retractions = instances.table.blocks.iter().map(retraction).collect();
+        Specialization { literals: Vec::new(), retractions, loss }
+    }
+}
+
+impl GroupInstances {
+    /// Some of the instances.
+    fn picked(&self, members: &[u32]) -> GroupInstances {
+        GroupInstances {
+            table: Arc::new(self.table.picked(members)),
+            residual_blocks: members.iter().map(|&instance| self.residual_blocks[instance as usize]).collect(),
+        }
+    }
+}
