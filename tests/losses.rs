@@ -248,7 +248,8 @@ fn wrong_losses_are_named() {
     let x = problem.add_parameter_block(&[1.0]).unwrap();
     problem.add_residual(&[x], |x| x[0][0]).unwrap();
     assert!(matches!(problem.set_loss(0..2, Huber(1.0)), Err(ProblemError::NoSuchResidualBlocks { end: 2, .. })));
-    let cases: [(fn(Value) -> Value, &str); 4] = [
+    type Rho = fn(Value) -> Value;
+    let cases: [(Rho, &str); 4] = [
         (|s| if s < 1.0 { s } else { s.sqrt() }, "Value::select"),
         (|s| -s, "both must be 0 or more"),
         (|s| s.sqrt(), "slope inf"),
