@@ -108,6 +108,26 @@ impl BlockMatrix {
         diagonal
     }
 
+    /// `A = S A S` for the diagonal matrix of `scales`.
+    ///
+    /// # Panics
+    /// If there is not one scale a scalar row.
+    pub fn scale(&mut self, scales: &[f64]) {
+        let structure = self.structure.clone();
+        let offsets = structure.offsets();
+        assert_eq!(scales.len(), structure.scalars(), "number of scales");
+        for j in 0..structure.blocks() {
+            for position in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
+                let i = structure.row_idx()[position] as usize;
+                let rows = &scales[offsets[i]..offsets[i + 1]];
+                let columns = self.block_mut(position).chunks_exact_mut(rows.len().max(1));
+                for (column, right) in columns.zip(&scales[offsets[j]..offsets[j + 1]]) {
+                    column.iter_mut().zip(rows).for_each(|(number, left)| *number *= left * right);
+                }
+            }
+        }
+    }
+
     /// The full matrix, both triangles.
     pub fn to_dense(&self) -> DMatrix<f64> {
         let structure = &*self.structure;

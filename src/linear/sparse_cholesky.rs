@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::error::{check_finite, check_system};
+use super::error::{check_finite, check_length, check_system};
 use super::multifrontal::Multifrontal;
 use super::triangular::solve_in_place;
 use super::update_pool::UpdatePool;
@@ -79,38 +79,59 @@ impl LinearSolver for SparseCholesky {
     ) -> Result<SolveSummary, LinearError> {
         let structure = self.plan.as_ref().map(|(structure, _)| structure);
         check_system(structure, matrix, damping, rhs, solution)?;
+        let start = Instant::now();
+        self.factorize(matrix, damping)?;
+        let factor_s = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        self.substitute(rhs, solution)?;
+        Ok(SolveSummary { iterations: 1, factor_s, solve_s: start.elapsed().as_secs_f64() })
+    }
+}
+
+impl SparseCholesky {
+    /// Factors `A + diag(damping)`, for [`SparseCholesky::substitute`] to use any number of times.
+    ///
+    /// # Errors
+    /// [`LinearError`], for instance if the structure was not analysed or a pivot is not positive.
+    pub fn factorize(&mut self, matrix: &BlockMatrix, damping: &[f64]) -> Result<(), LinearError> {
         let Some((structure, plan)) = &self.plan else {
             return Err(LinearError::NotAnalyzed);
         };
-
-        let start = Instant::now();
+        check_length("the damping", structure.scalars(), damping.len())?;
         reserve(&mut self.factor, plan.factor_len())?;
         let parallel = self.parallelism == Parallelism::Rayon && rayon::current_num_threads() > 1;
-        let order = &plan.supernodes.order;
         plan.factorize(matrix, damping, &mut self.factor, &self.pool, parallel).map_err(|pivot| {
             let offsets = &plan.supernodes.offsets;
             let block = offsets.partition_point(|&o| o <= pivot) - 1;
-            let old = order[block] as usize;
+            let old = plan.supernodes.order[block] as usize;
             LinearError::NotPositiveDefinite { index: structure.offsets()[old] + pivot - offsets[block] }
-        })?;
-        let factor_s = start.elapsed().as_secs_f64();
+        })
+    }
 
-        let start = Instant::now();
+    /// Solves with the present factor.
+    ///
+    /// # Errors
+    /// [`LinearError`], for instance if there is no factor or the solution overflows.
+    pub fn substitute(&mut self, rhs: &[f64], solution: &mut [f64]) -> Result<(), LinearError> {
+        let Some((structure, plan)) = self.plan.as_ref().filter(|(_, plan)| plan.factor_len() == self.factor.len())
+        else {
+            return Err(LinearError::NotAnalyzed);
+        };
+        check_length("the right-hand side", structure.scalars(), rhs.len())?;
+        check_length("the solution", structure.scalars(), solution.len())?;
+        let order = &plan.supernodes.order;
+        let range = |old: u32| structure.offsets()[old as usize]..structure.offsets()[old as usize + 1];
         self.permuted.clear();
-        for &old in order {
-            let range = structure.offsets()[old as usize]..structure.offsets()[old as usize + 1];
-            self.permuted.extend_from_slice(&rhs[range]);
-        }
+        order.iter().for_each(|&old| self.permuted.extend_from_slice(&rhs[range(old)]));
         solve_in_place(plan, &self.factor, &mut self.permuted, &mut self.scratch);
         let mut at = 0;
         for &old in order {
-            let range = structure.offsets()[old as usize]..structure.offsets()[old as usize + 1];
+            let range = range(old);
             let len = range.len();
             solution[range].copy_from_slice(&self.permuted[at..at + len]);
             at += len;
         }
-        check_finite("the solution", solution)?;
-        Ok(SolveSummary { iterations: 1, factor_s, solve_s: start.elapsed().as_secs_f64() })
+        check_finite("the solution", solution)
     }
 }
 

@@ -75,6 +75,15 @@ impl Problem {
     /// # Errors
     /// [`ProblemError::Empty`] if there is no residual.
     pub fn compile(&self) -> Result<CompiledProblem, ProblemError> {
+        self.compile_by(&Specializer::new(self))
+    }
+
+    /// As [`Problem::compile`], for the residuals themselves.
+    pub(super) fn compile_without_losses(&self) -> Result<CompiledProblem, ProblemError> {
+        self.compile_by(&Specializer::without_losses(self))
+    }
+
+    fn compile_by(&self, specializer: &Specializer<'_>) -> Result<CompiledProblem, ProblemError> {
         if self.residual_blocks == 0 {
             return Err(ProblemError::Empty { what: "residuals" });
         }
@@ -94,7 +103,6 @@ impl Problem {
         // A residual that was refused may have left a topology without instances.
         let topologies = self.registry.topologies().iter().zip(&self.groups);
         let inhabited = topologies.filter(|(_, instances)| instances.table.count > 0);
-        let specializer = Specializer::new(self);
         for (topology, instances) in inhabited {
             for Part { instances, mut specialization } in specializer.parts(instances) {
                 let (mut table, mut blocks) = (instances.table, instances.residual_blocks);
@@ -163,6 +171,11 @@ impl CompiledProblem {
     /// The name of a group, if its residual blocks were named.
     pub fn name(&self, group: usize) -> Option<&str> {
         self.names[group].as_deref()
+    }
+
+    /// The residual block behind an instance of a group.
+    pub(super) fn residual_block(&self, group: usize, instance: usize) -> usize {
+        self.residual_blocks[group][instance] as usize
     }
 
     /// Where the residuals of a residual block begin.

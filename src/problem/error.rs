@@ -217,6 +217,12 @@ pub enum ProblemError {
         /// What is wrong with it.
         reason: String,
     },
+    /// An information matrix or a weight that is none.
+    #[error("information matrix: {reason}")]
+    Information {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Residual blocks that do not exist.
     #[error("there are no residual blocks {start}..{end}, but {blocks} of them from 0 on")]
     NoSuchResidualBlocks {

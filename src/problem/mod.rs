@@ -12,6 +12,7 @@
 mod compiled;
 mod error;
 mod function;
+mod gradient_check;
 mod locality;
 pub mod loss;
 pub mod manifold;
@@ -21,13 +22,16 @@ mod rows;
 mod specialize;
 mod steps;
 mod template;
+mod weights;
 
 pub use compiled::{CompiledProblem, Evaluation, NonFiniteResidual};
 pub use error::ProblemError;
 pub use function::CompiledResiduals;
+pub use gradient_check::{GradientCheckOptions, GradientMismatch, GradientReport};
 pub use parameters::{BlockId, Parameters};
 pub use rows::{Rows, Table};
 pub use steps::Steps;
+pub use weights::square_root_information;
 
 use crate::backend::InstanceTable;
 use crate::topology::{Registry, Tracer};

@@ -90,6 +90,11 @@ impl Parameters {
         self.on_manifold(block).map(|on| &*on.manifold)
     }
 
+    /// The manifold of a block, to be kept.
+    pub(super) fn shared_manifold(&self, block: usize) -> Option<Arc<dyn Manifold>> {
+        self.on_manifold(block).map(|on| on.manifold.clone())
+    }
+
     /// The compiled step of a block on a manifold.
     pub(crate) fn retraction(&self, block: usize) -> Option<&Arc<Retraction>> {
         self.on_manifold(block).map(|on| &on.retraction)

@@ -22,8 +22,15 @@ pub(super) struct Specializer<'p> {
 
 impl<'p> Specializer<'p> {
     pub fn new(problem: &'p Problem) -> Self {
-        let losses =
-            if problem.losses.is_empty() { Vec::new() } else { problem.losses.by_block(problem.residual_blocks) };
+        let mut specializer = Self::without_losses(problem);
+        if !problem.losses.is_empty() {
+            specializer.losses = problem.losses.by_block(problem.residual_blocks);
+        }
+        specializer
+    }
+
+    /// Takes the problem as one without losses.
+    pub fn without_losses(problem: &'p Problem) -> Self {
         let parameters = &problem.parameters;
         let mut block_at = Vec::new();
         if parameters.has_manifolds() {
@@ -32,7 +39,7 @@ impl<'p> Specializer<'p> {
                 block_at[parameters.offsets()[block] as usize] = block as u32;
             }
         }
-        Specializer { problem, losses, block_at }
+        Specializer { problem, losses: Vec::new(), block_at }
     }
 
     /// The parts of a topology's instances, in the order of their first ones.

@@ -14,6 +14,7 @@
 mod accumulation;
 mod bounds;
 mod contribution;
+mod covariance;
 #[cfg(feature = "gpu")]
 mod device;
 mod error;
@@ -34,6 +35,7 @@ mod step;
 mod sums;
 mod trust_region;
 
+pub use covariance::{Covariance, CovarianceError, CovarianceOptions};
 pub use error::SolveError;
 pub use options::{FALLBACK_THRESHOLD, LinearSolverKind, Precision, SolverOptions};
 pub use report::{DeviceSummary, GroupSummary, IterationRecord, SolverReport, StageTimes, Termination};

@@ -125,6 +125,11 @@ impl NormalEquations {
         self.held.contains(&scalar)
     }
 
+    /// The scalars of the reduced system that are fixed components.
+    pub(super) fn held(&self) -> &[usize] {
+        &self.held
+    }
+
     /// Number of scalar parameters that may move.
     pub(super) fn free_scalars(&self) -> usize {
         self.gradient.len() - self.held.len()

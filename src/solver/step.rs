@@ -105,7 +105,11 @@ impl StepSolver {
 }
 
 /// J over the free parameters; columns of held components are 0.
-fn dense_jacobian(problem: &CompiledProblem, equations: &NormalEquations, evaluation: &Evaluation) -> DMatrix<f64> {
+pub(super) fn dense_jacobian(
+    problem: &CompiledProblem,
+    equations: &NormalEquations,
+    evaluation: &Evaluation,
+) -> DMatrix<f64> {
     let mut columns: Vec<Option<usize>> = vec![None; problem.steps().tangent()];
     for (reduced, _, start) in equations.blocks() {
         for (k, column) in reduced.enumerate() {
