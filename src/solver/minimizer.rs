@@ -17,6 +17,13 @@ const ROUNDING: f64 = 4.0;
 /// A full step that is rejected although it promises more than this many of those changes is not lost to rounding.
 const SMALL_PROMISE: f64 = 1e4;
 
+/// Rounding errors by which the cost may seem to rise over such a step: residuals that are differences of large numbers carry more
+/// than their own.
+const NOISE: f64 = 1e3;
+/// How much shorter the gradient must be for a step to be taken on its account: more than its own rounding, and no more than steps that
+/// converge linearly bring.
+const POLISHED: f64 = 0.9;
+
 /// What a solve on the CPU begins with.
 #[derive(Debug)]
 pub(super) struct Beginning {
@@ -228,7 +235,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         // A projected step may promise nothing, and wants more damping like any that is rejected.
         let projected = !self.bounds.is_empty();
         let valid = trial.filter(|trial| trial.cost.is_finite() && (trial.model_change > 0.0 || projected));
-        let accepted = match &valid {
+        let mut accepted = match &valid {
             Some(trial) => {
                 self.invalid_steps = 0;
                 gain_ratio = (self.cost - trial.cost) / trial.model_change;
@@ -242,13 +249,15 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         if accepted {
             outcome = self.accept(trial_cost, step_norm, gain_ratio)?;
         } else {
-            self.trust_region.reject();
             let rounding = ROUNDING * self.evaluator.rounding();
-            if let Some(change) = valid.map(|trial| trial.model_change).filter(|&change| change > 0.0)
-                && let promise = *self.promise.get_or_insert(change)
-                && change <= rounding * self.cost
-            {
+            let promised = valid.map(|trial| trial.model_change).filter(|&change| change > 0.0);
+            let lost_in_rounding = promised.filter(|&change| change <= rounding * self.cost);
+            if lost_in_rounding.is_some() && self.polish(trial_cost)? {
+                accepted = true;
+            } else if let Some(change) = lost_in_rounding {
+                self.trust_region.reject();
                 // A short step promises little wherever it is taken; only the first one from a point says how good the point is.
+                let promise = *self.promise.get_or_insert(change);
                 let small = self.options.function_tolerance.max(SMALL_PROMISE * rounding);
                 let reason = if promise <= small * self.cost {
                     Termination::PrecisionLimit
@@ -256,11 +265,12 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
                     Termination::TrustRegionCollapsed
                 };
                 outcome = Some((reason, reason.describe().to_owned()));
-            } else if self.invalid_steps > self.options.max_consecutive_invalid_steps {
-                outcome = Some((Termination::InvalidSteps, self.describe_invalid_steps()));
-            } else if self.trust_region.radius() < self.options.min_trust_region_radius {
-                let message = format!("The trust region radius fell to {:.1e}", self.trust_region.radius());
-                outcome = Some((Termination::TrustRegionCollapsed, message));
+            } else {
+                self.trust_region.reject();
+                if let Some(change) = promised {
+                    self.promise.get_or_insert(change);
+                }
+                outcome = self.too_many_failures();
             }
         }
         let record = IterationRecord {
@@ -280,6 +290,42 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             Some(outcome) => ControlFlow::Break(outcome),
             None => recorded,
         })
+    }
+
+    /// Why not to try again after a rejected step.
+    fn too_many_failures(&self) -> Option<(Termination, String)> {
+        if self.invalid_steps > self.options.max_consecutive_invalid_steps {
+            return Some((Termination::InvalidSteps, self.describe_invalid_steps()));
+        }
+        let radius = self.trust_region.radius();
+        (radius < self.options.min_trust_region_radius)
+            .then(|| (Termination::TrustRegionCollapsed, format!("The trust region radius fell to {radius:.1e}")))
+    }
+
+    /// Takes a step whose promise is lost in the rounding of the cost, if it shortens the gradient: that tells points apart which the
+    /// cost does not, and is worth half of the digits of the parameters.
+    fn polish(&mut self, trial_cost: f64) -> Result<bool, SolveError> {
+        if trial_cost > self.cost * (1.0 + NOISE * self.evaluator.rounding()) {
+            return Ok(false);
+        }
+        let diagonal = self.equations.matrix.diagonal();
+        let scaled = |gradient: &[f64]| -> f64 {
+            let terms = gradient.iter().zip(&diagonal).filter(|(_, d)| **d > 0.0);
+            terms.map(|(g, d)| g * g / d).sum()
+        };
+        let before = scaled(&self.equations.gradient);
+        let mut there = self.compiled.new_evaluation();
+        self.evaluator.linearize(self.compiled, &self.trial_x, &mut there, &mut self.notes)?;
+        self.equations.refill(self.compiled, &there);
+        if scaled(&self.equations.gradient) <= POLISHED * POLISHED * before {
+            std::mem::swap(&mut self.x, &mut self.trial_x);
+            self.evaluation = there;
+            self.cost = trial_cost;
+            self.promise = None;
+            return Ok(true);
+        }
+        self.equations.refill(self.compiled, &self.evaluation);
+        Ok(false)
     }
 
     /// Solves for a step and evaluates where it leads; `None` if there is no step.
