@@ -27,12 +27,13 @@
 //! # The stages
 //!
 //! Data flow one way: [`value`] → [`topology`] → [`program`] → [`kernel`] → [`backend`], and [`problem`] → [`solver`] with
-//! [`linear`]. [`mesh`] and [`io`] hold triangle meshes, their files and ready-made energies. `docs/architecture.md` explains the
-//! design.
+//! [`linear`]. [`mesh`] has triangle meshes and ready-made energies, [`formula`] functions from text, [`io`] the files of
+//! meshes and of other problems. `docs/architecture.md` explains the design.
 
 pub mod backend;
 #[cfg(feature = "gpu")]
 pub mod device;
+pub mod formula;
 pub mod io;
 pub mod kernel;
 pub mod linear;

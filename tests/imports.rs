@@ -23,7 +23,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("mesh/energy", &["mesh", "problem", "topology", "value"]),
     // A run of many solves from coarse to fine, with a driver of its own.
     ("mesh/energy/developable", &["mesh/energy", "mesh", "solver", "problem", "topology", "value"]),
-    ("io", &["mesh"]),
+    // Formulas are functions of any real numbers.
+    ("formula", &[]),
+    ("io", &["formula", "mesh"]),
 ];
 
 /// Files that go against the flow, and why they may.
