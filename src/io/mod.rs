@@ -1,62 +1,40 @@
-//! Mesh files: bytes in, a checked [`Mesh`] out, and back.
+//! Files: meshes, bundle adjustment problems, pose graphs and regression problems; bytes in, a checked problem out, and back.
 //!
-//! In: a path ([`read_mesh`]) or bytes in memory ([`parse_mesh`]; a browser has no paths). `.obj`, `.ply` and `.off`,
-//! each also gzipped. Out: a mesh with its polygons as they are in the file and full double precision, or a
-//! [`ReadError`] that says where in the file the trouble is and what to do. No input makes a reader panic.
+//! In: a path (`read_mesh`, [`read_bal`], [`read_g2o`], [`read_nist`]), a stream (`read_bal_from` and so on) or bytes in memory
+//! (`parse_mesh` and so on; a browser has no paths); each may be gzipped. Out: the numbers as they are in the file in full double
+//! precision, or a [`ReadError`] that says where in the file the trouble is and what to do. No input makes a reader panic, and no
+//! count in a file makes it reserve more than the file can hold.
 //!
-//! | file | what |
+//! | file or folder | what |
 //! | --- | --- |
-//! | `format.rs` | which format a path means, and unpacking gzip |
-//! | `text.rs` | lines and numbers of the text formats |
-//! | `obj.rs`, `off.rs`, `ply.rs` | one reader a format |
-//! | `ply_header.rs`, `ply_values.rs` | what a PLY file declares, and its ascii or binary values |
-//! | `builder.rs` | the mesh as it grows while a file is read |
-//! | `write_obj.rs`, `write_ply.rs` | the writers; every number is read back as the same number |
+//! | `mesh/` | OBJ, PLY and OFF: triangle and polygon meshes |
+//! | `bal/` | bundle adjustment in the large, and made-up problems of that kind |
+//! | `g2o/` | pose graphs in the plane and in space |
+//! | `nist/` | nonlinear regression problems with certified answers |
+//! | `gzip.rs` | bytes of a file, unpacked and packed |
+//! | `text.rs` | lines, words and numbers of the text formats |
+//! | `read_error.rs`, `write_error.rs` | why a file could not be read or written |
 
-mod builder;
-mod format;
-mod obj;
-mod off;
-mod ply;
-mod ply_header;
-mod ply_values;
+mod bal;
+mod g2o;
+mod gzip;
+mod mesh;
+mod nist;
 mod read_error;
 mod text;
 mod write_error;
-mod write_obj;
-mod write_ply;
 
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-
-use crate::mesh::Mesh;
-
-pub use format::MeshFormat;
+pub use bal::{
+    BalProblem, Observation, SyntheticBalError, parse_bal, read_bal, read_bal_from, write_bal, write_bal_to,
+};
+pub use g2o::{
+    Edge, PoseGraph, PoseGraph2, PoseGraph3, PoseGraphError, Poses, parse_g2o, read_g2o, read_g2o_from, write_g2o,
+    write_g2o_to,
+};
+pub use mesh::{MeshFormat, PlyEncoding, parse_mesh, read_mesh, write_obj, write_obj_to, write_ply, write_ply_to};
+pub use nist::{NistLevel, NistParameter, NistProblem, parse_nist, read_nist, read_nist_from};
 pub use read_error::{FilePosition, ReadError};
 pub use write_error::WriteError;
-pub use write_obj::{write_obj, write_obj_to};
-pub use write_ply::{PlyEncoding, write_ply, write_ply_to};
-
-/// Reads a mesh; the file's extension says how: `.obj`, `.ply` or `.off`, with or without a further `.gz`.
-pub fn read_mesh(path: impl AsRef<Path>) -> Result<Mesh, ReadError> {
-    let path = path.as_ref();
-    let Some(format) = MeshFormat::of_path(path) else {
-        return Err(ReadError::UnknownFormat { path: path.into() });
-    };
-    let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: path.into(), source })?;
-    parse_mesh(&bytes, format, path)
-}
-
-/// Reads a mesh from memory, unpacking it first where it is gzipped. `name` appears in errors only.
-pub fn parse_mesh(bytes: &[u8], format: MeshFormat, name: impl AsRef<Path>) -> Result<Mesh, ReadError> {
-    let name = name.as_ref();
-    let bytes = format::unpacked(bytes, name)?;
-    let mesh = match format {
-        MeshFormat::Obj => obj::parse(&bytes),
-        MeshFormat::Ply => ply::parse(&bytes),
-        MeshFormat::Off => off::parse(&bytes),
-    };
-    mesh.map_err(|fault| fault.in_file(name))
-}

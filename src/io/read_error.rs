@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::g2o::PoseGraphError;
+use crate::formula::FormulaError;
 use crate::mesh::MeshError;
 
 /// Where in a file something is.
@@ -23,7 +25,7 @@ impl fmt::Display for FilePosition {
     }
 }
 
-/// Why a mesh file could not be read.
+/// Why a file could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -42,7 +44,7 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// Something else stands where the format wants a certain thing.
-    #[error("{path}, {at}: expected {expected}, found {found}; correct it or export the mesh again")]
+    #[error("{path}, {at}: expected {expected}, found {found}; correct it or export the file again")]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -63,31 +65,33 @@ pub enum ReadError {
         /// What should follow.
         expected: String,
     },
-    /// A face names a vertex that does not exist.
+    /// Something is named by an index that does not exist.
     #[error(
-        "{path}, {at}: there is no vertex {index} among the {vertices} vertices (this format counts from \
-         {first}); correct the face or export the mesh again"
+        "{path}, {at}: there is no {what} {index}, the file has {count} (this format counts from {first}); correct it \
+         or export the file again"
     )]
     BadIndex {
         /// The file.
         path: PathBuf,
         /// Where.
         at: FilePosition,
+        /// A vertex, a camera or a point.
+        what: &'static str,
         /// The index as the file has it.
         index: i64,
-        /// How many vertices it may choose from.
-        vertices: usize,
-        /// The index of the first vertex in this format.
+        /// How many there are to choose from.
+        count: usize,
+        /// The index of the first in this format.
         first: u32,
     },
-    /// A coordinate is infinite or not a number.
-    #[error("{path}, {at}: the coordinate {found} is not a finite number; correct or remove that vertex")]
+    /// A number is infinite or NaN.
+    #[error("{path}, {at}: {found} is not a finite number; correct it or export the file again")]
     NonFinite {
         /// The file.
         path: PathBuf,
         /// Where.
         at: FilePosition,
-        /// The coordinate as the file has it.
+        /// The number as we read it.
         found: String,
     },
     /// The parts are sound, but do not make a mesh.
@@ -98,6 +102,24 @@ pub enum ReadError {
         /// Why they do not.
         source: MeshError,
     },
+    /// A line of a pose graph is sound, but does not fit the others or means nothing.
+    #[error("{path}, {at}: {source}")]
+    PoseGraph {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        at: FilePosition,
+        /// Why it does not.
+        source: PoseGraphError,
+    },
+    /// A formula cannot be read; its line and column are those of the file.
+    #[error("{path}, {source}")]
+    Formula {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: FormulaError,
+    },
 }
 
 /// What a parser reports: it has bytes and knows no file.
@@ -105,9 +127,11 @@ pub enum ReadError {
 pub(super) enum Fault {
     Syntax { at: FilePosition, expected: String, found: String },
     Truncated { at: FilePosition, expected: String },
-    BadIndex { at: FilePosition, index: i64, vertices: usize, first: u32 },
+    BadIndex { at: FilePosition, what: &'static str, index: i64, count: usize, first: u32 },
     NonFinite { at: FilePosition, found: String },
     Mesh(MeshError),
+    PoseGraph { at: FilePosition, source: PoseGraphError },
+    Formula(FormulaError),
 }
 
 impl Fault {
@@ -124,10 +148,20 @@ impl Fault {
         match self {
             Fault::Syntax { at, expected, found } => ReadError::Syntax { path, at, expected, found },
             Fault::Truncated { at, expected } => ReadError::Truncated { path, at, expected },
-            Fault::BadIndex { at, index, vertices, first } => ReadError::BadIndex { path, at, index, vertices, first },
+            Fault::BadIndex { at, what, index, count, first } => {
+                ReadError::BadIndex { path, at, what, index, count, first }
+            }
             Fault::NonFinite { at, found } => ReadError::NonFinite { path, at, found },
             Fault::Mesh(source) => ReadError::Mesh { path, source },
+            Fault::PoseGraph { at, source } => ReadError::PoseGraph { path, at, source },
+            Fault::Formula(source) => ReadError::Formula { path, source },
         }
+    }
+}
+
+impl From<FormulaError> for Fault {
+    fn from(error: FormulaError) -> Fault {
+        Fault::Formula(error)
     }
 }
 
@@ -147,7 +181,7 @@ mod tests {
         let error = Fault::syntax(at, "a vertex index", "\"x\"").in_file(Path::new("cow.obj"));
         assert_eq!(
             error.to_string(),
-            "cow.obj, line 12: expected a vertex index, found \"x\"; correct it or export the mesh again"
+            "cow.obj, line 12: expected a vertex index, found \"x\"; correct it or export the file again"
         );
         let error = Fault::truncated(FilePosition::Byte(99), "vertex 7").in_file(Path::new("a.ply"));
         assert_eq!(

@@ -2,6 +2,7 @@
 //!
 //! Bytes, not `str`: comments and object names in old files are in any encoding, and only numbers matter here.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::read_error::{Fault, FilePosition};
@@ -120,6 +121,28 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// The next word, read as a finite number.
+    pub(super) fn finite(&mut self, expected: &str) -> Result<f64, Fault> {
+        finite(self.number(expected)?, self.at)
+    }
+
+    /// The next words, each read as a finite number.
+    pub(super) fn finite_numbers<const N: usize>(&mut self, expected: &str) -> Result<[f64; N], Fault> {
+        let mut numbers = [0.0; N];
+        for number in &mut numbers {
+            *number = self.finite(expected)?;
+        }
+        Ok(numbers)
+    }
+
+    /// Nothing may follow.
+    pub(super) fn end(mut self) -> Result<(), Fault> {
+        match self.next() {
+            Some(word) => Err(Fault::syntax(self.at, "the end of the line", quoted(word))),
+            None => Ok(()),
+        }
+    }
+
     /// The next three words, read as finite coordinates.
     pub(super) fn point(&mut self) -> Result<[f64; 3], Fault> {
         let mut point = [0.0; 3];
@@ -134,18 +157,81 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The number a word spells.
-pub(super) fn parse_number<T: FromStr>(word: &[u8], at: FilePosition, expected: &str) -> Result<T, Fault> {
-    let number = std::str::from_utf8(word).ok().and_then(|word| word.parse().ok());
-    number.ok_or_else(|| Fault::syntax(at, expected, quoted(word)))
+/// The words of a whole text, for formats in which the ends of lines mean nothing.
+pub(super) struct Stream<'a> {
+    lines: Lines<'a>,
+    words: Words<'a>,
 }
 
-/// A coordinate must be finite: one NaN would spread over the whole optimisation.
-pub(super) fn finite(coordinate: f64, at: FilePosition) -> Result<f64, Fault> {
-    if coordinate.is_finite() {
-        return Ok(coordinate);
+impl<'a> Stream<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Stream<'a> {
+        let lines = Lines::new(bytes);
+        Stream { words: lines.no_words(), lines }
     }
-    Err(Fault::NonFinite { at, found: coordinate.to_string() })
+
+    /// Where the word read last is, or the end of the text.
+    pub(super) fn at(&self) -> FilePosition {
+        self.lines.at()
+    }
+
+    fn word(&mut self) -> Option<&'a [u8]> {
+        loop {
+            if let Some(word) = self.words.next() {
+                return Some(word);
+            }
+            self.words = self.lines.next()?.words();
+        }
+    }
+
+    /// The next word, read as a number. What is expected is put into words only where it is missing.
+    pub(super) fn number<T: FromStr>(&mut self, expected: impl fmt::Display) -> Result<T, Fault> {
+        match self.word() {
+            Some(word) => match parsed(word) {
+                Some(number) => Ok(number),
+                None => Err(Fault::syntax(self.at(), expected.to_string(), quoted(word))),
+            },
+            None => Err(Fault::truncated(self.at(), expected.to_string())),
+        }
+    }
+
+    /// The next word, read as a finite number.
+    pub(super) fn finite(&mut self, expected: impl fmt::Display) -> Result<f64, Fault> {
+        let number = self.number(expected)?;
+        finite(number, self.at())
+    }
+
+    /// Nothing may follow.
+    pub(super) fn end(mut self) -> Result<(), Fault> {
+        match self.word() {
+            Some(word) => Err(Fault::syntax(self.at(), "the end of the file", quoted(word))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The number a word spells.
+pub(super) fn parse_number<T: FromStr>(word: &[u8], at: FilePosition, expected: &str) -> Result<T, Fault> {
+    parsed(word).ok_or_else(|| Fault::syntax(at, expected, quoted(word)))
+}
+
+fn parsed<T: FromStr>(word: &[u8]) -> Option<T> {
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+/// A number must be finite: one NaN would spread over the whole optimisation.
+pub(super) fn finite(number: f64, at: FilePosition) -> Result<f64, Fault> {
+    if number.is_finite() {
+        return Ok(number);
+    }
+    Err(Fault::NonFinite { at, found: number.to_string() })
+}
+
+/// An index that counts from 0, checked against how many there are.
+pub(super) fn checked_index(index: i64, what: &'static str, count: usize, at: FilePosition) -> Result<u32, Fault> {
+    match u32::try_from(index) {
+        Ok(small) if (small as usize) < count => Ok(small),
+        _ => Err(Fault::BadIndex { at, what, index, count, first: 0 }),
+    }
 }
 
 /// A word as errors show it: printable, and cut where it is long.
@@ -183,6 +269,28 @@ mod tests {
         assert!(matches!(point(b"1 2 1,5"), Err(Fault::Syntax { .. })));
         assert!(matches!(point(b"1 2 nan"), Err(Fault::NonFinite { .. })));
         assert!(matches!(point(b"1e999 2 3"), Err(Fault::NonFinite { .. })));
+    }
+
+    #[test]
+    fn a_stream_runs_over_the_ends_of_lines() {
+        let mut words = Stream::new(b"1 2\n\n 3\n4");
+        let numbers: Vec<u32> = (0..3).map(|_| words.number("a number").unwrap()).collect();
+        assert_eq!((numbers, words.at()), (vec![1, 2, 3], FilePosition::Line(3)));
+        assert!(matches!(Stream::new(b"x").number::<u32>("a number"), Err(Fault::Syntax { .. })));
+        assert!(matches!(Stream::new(b"\n\n").number::<u32>("a number"), Err(Fault::Truncated { .. })));
+        assert!(matches!(Stream::new(b"1e999").finite("a number"), Err(Fault::NonFinite { .. })));
+        assert_eq!(words.number::<u32>("a number").unwrap(), 4);
+        assert!(words.end().is_ok());
+        assert!(matches!(Stream::new(b"\n 5").end(), Err(Fault::Syntax { at: FilePosition::Line(2), .. })));
+    }
+
+    #[test]
+    fn indices_are_checked() {
+        let at = FilePosition::Line(1);
+        assert_eq!(checked_index(2, "vertex", 3, at).unwrap(), 2);
+        for index in [3, -1, i64::MAX, i64::MIN] {
+            assert!(checked_index(index, "vertex", 3, at).is_err());
+        }
     }
 
     #[test]

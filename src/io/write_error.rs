@@ -1,24 +1,54 @@
-//! Why a mesh could not be written.
+//! Why a file could not be written.
 
 use std::io;
 
-/// Why a mesh could not be written.
+/// Why a file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
     /// The operating system would not take it.
-    #[error("writing the mesh to {target} failed: {source}; check the path and the space left")]
+    #[error("writing to {target} failed: {source}; check the path and the space left")]
     Io {
         /// The file's path, or "a stream".
         target: String,
         /// What the system said.
         source: io::Error,
     },
-    /// A coordinate is infinite or not a number; no reader would take it back.
-    #[error("vertex {vertex} has a coordinate that is not finite; did the optimisation diverge?")]
+    /// A number is infinite or NaN; no reader would take it back.
+    #[error("{what} {index} has a number that is not finite; did the optimisation diverge?")]
     NonFinite {
-        /// Index of the vertex.
-        vertex: usize,
+        /// A vertex, a camera, a pose and so on.
+        what: &'static str,
+        /// Which of them.
+        index: usize,
+    },
+    /// An observation or an edge names something that is not there.
+    #[error("{user} {number} names {what} {index}, but there are {count} (counted from 0)")]
+    BadIndex {
+        /// An observation or an edge.
+        user: &'static str,
+        /// Which of them.
+        number: usize,
+        /// A camera, a point or a pose.
+        what: &'static str,
+        /// The index it names.
+        index: u32,
+        /// How many there are.
+        count: usize,
+    },
+    /// An information matrix of which a file's upper triangle would not tell all.
+    #[error("the information matrix of edge {edge} is not symmetric")]
+    Asymmetric {
+        /// Which edge.
+        edge: usize,
+    },
+    /// Ids come one a pose.
+    #[error("{ids} ids given for {poses} poses; give one for each")]
+    IdCount {
+        /// Ids given.
+        ids: usize,
+        /// Poses of the graph.
+        poses: usize,
     },
     /// Colours come one a vertex.
     #[error("{colours} colours given for {vertices} vertices; give one for each")]

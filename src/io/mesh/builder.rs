@@ -1,6 +1,6 @@
 //! The mesh as it grows while a file is read.
 
-use super::read_error::{Fault, FilePosition};
+use crate::io::read_error::{Fault, FilePosition};
 use crate::mesh::{Mesh, MeshError};
 
 /// Vertices and faces read so far.
@@ -46,14 +46,6 @@ impl MeshBuilder {
     }
 }
 
-/// A vertex index that counts from 0, checked against the number of vertices.
-pub(super) fn checked_index(index: i64, vertices: usize, at: FilePosition) -> Result<u32, Fault> {
-    match u32::try_from(index) {
-        Ok(vertex) if (vertex as usize) < vertices => Ok(vertex),
-        _ => Err(Fault::BadIndex { at, index, vertices, first: 0 }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,13 +60,5 @@ mod tests {
         builder.end_face(AT).unwrap();
         builder.push_corner(0);
         assert!(builder.end_face(AT).is_err());
-    }
-
-    #[test]
-    fn indices_are_checked() {
-        assert_eq!(checked_index(2, 3, AT).unwrap(), 2);
-        for index in [3, -1, i64::MAX, i64::MIN] {
-            assert!(checked_index(index, 3, AT).is_err());
-        }
     }
 }

@@ -1,13 +1,8 @@
-//! Which format a path means, and unpacking gzip.
+//! Which format a path means.
 
-use std::borrow::Cow;
-use std::ffi::OsStr;
-use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-
-use super::read_error::{FilePosition, ReadError};
+use crate::io::gzip::is_gzip_name;
 
 /// A mesh file format that we read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,30 +29,6 @@ impl MeshFormat {
     }
 }
 
-/// Whether a file of this name is to be gzipped.
-pub(super) fn is_gzip_name(path: &Path) -> bool {
-    let extension = path.extension().and_then(OsStr::to_str);
-    extension.is_some_and(|extension| extension.eq_ignore_ascii_case("gz"))
-}
-
-/// The bytes, unpacked where they are gzip. The first two bytes tell, not the name: downloads often lose or keep
-/// the `.gz` wrongly, and no mesh format begins with these two.
-pub(super) fn unpacked<'a>(bytes: &'a [u8], name: &Path) -> Result<Cow<'a, [u8]>, ReadError> {
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Cow::Borrowed(bytes));
-    }
-    let mut unpacked = Vec::new();
-    match MultiGzDecoder::new(bytes).read_to_end(&mut unpacked) {
-        Ok(_) => Ok(Cow::Owned(unpacked)),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(ReadError::Truncated {
-            path: name.into(),
-            at: FilePosition::Byte(bytes.len()),
-            expected: "more gzip data".into(),
-        }),
-        Err(source) => Err(ReadError::Io { path: name.into(), source }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,13 +47,5 @@ mod tests {
         ] {
             assert_eq!(MeshFormat::of_path(name), format, "{name}");
         }
-    }
-
-    #[test]
-    fn plain_bytes_stay_as_they_are() {
-        let name = Path::new("x");
-        assert_eq!(*unpacked(b"v 1 2 3", name).unwrap(), *b"v 1 2 3");
-        let error = unpacked(&[0x1f, 0x8b, 8], name).unwrap_err();
-        assert!(matches!(error, ReadError::Truncated { .. }));
     }
 }

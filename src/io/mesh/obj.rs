@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use super::builder::MeshBuilder;
-use super::read_error::{Fault, FilePosition};
-use super::text::{Line, Lines, Words, parse_number};
+use crate::io::read_error::{Fault, FilePosition};
+use crate::io::text::{Line, Lines, Words, parse_number};
 use crate::mesh::Mesh;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Mesh, Fault> {
@@ -76,7 +76,7 @@ fn read_face(words: Words<'_>, mesh: &mut MeshBuilder, furthest: &mut Furthest) 
 }
 
 fn bad_index(index: i64, vertices: usize, at: FilePosition) -> Fault {
-    Fault::BadIndex { at, index, vertices, first: 1 }
+    Fault::BadIndex { at, what: "vertex", index, count: vertices, first: 1 }
 }
 
 /// The line and, while it ends with a backslash, those after it. A comment does not continue: one that ends with a

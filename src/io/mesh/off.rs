@@ -3,9 +3,9 @@
 //! Prefixes that add normals, colours or texture (`NOFF`, `COFF`, `STOFF` ...) put them after the position, so they
 //! are read and passed over. No crate for it is kept up that reports lines, and the format is this short.
 
-use super::builder::{MeshBuilder, checked_index};
-use super::read_error::Fault;
-use super::text::{Line, Lines, quoted};
+use super::builder::MeshBuilder;
+use crate::io::read_error::Fault;
+use crate::io::text::{Line, Lines, checked_index, quoted};
 use crate::mesh::Mesh;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Mesh, Fault> {
@@ -30,8 +30,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Mesh, Fault> {
         let mut words = line.words();
         let corners: usize = words.number("the number of corners")?;
         for _ in 0..corners {
-            let index = words.number("a vertex index")?;
-            mesh.push_corner(checked_index(index, vertices, at)?);
+            let index: i64 = words.number("a vertex index")?;
+            mesh.push_corner(checked_index(index, "vertex", vertices, at)?);
         }
         mesh.end_face(at)?;
     }

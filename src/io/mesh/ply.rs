@@ -4,11 +4,11 @@
 //! Why not the `ply-rs-bw` crate (4.0): it rounds ascii coordinates that are declared `float` to 32 bits, refuses the
 //! spellings `1.` and `.5`, gives no byte for a fault in binary data, and makes a vector for each face.
 
-use super::builder::{MeshBuilder, checked_index};
+use super::builder::MeshBuilder;
 use super::ply_header::{self, Element, Header, NumberType, PropertyType};
 use super::ply_values::Values;
-use super::read_error::{Fault, FilePosition};
-use super::text::{Lines, finite};
+use crate::io::read_error::{Fault, FilePosition};
+use crate::io::text::{Lines, checked_index, finite};
 use crate::mesh::Mesh;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Mesh, Fault> {
@@ -117,7 +117,7 @@ fn read_faces(
                     for _ in 0..values.list_length(count)? {
                         let at = values.at();
                         let index = values.integer(item)?;
-                        mesh.push_corner(checked_index(index, vertices, at)?);
+                        mesh.push_corner(checked_index(index, "vertex", vertices, at)?);
                     }
                     mesh.end_face(at)?;
                 }

@@ -1,7 +1,7 @@
 //! What a PLY file declares before its values.
 
-use super::read_error::{Fault, FilePosition};
-use super::text::{Line, Lines, Words, quoted};
+use crate::io::read_error::{Fault, FilePosition};
+use crate::io::text::{Line, Lines, Words, quoted};
 
 /// How the values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

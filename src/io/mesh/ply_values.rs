@@ -1,8 +1,8 @@
 //! The values of a PLY file, ascii or binary behind one interface: rows, and numbers within a row.
 
 use super::ply_header::{Encoding, NumberType, PropertyType};
-use super::read_error::{Fault, FilePosition};
-use super::text::{Lines, Words};
+use crate::io::read_error::{Fault, FilePosition};
+use crate::io::text::{Lines, Words};
 
 /// Reads numbers in the order in which the header declares them.
 pub(super) enum Values<'a> {

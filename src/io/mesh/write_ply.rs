@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::write_error::WriteError;
-use super::write_obj::{check_finite, to_file};
+use super::write_obj::check_finite;
+use crate::io::gzip::to_file;
+use crate::io::write_error::WriteError;
 use crate::mesh::Mesh;
 
 /// How to write the values of a PLY file.
