@@ -79,11 +79,9 @@ fn edge<const N: usize, const D: usize>(
     }
     let measurement = pose(&mut words, space)?;
     let mut information = [[0.0; D]; D];
-    for row in 0..D {
-        for column in row..D {
-            let entry = words.finite("an entry of the information matrix")?;
-            (information[row][column], information[column][row]) = (entry, entry);
-        }
+    for (row, column) in (0..D).flat_map(|row| (row..D).map(move |column| (row, column))) {
+        let entry = words.finite("an entry of the information matrix")?;
+        (information[row][column], information[column][row]) = (entry, entry);
     }
     words.end()?;
     cholesky(&information).map_err(refused)?;
