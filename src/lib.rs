@@ -28,7 +28,7 @@
 //!
 //! Data flow one way: [`value`] → [`topology`] → [`program`] → [`kernel`] → [`backend`], and [`problem`] → [`solver`] with
 //! [`linear`]. [`mesh`] has triangle meshes and ready-made energies, [`formula`] functions from text, [`io`] the files of
-//! meshes and of other problems. `docs/architecture.md` explains the design.
+//! meshes and of other problems, and [`models`] makes problems of those. `docs/architecture.md` explains the design.
 
 pub mod backend;
 #[cfg(feature = "gpu")]
@@ -38,6 +38,7 @@ pub mod io;
 pub mod kernel;
 pub mod linear;
 pub mod mesh;
+pub mod models;
 pub mod problem;
 pub mod program;
 pub mod solver;

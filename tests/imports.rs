@@ -26,6 +26,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // Formulas are functions of any real numbers.
     ("formula", &[]),
     ("io", &["formula", "mesh"]),
+    ("models", &["io", "problem", "topology", "value"]),
 ];
 
 /// Files that go against the flow, and why they may.

@@ -19,7 +19,7 @@ const SMALL_PROMISE: f64 = 1e4;
 
 /// Rounding errors by which the cost may seem to rise over such a step: residuals that are differences of large numbers carry more
 /// than their own.
-const NOISE: f64 = 1e3;
+const NOISE: f64 = 1e4;
 /// How much shorter the gradient must be for a step to be taken on its account: more than its own rounding, and no more than steps that
 /// converge linearly bring.
 const POLISHED: f64 = 0.9;
@@ -252,7 +252,8 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             let rounding = ROUNDING * self.evaluator.rounding();
             let promised = valid.map(|trial| trial.model_change).filter(|&change| change > 0.0);
             let lost_in_rounding = promised.filter(|&change| change <= rounding * self.cost);
-            if lost_in_rounding.is_some() && self.polish(trial_cost)? {
+            let small = promised.is_some_and(|change| change <= NOISE * self.evaluator.rounding() * self.cost);
+            if small && self.polish(trial_cost)? {
                 accepted = true;
             } else if let Some(change) = lost_in_rounding {
                 self.trust_region.reject();

@@ -23,6 +23,9 @@ pub mod op;
 mod operators;
 mod print;
 mod real_field;
+mod rotation;
+
+pub use rotation::rotate;
 
 pub(crate) use derivative::{Algebra, Numbers, Partial, partial};
 use graph::{NodeKey, with_graph};

@@ -1,8 +1,8 @@
 //! As-rigid-as-possible deformation (Sorkine and Alexa 2007) with one rotation a vertex, under a twist of the top.
 
-use super::rotation::rotate;
 use super::{MeshProblem, Tracing};
 use crate::problem::{BlockId, ProblemError};
+use crate::value::rotate;
 use crate::{Blocks, Value};
 use nalgebra::Vector3;
 

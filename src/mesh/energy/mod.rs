@@ -20,7 +20,6 @@ mod arap;
 pub mod developable;
 mod edges;
 mod laplacian;
-mod rotation;
 mod sphere;
 
 pub use developable::{Developable, DevelopableError, DevelopableOptions, DevelopableResult};

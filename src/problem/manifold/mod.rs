@@ -132,7 +132,7 @@ fn angle_over_sine(s: Value, c: Value) -> Value {
 }
 
 /// An angle in [−π, π).
-fn wrapped(angle: Value) -> Value {
+pub(crate) fn wrapped(angle: Value) -> Value {
     use std::f64::consts::{PI, TAU};
     angle - ((angle + PI) / TAU).floor() * TAU
 }
