@@ -94,7 +94,9 @@ impl Problem {
         let mut residual_blocks = Vec::with_capacity(self.groups.len());
         let mut first_blocks = Vec::with_capacity(self.groups.len());
         let offsets = self.parameters.offsets();
-        let block_order = locality::block_order(self.groups.iter().map(|g| &*g.table), offsets);
+        let order = locality::block_order(self.groups.iter().map(|g| &*g.table), offsets);
+        let first_hub = (order.blocks.len() - order.hubs) as u32;
+        let block_order = order.blocks;
         let mut ranks = vec![0; self.parameters.values().len()];
         for (rank, &block) in block_order.iter().enumerate() {
             ranks[offsets[block as usize] as usize] = rank as u32;
@@ -107,7 +109,7 @@ impl Problem {
             for Part { instances, mut specialization } in specializer.parts(instances) {
                 let (mut table, mut blocks) = (instances.table, instances.residual_blocks);
                 first_blocks.push(blocks[0] as usize);
-                if let Some(order) = locality::instance_order(&table, &ranks) {
+                if let Some(order) = locality::instance_order(&table, &ranks, first_hub) {
                     blocks = order.iter().map(|&instance| blocks[instance as usize]).collect();
                     table = Arc::new(table.picked(&order));
                 }

@@ -7,8 +7,10 @@ use super::sums::Sums;
 use crate::backend::Group;
 use crate::linear::{BlockMatrix, BlockStructure};
 
-/// Block columns a task owns: their numbers fit the second-level cache.
+/// Most block columns a task owns: their numbers fit the second-level cache.
 const TASK: usize = 1024;
+/// A task that has so many slots of instances to sum over gets no more columns: a camera may be in thousands of residuals.
+const TASK_SLOTS: usize = 1 << 15;
 
 /// The tasks, and how many numbers of the matrix vary; adds to `matrix` what is constant.
 pub(super) fn plan(
@@ -18,16 +20,18 @@ pub(super) fn plan(
     matrix: &mut BlockMatrix,
 ) -> (Vec<Task>, usize) {
     let structure = matrix.structure().clone();
-    let task = |first: usize| Task {
-        columns: first..(first + TASK).min(structure.blocks()),
-        resets: Vec::new(),
-        blocks: Vec::new(),
-        gradient: Vec::new(),
-    };
-    let mut tasks: Vec<Task> = (0..structure.blocks()).step_by(TASK).map(task).collect();
+    let task_of = task_of(groups, reduction, structure.blocks());
+    let mut tasks: Vec<Task> = Vec::new();
+    for (column, &task) in task_of.iter().enumerate() {
+        if task as usize == tasks.len() {
+            let columns = column..column;
+            tasks.push(Task { columns, resets: Vec::new(), blocks: Vec::new(), gradient: Vec::new() });
+        }
+        tasks[task as usize].columns.end = column + 1;
+    }
     let mut seen = vec![false; structure.row_idx().len()];
     for (index, (group, contribution)) in groups.iter().zip(contributions).enumerate() {
-        let mut dealer = Dealer::new(&structure, contribution, tasks.len());
+        let mut dealer = Dealer::new(&structure, contribution, &task_of, tasks.len());
         dealer.deal(group, contribution, reduction, matrix);
         dealer.hand_out(index, &mut tasks, &mut seen);
     }
@@ -40,12 +44,33 @@ pub(super) fn plan(
     (tasks, variable_numbers)
 }
 
+/// The task of each block column.
+fn task_of(groups: &[Group], reduction: &Reduction, columns: usize) -> Vec<u32> {
+    let mut slots = vec![0usize; columns];
+    for group in groups {
+        for slot in 0..group.table.blocks.len() {
+            let blocks = (0..group.table.count).filter_map(|instance| reduction.block(group, slot, instance));
+            blocks.for_each(|block| slots[block as usize] += 1);
+        }
+    }
+    let (mut task, mut width, mut work) = (0, 0, 0);
+    let place = |slots: usize| {
+        if width == TASK || work >= TASK_SLOTS {
+            (task, width, work) = (task + 1, 0, 0);
+        }
+        (width, work) = (width + 1, work + slots);
+        task
+    };
+    slots.into_iter().map(place).collect()
+}
+
 /// (target, source) pairs of a sum, packed so that sorting them brings the sources of a target together and in order.
 type Pairs = Vec<u64>;
 
 /// Deals out the instances of one group.
 struct Dealer<'a> {
     structure: &'a BlockStructure,
+    task_of: &'a [u32],
     /// Pairs of free slots of an instance with a term in JᵀJ.
     varying: Vec<(usize, usize)>,
     /// Whether a term of JᵀJ is for a diagonal block or another, by twice its index; sums of both kinds are kept apart,
@@ -55,13 +80,13 @@ struct Dealer<'a> {
 }
 
 impl<'a> Dealer<'a> {
-    fn new(structure: &'a BlockStructure, contribution: &Contribution, tasks: usize) -> Self {
+    fn new(structure: &'a BlockStructure, contribution: &Contribution, task_of: &'a [u32], tasks: usize) -> Self {
         let slots = contribution.gradient.len();
         let pairs = (0..slots).flat_map(move |p| (p..slots).map(move |q| (p, q)));
         let varying = pairs.filter(|&(p, q)| contribution.pair(p, q).varying.is_some()).collect();
         let terms = contribution.terms.len();
         let blocks = vec![vec![Pairs::new(); tasks]; 2 * terms];
-        Dealer { structure, varying, blocks, gradient: vec![vec![Pairs::new(); tasks]; terms] }
+        Dealer { structure, task_of, varying, blocks, gradient: vec![vec![Pairs::new(); tasks]; terms] }
     }
 
     fn deal(&mut self, group: &Group, contribution: &Contribution, reduction: &Reduction, matrix: &mut BlockMatrix) {
@@ -80,11 +105,15 @@ impl<'a> Dealer<'a> {
                 };
                 let (Some(term), Some(position)) = (pair.varying, self.structure.find(row, column)) else { continue };
                 let kind = 2 * term.term + usize::from(row == column);
-                self.blocks[kind][column / TASK].push(pack(position, instance, term));
+                self.blocks[kind][self.task_of[column] as usize].push(pack(position, instance, term));
             }
             for (block, term) in blocks.iter().zip(&contribution.gradient) {
                 let (Some(block), Some(term)) = (*block, *term) else { continue };
-                self.gradient[term.term][block as usize / TASK].push(pack(block as usize, instance, term));
+                self.gradient[term.term][self.task_of[block as usize] as usize].push(pack(
+                    block as usize,
+                    instance,
+                    term,
+                ));
             }
         }
     }

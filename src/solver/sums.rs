@@ -3,6 +3,9 @@
 use super::contribution::{Outer, Product, Term};
 use pulp::{Arch, Simd, WithSimd};
 
+/// Blocks of so many rows are added to column by column: in one go over all entries the compiler makes gathers of them.
+const TALL: usize = 6;
+
 /// Sums of one term, each over some instances.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
@@ -151,7 +154,14 @@ impl<const H: usize, const W: usize, const N: usize> WithSimd for Blocks<'_, H, 
     fn with_simd<S: Simd>(self, _: S) {
         let Blocks(outers, summation) = self;
         let add = |a: [f64; H], b: [f64; W], sum: &mut [f64; N]| {
-            *sum = std::array::from_fn(|k| sum[k] + a[k % H] * b[k / H]);
+            if H < TALL {
+                *sum = std::array::from_fn(|k| sum[k] + a[k % H] * b[k / H]);
+                return;
+            }
+            let columns = sum.as_chunks_mut::<H>().0;
+            for (column, b) in columns.iter_mut().zip(b) {
+                *column = std::array::from_fn(|k| column[k] + a[k] * b);
+            }
         };
         match outers {
             // The square of a row: what one residual adds to the diagonal, or across to a block that it reads alike.
