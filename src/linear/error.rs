@@ -80,8 +80,8 @@ pub fn check_finite(what: &'static str, values: &[f64]) -> Result<(), LinearErro
     if zero == 0.0 { Ok(()) } else { Err(LinearError::NonFinite { what }) }
 }
 
-/// Fails unless the system has the structure that was analysed, and finite values.
-pub fn check_system(
+/// Fails unless the system has the structure that was analysed.
+pub fn check_shape(
     analyzed: Option<&Arc<BlockStructure>>,
     matrix: &BlockMatrix,
     damping: &[f64],
@@ -95,8 +95,24 @@ pub fn check_system(
     check_length("the matrix", structure.value_count(), matrix.values.len())?;
     check_length("the damping", structure.scalars(), damping.len())?;
     check_length("the right-hand side", structure.scalars(), rhs.len())?;
-    check_length("the solution", structure.scalars(), solution.len())?;
+    check_length("the solution", structure.scalars(), solution.len())
+}
+
+/// Fails if a value of the system is not finite.
+pub fn check_values(matrix: &BlockMatrix, damping: &[f64], rhs: &[f64]) -> Result<(), LinearError> {
     check_finite("the matrix", &matrix.values)?;
     check_finite("the damping", damping)?;
     check_finite("the right-hand side", rhs)
+}
+
+/// Fails unless the system has the structure that was analysed, and finite values.
+pub fn check_system(
+    analyzed: Option<&Arc<BlockStructure>>,
+    matrix: &BlockMatrix,
+    damping: &[f64],
+    rhs: &[f64],
+    solution: &[f64],
+) -> Result<(), LinearError> {
+    check_shape(analyzed, matrix, damping, rhs, solution)?;
+    check_values(matrix, damping, rhs)
 }

@@ -3,7 +3,8 @@
 //! A [`BlockStructure`] and its values make a [`BlockMatrix`]; a [`LinearSolver`] analyses the structure once
 //! and then solves for as many values and dampings as the minimiser asks. [`DenseCholesky`] is for small
 //! systems, [`SparseCholesky`] for sparse ones up to the memory of the factor, [`Pcg`] beyond that.
-//! [`DenseQr`] works on the Jacobian itself. Every result is the same, bit for bit, for any number of threads.
+//! Where many blocks are coupled to few others, as points are to cameras, [`DenseSchur`], [`SparseSchur`] and [`ImplicitSchur`] eliminate
+//! them first. [`DenseQr`] works on the Jacobian itself. Every result is the same, bit for bit, for any number of threads.
 //!
 //! The sparse factorisation is a pipeline: `ordering` (which block is eliminated when) → `elimination` (the
 //! tree and the cost) → `supernodes` (dense fronts) → `assembly` (what is added where) and `schedule` (which
@@ -22,6 +23,7 @@ mod ordering;
 mod pcg;
 mod preconditioner;
 mod schedule;
+mod schur;
 mod solver;
 mod sparse_cholesky;
 mod supernodes;
@@ -39,5 +41,7 @@ pub use error::LinearError;
 pub use ordering::Ordering;
 pub use pcg::Pcg;
 pub use preconditioner::{BlockJacobi, Identity, Jacobi, Preconditioner};
+pub(crate) use schur::choose_schur;
+pub use schur::{DenseSchur, ImplicitSchur, SchurPreconditioner, SparseSchur};
 pub use solver::{Analysis, LinearSolver, SolveSummary, Stopping};
 pub use sparse_cholesky::{Parallelism, SparseCholesky};

@@ -63,60 +63,60 @@ impl LinearSolver for Pcg {
         self.preconditioner.update(matrix, damping)?;
         let factor_s = start.elapsed().as_secs_f64();
         let start = Instant::now();
-        let iterations = self.iterate(matrix, damping, rhs, solution, stop)?;
+        let multiply = |x: &[f64], y: &mut [f64]| matrix.multiply(damping, x, y);
+        let iterations = conjugate_gradients(multiply, &*self.preconditioner, rhs, solution, &mut self.work, stop)?;
         check_finite("the solution", solution)?;
         Ok(SolveSummary { iterations, factor_s, solve_s: start.elapsed().as_secs_f64() })
     }
 }
 
-impl Pcg {
-    /// Starts from zero; returns the number of iterations.
-    fn iterate(
-        &mut self,
-        matrix: &BlockMatrix,
-        damping: &[f64],
-        rhs: &[f64],
-        x: &mut [f64],
-        stop: &Stopping,
-    ) -> Result<usize, LinearError> {
-        let [r, z, p, ap] = &mut self.work;
-        let eta = stop.relative_tolerance;
-        x.fill(0.0);
-        r.copy_from_slice(rhs);
-        let enough = eta * dot(rhs, rhs).sqrt();
-        let mut rho = 0.0;
-        let mut model = 0.0;
-        for iteration in 0..stop.max_iterations {
-            if dot(r, r).sqrt() <= enough {
-                return Ok(iteration);
-            }
-            self.preconditioner.apply(r, z);
-            let previous = std::mem::replace(&mut rho, dot(r, z));
-            xpay(z, if iteration == 0 { 0.0 } else { rho / previous }, p);
-            matrix.multiply(damping, p, ap);
-            let curvature = dot(p, ap);
-            if curvature <= 0.0 || !curvature.is_finite() || !rho.is_finite() {
-                return indefinite(iteration, curvature, p);
-            }
-            let alpha = rho / curvature;
-            axpy(alpha, p, x);
-            if (iteration + 1) % RESIDUAL_RESET == 0 {
-                matrix.multiply(damping, x, ap);
-                r.copy_from_slice(rhs);
-                axpy(-1.0, ap, r);
-            } else {
-                axpy(-alpha, ap, r);
-            }
-            // Q(x) = ½ xᵀAx - bᵀx = -½ xᵀ(b + r). Its decrease is what the outer iteration cares about, and
-            // unlike the residual it falls monotonically.
-            let before = std::mem::replace(&mut model, -0.5 * (dot(x, rhs) + dot(x, r)));
-            let count = (iteration + 1) as f64;
-            if eta > SMALLEST_MODEL_TOLERANCE && count * (model - before) / model < eta {
-                return Ok(iteration + 1);
-            }
+/// Conjugate gradients for `A x = b`, from zero, where `multiply(x, y)` sets `y = A x`; returns the number of iterations.
+/// `work` has four vectors as long as `b`.
+pub fn conjugate_gradients(
+    mut multiply: impl FnMut(&[f64], &mut [f64]),
+    preconditioner: &dyn Preconditioner,
+    rhs: &[f64],
+    x: &mut [f64],
+    work: &mut [Vec<f64>; 4],
+    stop: &Stopping,
+) -> Result<usize, LinearError> {
+    let [r, z, p, ap] = work;
+    let eta = stop.relative_tolerance;
+    x.fill(0.0);
+    r.copy_from_slice(rhs);
+    let enough = eta * dot(rhs, rhs).sqrt();
+    let mut rho = 0.0;
+    let mut model = 0.0;
+    for iteration in 0..stop.max_iterations {
+        if dot(r, r).sqrt() <= enough {
+            return Ok(iteration);
         }
-        Ok(stop.max_iterations)
+        preconditioner.apply(r, z);
+        let previous = std::mem::replace(&mut rho, dot(r, z));
+        xpay(z, if iteration == 0 { 0.0 } else { rho / previous }, p);
+        multiply(p, ap);
+        let curvature = dot(p, ap);
+        if curvature <= 0.0 || !curvature.is_finite() || !rho.is_finite() {
+            return indefinite(iteration, curvature, p);
+        }
+        let alpha = rho / curvature;
+        axpy(alpha, p, x);
+        if (iteration + 1) % RESIDUAL_RESET == 0 {
+            multiply(x, ap);
+            r.copy_from_slice(rhs);
+            axpy(-1.0, ap, r);
+        } else {
+            axpy(-alpha, ap, r);
+        }
+        // Q(x) = ½ xᵀAx - bᵀx = -½ xᵀ(b + r). Its decrease is what the outer iteration cares about, and
+        // unlike the residual it falls monotonically.
+        let before = std::mem::replace(&mut model, -0.5 * (dot(x, rhs) + dot(x, r)));
+        let count = (iteration + 1) as f64;
+        if eta > SMALLEST_MODEL_TOLERANCE && count * (model - before) / model < eta {
+            return Ok(iteration + 1);
+        }
     }
+    Ok(stop.max_iterations)
 }
 
 /// What a direction without positive curvature means: overflow, or a matrix that is not positive definite.

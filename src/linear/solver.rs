@@ -9,6 +9,11 @@ pub trait LinearSolver: Send {
     /// What reports call the solver.
     fn name(&self) -> &'static str;
 
+    /// What the analysis settled on, in words for a report; empty if there is nothing to say.
+    fn detail(&self) -> String {
+        String::new()
+    }
+
     /// Prepares for matrices of one structure; called once per structure, before the first solve.
     fn analyze(&mut self, structure: &Arc<BlockStructure>) -> Result<Analysis, LinearError>;
 

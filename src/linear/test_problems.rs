@@ -43,6 +43,15 @@ pub fn grid(side: u32) -> BlockMatrix {
     })
 }
 
+/// Block sizes and couplings of a bundle adjustment: cameras of 9 first, then points of 3, each seen by `views` cameras in a
+/// row, round a ring.
+pub fn bundle_pairs(cameras: usize, points: usize, views: usize) -> (Vec<usize>, Vec<(u32, u32)>) {
+    let sizes = std::iter::repeat_n(9, cameras).chain(std::iter::repeat_n(3, points)).collect();
+    let seen =
+        (0..points).flat_map(|p| (0..views).map(move |v| (((p * 11 + v) % cameras) as u32, (cameras + p) as u32)));
+    (sizes, seen.collect())
+}
+
 /// A diagonally dominant matrix with blocks of mixed sizes, a damping and a right-hand side.
 fn systems() -> impl Strategy<Value = (BlockMatrix, Vec<f64>, Vec<f64>)> {
     let sizes = proptest::collection::vec(1usize..=7, 1..12);
