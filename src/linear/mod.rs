@@ -8,7 +8,7 @@
 //!
 //! The sparse factorisation is a pipeline: `ordering` (which block is eliminated when) → `elimination` (the
 //! tree and the cost) → `supernodes` (dense fronts) → `assembly` (what is added where) and `schedule` (which
-//! thread does what) → `multifrontal` (the factorisation, with `front` for the dense kernels) → `triangular`.
+//! thread does what) → `multifrontal` (the factorisation, with `front` and `small_front` for the dense kernels) → `triangular`.
 
 mod assembly;
 mod block_matrix;
@@ -24,6 +24,7 @@ mod pcg;
 mod preconditioner;
 mod schedule;
 mod schur;
+mod small_front;
 mod solver;
 mod sparse_cholesky;
 mod supernodes;

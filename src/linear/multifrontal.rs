@@ -19,6 +19,7 @@ use super::assembly::{Assembly, FrontColumns, Update};
 use super::elimination::{Elimination, NONE};
 use super::front::{factorize_panel, subtract_product};
 use super::schedule::Schedule;
+use super::small_front;
 use super::supernodes::Supernodes;
 use super::update_pool::UpdatePool;
 use super::{BlockMatrix, BlockStructure};
@@ -175,16 +176,25 @@ impl Step<'_> {
         self.plan.assembly.scatter_matrix(supernodes, s, self.matrix, self.damping, panel);
         self.add_children(&children, panel, rows, 0, parallel);
         let first_column = supernodes.offsets[supernodes.first[s] as usize];
-        factorize_panel(MatMut::from_column_major_slice_mut(panel, rows, width), parallel)
-            .map_err(|pivot| first_column + pivot)?;
+        let small = small_front::is_small(width, rows);
+        let outcome = if small {
+            small_front::factorize_panel(panel, rows)
+        } else {
+            factorize_panel(MatMut::from_column_major_slice_mut(panel, rows, width), parallel)
+        };
+        outcome.map_err(|pivot| first_column + pivot)?;
 
         if supernodes.parent[s] != NONE {
             let mut values = self.pool.take(height * height);
             let used = &mut values[..height * height];
-            let (_, below) = MatRef::from_column_major_slice(panel, rows, width).split_at_row(width);
             // Replacing first and adding the children afterwards saves zeroing the update.
-            let target = MatMut::from_column_major_slice_mut(used, height, height);
-            subtract_product(target, below, Accum::Replace, parallel);
+            if small {
+                small_front::write_update(panel, rows, width, used);
+            } else {
+                let (_, below) = MatRef::from_column_major_slice(panel, rows, width).split_at_row(width);
+                let target = MatMut::from_column_major_slice_mut(used, height, height);
+                subtract_product(target, below, Accum::Replace, parallel);
+            }
             self.add_children(&children, used, height, width, parallel);
             stack.push(Update { supernode: s, values });
         }

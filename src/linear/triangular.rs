@@ -5,17 +5,24 @@ use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_uppe
 use faer::{Accum, ColMut, ColRef, MatRef, Par};
 
 use super::multifrontal::Multifrontal;
+use super::small_front;
 
 /// Overwrites `x` (in elimination order) by the solution of `L Lᵀ x = b`. `below` is scratch space.
 pub fn solve_in_place(plan: &Multifrontal, factor: &[f64], x: &mut [f64], below: &mut Vec<f64>) {
     let supernodes = &plan.supernodes;
     for s in 0..supernodes.count() {
-        let (top, bottom, own) = split(plan, factor, x, s);
-        solve_lower_triangular_in_place(top, ColMut::from_slice_mut(own).as_mat_mut(), Par::Seq);
         below.clear();
         below.resize(supernodes.height[s], 0.0);
-        let product = ColMut::from_slice_mut(below);
-        matmul(product, Accum::Replace, bottom, ColRef::from_slice(own), -1.0, Par::Seq);
+        let (width, rows, place) = plan.panel(s);
+        if small_front::is_small(width, rows) {
+            let first = supernodes.offsets[supernodes.first[s] as usize];
+            small_front::solve_forward(&factor[place], rows, &mut x[first..first + width], below);
+        } else {
+            let (top, bottom, own) = split(plan, factor, x, s);
+            solve_lower_triangular_in_place(top, ColMut::from_slice_mut(own).as_mat_mut(), Par::Seq);
+            let product = ColMut::from_slice_mut(below);
+            matmul(product, Accum::Replace, bottom, ColRef::from_slice(own), -1.0, Par::Seq);
+        }
         let mut at = 0;
         for &b in supernodes.rows(s) {
             for x in &mut x[supernodes.offsets[b as usize]..supernodes.offsets[b as usize + 1]] {
@@ -29,6 +36,12 @@ pub fn solve_in_place(plan: &Multifrontal, factor: &[f64], x: &mut [f64], below:
         for &b in supernodes.rows(s) {
             let rows = supernodes.offsets[b as usize]..supernodes.offsets[b as usize + 1];
             below.extend_from_slice(&x[rows]);
+        }
+        let (width, rows, place) = plan.panel(s);
+        if small_front::is_small(width, rows) {
+            let first = supernodes.offsets[supernodes.first[s] as usize];
+            small_front::solve_backward(&factor[place], rows, &mut x[first..first + width], below);
+            continue;
         }
         let (top, bottom, own) = split(plan, factor, x, s);
         let target = ColMut::from_slice_mut(own);
