@@ -1,10 +1,13 @@
-//! The CPU path on `smooth`, stage by stage: trace, compile, evaluate, fill the normal equations, factor and solve.
+//! The CPU path on `smooth`, stage by stage: trace, compile, evaluate, fill the normal equations, factor and solve; and bundle
+//! adjustments by Schur complement.
 //!
-//! `cargo bench --bench cpu` (all levels), `cargo bench --bench cpu -- smooth/6` (one). Everything runs on one thread but what says
+//! `cargo bench --bench cpu` (all levels), `cargo bench --bench cpu -- smooth/6` (one), `cargo bench --bench cpu -- schur`. Everything runs on one thread but what says
 //! otherwise. `stream` reads and writes as many bytes as refilling the normal equations must touch: the floor to compare with.
 
+mod bundle;
+
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use isograd::linear::{LinearSolver, SparseCholesky, Stopping};
+use isograd::linear::{DenseSchur, LinearSolver, SparseCholesky, SparseSchur, Stopping};
 use isograd::mesh::energy::{Energy, MeshProblem, Tracing};
 use isograd::mesh::icosphere;
 use isograd::solver::NormalEquations;
@@ -79,5 +82,47 @@ fn smooth(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, smooth);
+/// One linear solve of a damped bundle adjustment, and what comes before it.
+fn schur(criterion: &mut Criterion) {
+    for file in bundle::FILES {
+        let (name, problem) = bundle::load(file);
+        let compiled = problem.compile().expect("residuals");
+        let x = problem.parameters().values();
+        let mut evaluation = compiled.new_evaluation();
+        compiled.linearize(x, &mut evaluation).expect("a start that can be evaluated");
+        let mut equations = NormalEquations::new(&compiled, problem.parameters()).expect("a small problem");
+        equations.refill(&compiled, &evaluation);
+        let damping: Vec<f64> = equations.matrix.diagonal().iter().map(|d| 1e-4 * d.max(1e-6)).collect();
+        let mut solution = vec![0.0; equations.scalars()];
+
+        let mut group = criterion.benchmark_group(format!("schur/{name}"));
+        group.sampling_mode(SamplingMode::Flat).sample_size(10).measurement_time(Duration::from_secs(3));
+        for threads in [1, 2] {
+            let pool = pool(threads);
+            let id = |name: &str| BenchmarkId::new(name, format!("{threads} threads"));
+            group.bench_function(id("residuals and Jacobian"), |b| {
+                b.iter(|| pool.install(|| compiled.linearize(x, &mut evaluation)));
+            });
+            group.bench_function(id("normal equations"), |b| {
+                b.iter(|| pool.install(|| equations.refill(&compiled, &evaluation)));
+            });
+            let solvers: [Box<dyn LinearSolver>; 2] =
+                [Box::new(DenseSchur::default()), Box::new(SparseSchur::default())];
+            for mut solver in solvers {
+                solver.analyze(equations.matrix.structure()).expect("an analysis");
+                group.bench_function(id(solver.name()), |b| {
+                    let stop = Stopping::default();
+                    b.iter(|| {
+                        pool.install(|| {
+                            solver.solve(&equations.matrix, &damping, &equations.gradient, &mut solution, &stop)
+                        })
+                    });
+                });
+            }
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, smooth, schur);
 criterion_main!(benches);

@@ -149,7 +149,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         let began = Instant::now();
         let mut equations = NormalEquations::new(compiled, problem.parameters())?;
         let bounds = Bounds::new(problem.parameters(), &equations);
-        let mut solver = StepSolver::choose(options, compiled.residuals(), &equations);
+        let mut solver = StepSolver::choose(options, compiled.residuals(), &equations)?;
         let (linear_solver, factor_bytes) = solver.analyze(&equations, compiled.residuals(), options.max_memory)?;
         times.analyse = began.elapsed().as_secs_f64();
         timed(&mut times.normal_equations, || equations.refill(compiled, &evaluation));

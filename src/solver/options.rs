@@ -4,6 +4,7 @@ use super::SolveError;
 use crate::backend::Backend;
 #[cfg(feature = "gpu")]
 use crate::backend::gpu::GpuContext;
+use crate::linear::SchurPreconditioner;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,7 +29,10 @@ pub enum Precision {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinearSolverKind {
-    /// By size: QR for a few parameters, then dense Cholesky, then sparse Cholesky.
+    /// By size and structure: QR for a few parameters, dense Cholesky up to 150; beyond, a Schur complement where eliminating blocks
+    /// that are not coupled leaves at most a third of the parameters (a bundle adjustment), and sparse Cholesky otherwise. The
+    /// Schur complement is factored densely if it is small or nearly full and else sparsely; conjugate gradients solve it
+    /// where its factor would take more than [`SolverOptions::max_memory`], or 4 GiB.
     #[default]
     Auto,
     /// Householder QR of the dense Jacobian: slow, but does not square the condition number.
@@ -39,6 +43,12 @@ pub enum LinearSolverKind {
     SparseCholesky,
     /// Conjugate gradients with block-Jacobi preconditioning: inexact steps, no factorisation.
     Pcg,
+    /// Elimination of blocks that are not coupled, such as the points of a bundle adjustment, and dense Cholesky of the rest.
+    DenseSchur,
+    /// The same with sparse Cholesky of the rest.
+    SparseSchur,
+    /// The same with conjugate gradients on the rest, which is never formed; inexact steps. See [`SolverOptions::schur_preconditioner`].
+    IterativeSchur,
 }
 
 /// Scalar residuals from which a GPU is expected to be faster.
@@ -88,6 +98,8 @@ pub struct SolverOptions {
     pub max_consecutive_invalid_steps: usize,
     /// How the normal equations are solved. Default: [`LinearSolverKind::Auto`].
     pub linear_solver: LinearSolverKind,
+    /// What preconditions [`LinearSolverKind::IterativeSchur`]. Default: [`SchurPreconditioner::SchurJacobi`].
+    pub schur_preconditioner: SchurPreconditioner,
     /// Most iterations of an iterative linear solver. Default: 500.
     pub max_linear_iterations: usize,
     /// Accuracy of inexact steps, the forcing sequence η of Nash and Sofer (1990). Default: 0.1.
@@ -125,6 +137,7 @@ impl Default for SolverOptions {
             jacobi_scaling: true,
             max_consecutive_invalid_steps: 5,
             linear_solver: LinearSolverKind::Auto,
+            schur_preconditioner: SchurPreconditioner::default(),
             max_linear_iterations: 500,
             forcing: 0.1,
             fallback_threshold: FALLBACK_THRESHOLD,

@@ -1,7 +1,10 @@
 //! Solves for a step with the linear solver that fits the problem.
 
 use super::{LinearSolverKind, NormalEquations, SolveError, SolverOptions};
-use crate::linear::{DenseCholesky, DenseQr, LinearError, LinearSolver, Pcg, SolveSummary, SparseCholesky, Stopping};
+use crate::linear::{
+    DenseCholesky, DenseQr, DenseSchur, ImplicitSchur, LinearError, LinearSolver, Pcg, SolveSummary, SparseCholesky,
+    SparseSchur, Stopping, choose_schur,
+};
 use crate::problem::{CompiledProblem, Evaluation};
 use nalgebra::DMatrix;
 
@@ -13,6 +16,8 @@ const QR_ENTRIES: usize = 200_000;
 const DENSE_PARAMETERS: usize = 150;
 /// Damping that holds a component in JᵀJ, beside which everything else there is rounding.
 const HOLDING: f64 = 1e30;
+/// Bytes of a factor up to which factoring a Schur complement is the choice, if no limit on the memory is given.
+const SCHUR_FACTOR_BYTES: usize = 1 << 32;
 
 /// The chosen linear solver.
 pub(super) enum StepSolver {
@@ -23,25 +28,34 @@ pub(super) enum StepSolver {
 }
 
 impl StepSolver {
-    /// Picks by size where the options leave it open.
-    pub fn choose(options: &SolverOptions, residuals: usize, equations: &NormalEquations) -> Self {
+    /// Picks by size and structure where the options leave it open.
+    pub fn choose(options: &SolverOptions, residuals: usize, equations: &NormalEquations) -> Result<Self, LinearError> {
         let scalars = equations.scalars();
         let kind = match options.linear_solver {
             LinearSolverKind::Auto if scalars <= QR_PARAMETERS && residuals * scalars <= QR_ENTRIES => {
                 LinearSolverKind::DenseQr
             }
             LinearSolverKind::Auto if scalars <= DENSE_PARAMETERS => LinearSolverKind::DenseCholesky,
-            LinearSolverKind::Auto => LinearSolverKind::SparseCholesky,
+            LinearSolverKind::Auto => {
+                let limit = options.max_memory.unwrap_or(SCHUR_FACTOR_BYTES).saturating_sub(equations.bytes());
+                let structure = equations.matrix.structure();
+                if let Some(solver) = choose_schur(structure, options.schur_preconditioner, limit)? {
+                    return Ok(StepSolver::Normal(solver));
+                }
+                LinearSolverKind::SparseCholesky
+            }
             kind => kind,
         };
-        match kind {
-            LinearSolverKind::DenseQr => StepSolver::DenseQr,
-            LinearSolverKind::DenseCholesky => StepSolver::Normal(Box::new(DenseCholesky::default())),
-            LinearSolverKind::Pcg => StepSolver::Normal(Box::new(Pcg::default())),
-            LinearSolverKind::SparseCholesky | LinearSolverKind::Auto => {
-                StepSolver::Normal(Box::new(SparseCholesky::default()))
-            }
-        }
+        let solver: Box<dyn LinearSolver> = match kind {
+            LinearSolverKind::DenseQr => return Ok(StepSolver::DenseQr),
+            LinearSolverKind::DenseCholesky => Box::new(DenseCholesky::default()),
+            LinearSolverKind::Pcg => Box::new(Pcg::default()),
+            LinearSolverKind::DenseSchur => Box::new(DenseSchur::default()),
+            LinearSolverKind::SparseSchur => Box::new(SparseSchur::default()),
+            LinearSolverKind::IterativeSchur => Box::new(ImplicitSchur::new(options.schur_preconditioner)),
+            LinearSolverKind::SparseCholesky | LinearSolverKind::Auto => Box::new(SparseCholesky::default()),
+        };
+        Ok(StepSolver::Normal(solver))
     }
 
     /// Analyses the structure once; returns a description and the bytes of the factor.
@@ -66,6 +80,10 @@ impl StepSolver {
         let analysis = solver.analyze(equations.matrix.structure())?;
         check(analysis.factor_bytes)?;
         let mut description = solver.name().to_owned();
+        let detail = solver.detail();
+        if !detail.is_empty() {
+            description += &format!(": {detail}");
+        }
         if !analysis.ordering.is_empty() {
             let (entries, flops) = (analysis.factor_nonzeros as f64 / 1e6, analysis.flops / 1e9);
             description += &format!(" ({}, {entries:.1} M entries, {flops:.1} Gflop a factor)", analysis.ordering);
