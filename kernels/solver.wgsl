@@ -4,10 +4,10 @@
 // functions add_r, less_s, … so that this text serves every number format.
 
 // What holds for a whole solve.
-struct Head {
-    unused_0: u32,
-    // Partial sums over blocks, over residuals, and the room for each of them.
+struct Solve {
+    // Partial sums over blocks, along incidence lists, over residuals, and the room for each of them.
     block_partials: u32,
+    list_partials: u32,
     residual_partials: u32,
     capacity: u32,
     residuals: u32,
@@ -26,11 +26,6 @@ struct Head {
     rounding: f32,
     small_promise: f32,
     smallest_pivot: f32,
-    // Partial sums of kernels that follow incidence lists.
-    list_partials: u32,
-    unused_1: u32,
-    unused_2: u32,
-    unused_3: u32,
 }
 
 // What differs from dispatch to dispatch.
@@ -39,42 +34,40 @@ struct Call {
     iteration: u32,
     // 1: without the surroundings of an iteration (J times a plain vector; the cost at the start).
     plain: u32,
-    unused_1: u32,
-    unused_2: u32,
 }
 
 // Instances of a group: workgroups first..end, `tile` times a workgroup's size of instances each.
 struct Group {
-    end: u32,
+    @align(16) end: u32,
     first: u32,
     count: u32,
+    // Instances from one column of indices or data to the next.
+    stride: u32,
     tile: u32,
+    // Where its numbers begin.
     blocks: u32,
     data: u32,
     residuals: u32,
     stored: u32,
+    contributions: u32,
 }
 
 // Parameter blocks of one size: workgroups first..end, which stride over them.
 struct Class {
-    end: u32,
+    @align(16) end: u32,
     first: u32,
     count: u32,
     // Where their table begins: four numbers a block (start, held components as bits, first and end of its incidence list).
     table: u32,
     // Where their numbers begin in the packed diagonals.
     diagonal: u32,
-    unused_1: u32,
-    unused_2: u32,
-    unused_3: u32,
 }
 
 // One way in which instances touch blocks: the number in an incidence list is `base` plus the instance.
 struct Kind {
-    base: u32,
+    @align(16) base: u32,
     residuals: u32,
     stored: u32,
-    unused: u32,
 }
 
 // Whether a workgroup goes on, agreed among its lanes.
@@ -85,7 +78,7 @@ var<workgroup> sums: array<S, 128>;
 
 // Where partial sum `k` of a quantity stands.
 fn partial_place(quantity: u32, k: u32) -> u32 {
-    return STATE + quantity * plan.head.capacity + k;
+    return STATE + quantity * solve.capacity + k;
 }
 
 // The sum of all lanes' numbers, handed to all of them.
@@ -180,7 +173,7 @@ fn load_iteration(lane: u32) {
     first_sum = number_s(0.0f);
     second_sum = number_s(0.0f);
     if (call.plain != 0u) { return; }
-    for (var k = lane; k < plan.head.block_partials; k += 128u) {
+    for (var k = lane; k < solve.block_partials; k += 128u) {
         first_sum = add_s(first_sum, scalars[partial_place(RZ_PARTIALS, k)]);
         second_sum = add_s(second_sum, scalars[partial_place(RR_PARTIALS, k)]);
     }
@@ -201,7 +194,7 @@ fn begin_iteration(w: u32, lane: u32) -> R {
     if (k == 0u) {
         if (w == 0u && lane == 0u) { scalars[RR_START] = rr; }
     } else {
-        let eta = number_s(plan.head.forcing);
+        let eta = number_s(solve.forcing);
         enough = enough || less_s(rr, mul_s(mul_s(eta, eta), scalars[RR_START]));
         // The model of the last two iterations; its decrease is what the outer iteration cares about.
         let model = scalars[MODEL + before];
@@ -262,14 +255,14 @@ fn step_length(share: S, w: u32, lane: u32) -> R {
 // Whether the trial point is accepted, the trust region that follows (Madsen, Nielsen, Tingleff 2004, eq. 2.21), and whether to
 // stop. One workgroup.
 fn decide(lane: u32) {
-    let cost = mul_s(number_s(0.5f), total(COST_PARTIALS, plan.head.residual_partials, lane));
+    let cost = mul_s(number_s(0.5f), total(COST_PARTIALS, solve.residual_partials, lane));
     if (call.plain != 0u) {
         if (lane == 0u) { scalars[COST] = cost; }
         return;
     }
-    let model = neg_s(total(CHANGE_PARTIALS, plan.head.residual_partials, lane));
-    let step = sqrt(single_s(total(STEP_PARTIALS, plan.head.block_partials, lane)));
-    let point = sqrt(single_s(total(POINT_PARTIALS, plan.head.block_partials, lane)));
+    let model = neg_s(total(CHANGE_PARTIALS, solve.residual_partials, lane));
+    let step = sqrt(single_s(total(STEP_PARTIALS, solve.block_partials, lane)));
+    let point = sqrt(single_s(total(POINT_PARTIALS, solve.block_partials, lane)));
     if (lane != 0u) { return; }
     let present = scalars[COST];
     let cost_size = single_s(present);
@@ -285,17 +278,17 @@ fn decide(lane: u32) {
     } else {
         put(INVALID, single_s(scalars[INVALID]) + 1.0f);
     }
-    let accepted = valid && gain >= plan.head.min_gain_ratio;
+    let accepted = valid && gain >= solve.min_gain_ratio;
     if (accepted) {
-        if (abs(single_s(change)) <= plan.head.function_tolerance * cost_size) {
+        if (abs(single_s(change)) <= solve.function_tolerance * cost_size) {
             stop = FUNCTION_TOLERANCE;
-        } else if (step <= plan.head.parameter_tolerance * (point + plan.head.parameter_tolerance)) {
+        } else if (step <= solve.parameter_tolerance * (point + solve.parameter_tolerance)) {
             stop = PARAMETER_TOLERANCE;
         }
         scalars[COST] = cost;
         put(PROMISE, -1.0f);
         let slope = 2.0f * gain - 1.0f;
-        radius = min(radius / max(1.0f - slope * slope * slope, 1.0f / 3.0f), plan.head.max_radius);
+        radius = min(radius / max(1.0f - slope * slope * slope, 1.0f / 3.0f), solve.max_radius);
         shrink = 2.0f;
     } else {
         radius = radius / shrink;
@@ -303,14 +296,14 @@ fn decide(lane: u32) {
         let promised = single_s(model);
         if (valid) {
             if (single_s(scalars[PROMISE]) < 0.0f) { put(PROMISE, promised); }
-            if (promised <= plan.head.rounding * cost_size) {
-                let small = max(plan.head.function_tolerance, plan.head.small_promise);
+            if (promised <= solve.rounding * cost_size) {
+                let small = max(solve.function_tolerance, solve.small_promise);
                 stop = select(TRUST_REGION_COLLAPSED, PRECISION_LIMIT, single_s(scalars[PROMISE]) <= small * cost_size);
             }
-        } else if (single_s(scalars[INVALID]) > f32(plan.head.max_invalid_steps)) {
+        } else if (single_s(scalars[INVALID]) > f32(solve.max_invalid_steps)) {
             stop = INVALID_STEPS;
         }
-        if (stop == 0.0f && radius < plan.head.min_radius) { stop = TRUST_REGION_COLLAPSED; }
+        if (stop == 0.0f && radius < solve.min_radius) { stop = TRUST_REGION_COLLAPSED; }
     }
     put(RADIUS, radius);
     put(SHRINK, shrink);
@@ -327,11 +320,11 @@ fn decide(lane: u32) {
 
 // The gradient's largest component, and the end of the solve where decide or the gradient asks for it. One workgroup.
 fn examine(lane: u32) {
-    let steepest = largest(GRADIENT_PARTIALS, plan.head.list_partials, lane);
+    let steepest = largest(GRADIENT_PARTIALS, solve.list_partials, lane);
     if (lane != 0u) { return; }
     scalars[GRADIENT_MAX] = steepest;
     put(TERMINATED, single_s(scalars[PENDING]));
-    if (is_new_point() && finite_s(steepest) && single_s(steepest) <= plan.head.gradient_tolerance) {
+    if (is_new_point() && finite_s(steepest) && single_s(steepest) <= solve.gradient_tolerance) {
         put(TERMINATED, GRADIENT_TOLERANCE);
     }
 }

@@ -1,14 +1,15 @@
 //! Evaluates groups on a device for a solver that runs elsewhere.
 
-use super::Settings;
+use super::buffers::Buffers;
 use super::layout::Layout;
-use super::problem::{Builder, Plans, Request, Stage};
+use super::plans::Chunk;
+use super::problem::{allocate_evaluation, record_all};
+use super::stage::{Request, Stage, compile, out_of_range};
 use crate::backend::Group;
-use crate::backend::gpu::{Commands, Download, GpuBuffer, GpuContext, GpuError};
+use crate::backend::gpu::{Commands, Download, GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Format, Formats, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
-use rustc_hash::FxHashMap;
 use std::ops::Range;
 
 /// Some groups of a problem on a device.
@@ -16,11 +17,9 @@ pub struct DeviceEvaluator {
     context: GpuContext,
     layout: Layout,
     format: Format,
-    buffers: FxHashMap<Slot, GpuBuffer<u8>>,
+    buffers: Buffers,
     residuals: Vec<Stage>,
     linearize: Vec<Stage>,
-    /// Kept because the stages are bound to them.
-    _plans: Plans,
     /// Where the residuals and the stored numbers of each group stand in the whole problem.
     ranges: Vec<(Range<usize>, Range<usize>)>,
 }
@@ -64,33 +63,27 @@ impl DeviceEvaluator {
     ) -> Result<Self, GpuError> {
         let layout = Layout::of_groups(problem, parameters, &alone(problem, groups));
         let kernels: Vec<&Kernel> = groups.iter().map(|&group| &*problem.groups[group].kernel).collect();
-        let settings = Settings::default();
         let formats = Formats { real: format, sum: format };
-        let plans = Plans::new(context, &layout, &kernels, &settings)?;
-        let mut device = Builder::new(context, &layout, formats, &settings);
-        device.allocate_evaluation(parameters.values())?;
+        let mut buffers = Buffers::new(context);
+        allocate_evaluation(&mut buffers, &layout, format, parameters.values())?;
         let mut scalars = vec![0.0; state::STATE];
         // A new point, of a solve that goes on: nothing is skipped.
         scalars[state::ACCEPTED] = 1.0;
-        device.upload(Slot::Scalars, &format.encode(&scalars))?;
-        device.allocate_calls()?;
+        buffers.upload(Slot::Scalars, &format.encode(&scalars))?;
+        let out_of_range = out_of_range(context);
         let mut requests = Vec::new();
-        for (chunk, plan, workgroups) in &plans.chunks {
-            let kernels = &kernels[chunk.clone()];
-            let modules =
-                [wgsl::objective(kernels, formats, Slot::Point, Slot::Residuals), wgsl::linearize(kernels, formats)];
-            for module in modules {
-                let module = module.map_err(|error| device.out_of_range(&error))?;
-                requests.push(Request { module, plan, workgroups: *workgroups, instead: Vec::new() });
-            }
+        for Chunk { groups, plan, workgroups } in Chunk::all(context, &layout, &kernels)? {
+            let kernels = &kernels[groups];
+            let residuals = wgsl::objective(kernels, formats, Slot::Point, Slot::Residuals).map_err(&out_of_range)?;
+            let linearize = wgsl::linearize(kernels, formats).map_err(&out_of_range)?;
+            requests.extend([residuals, linearize].map(|module| Request::new(module, &plan, workgroups)));
         }
+        let mut stages = compile(context, &requests, &buffers)?.into_iter();
         let (mut residuals, mut linearize) = (Vec::new(), Vec::new());
-        let mut stages = device.compile(&requests)?.into_iter();
         while let (Some(first), Some(second)) = (stages.next(), stages.next()) {
             residuals.push(first);
             linearize.push(second);
         }
-        let buffers = device.buffers;
         let range = |&group: &usize| (problem.groups[group].rows.clone(), problem.groups[group].stored.clone());
         Ok(DeviceEvaluator {
             context: context.clone(),
@@ -98,7 +91,6 @@ impl DeviceEvaluator {
             buffers,
             residuals,
             linearize,
-            _plans: plans,
             ranges: groups.iter().map(range).collect(),
             layout,
         })
@@ -106,7 +98,7 @@ impl DeviceEvaluator {
 
     /// Bytes of all buffers.
     pub fn bytes(&self) -> u64 {
-        self.buffers.values().map(GpuBuffer::bytes).sum()
+        self.buffers.bytes()
     }
 
     /// Starts to evaluate the residuals at `x`, and the Jacobian if `linearize`.
@@ -114,14 +106,10 @@ impl DeviceEvaluator {
     /// # Errors
     /// What the device says.
     pub fn start(&self, x: &[f64], linearize: bool) -> Result<PendingEvaluation, GpuError> {
-        let mut point = vec![0.0; x.len()];
-        for (number, &place) in x.iter().zip(&self.layout.places) {
-            point[place as usize] = *number;
-        }
-        self.buffers[&Slot::Point].write(0, &self.format.encode(&point))?;
+        self.buffers.get(Slot::Point).write(0, &self.format.encode(&self.layout.point(x)))?;
         let mut commands = self.context.commands("evaluate");
         let stages = if linearize { &self.linearize } else { &self.residuals };
-        stages.iter().for_each(|stage| stage.record(&mut commands, 0));
+        record_all(&mut commands, stages, 0);
         let residuals = self.download(&mut commands, Slot::Residuals);
         let stored = (linearize && self.layout.stored > 0).then(|| self.download(&mut commands, Slot::Stored));
         commands.submit();
@@ -130,7 +118,7 @@ impl DeviceEvaluator {
     }
 
     fn download(&self, commands: &mut Commands, slot: Slot) -> Download {
-        let buffer = &self.buffers[&slot];
+        let buffer = self.buffers.get(slot);
         commands.download(buffer.raw(), 0..buffer.bytes())
     }
 

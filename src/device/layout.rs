@@ -24,6 +24,8 @@ const MOST_CLASS_WORKGROUPS: usize = 1024;
 pub struct GroupPlace {
     /// Instances.
     pub count: u32,
+    /// Instances from one column of indices or data to the next.
+    pub stride: u32,
     /// Where its block starts begin among the indices.
     pub blocks: u32,
     /// Where its data columns begin.
@@ -32,6 +34,8 @@ pub struct GroupPlace {
     pub residuals: u32,
     /// Where its stored numbers begin.
     pub stored: u32,
+    /// Where its contributions to sums over parameter blocks begin.
+    pub contributions: u32,
 }
 
 /// Blocks of a class.
@@ -144,10 +148,12 @@ impl Layout {
     fn add_group(&mut self, group: &Group) {
         let place = GroupPlace {
             count: group.table.count as u32,
+            stride: group.table.count as u32,
             blocks: self.indices.len() as u32,
             data: self.data.len() as u32,
             residuals: group.rows.start as u32,
             stored: group.stored.start as u32,
+            contributions: 0,
         };
         let places = &self.places;
         for column in &group.table.blocks {
@@ -292,6 +298,15 @@ impl Layout {
                 }
             }
         }
+    }
+
+    /// Parameters in the order of the device.
+    pub fn point(&self, x: &[f64]) -> Vec<f64> {
+        let mut point = vec![0.0; x.len()];
+        for (number, &place) in x.iter().zip(&self.places) {
+            point[place as usize] = *number;
+        }
+        point
     }
 
     /// Instances a workgroup takes, in units of its size.

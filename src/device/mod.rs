@@ -9,14 +9,19 @@
 //! * [`GpuDerivatives`] has gradients and products with JᵀJ that need no stored Jacobian, and splits what is too large for a binding.
 
 mod accumulation;
+mod buffers;
 mod derivatives;
 mod evaluator;
 mod layout;
+mod plans;
 mod problem;
+mod settings;
 mod shard;
+mod stage;
 
 pub use accumulation::Accumulation;
 pub use derivatives::{DerivativesError, GpuDerivatives};
 pub use evaluator::{DeviceEvaluator, PendingEvaluation};
 pub use layout::{ClassPlace, GroupPlace, Layout};
-pub use problem::{DeviceProblem, Settings};
+pub use problem::DeviceProblem;
+pub use settings::Settings;

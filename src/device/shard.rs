@@ -3,10 +3,10 @@
 //! A shard is a range of instances of every group, with indices, data, residuals and lists of its own. One compiled kernel serves all
 //! shards: where things begin stands in the plan. Parameters and sums over them are whole, so they have to fit.
 
-use super::layout::Layout;
+use super::layout::{GroupPlace, Layout};
 use crate::backend::Group;
 use crate::backend::gpu::GpuError;
-use crate::kernel::wgsl::{self, Part, WORKGROUP};
+use crate::kernel::wgsl::{self, Part};
 use crate::problem::{CompiledProblem, Parameters};
 use rustc_hash::FxHashMap;
 use std::ops::Range;
@@ -105,20 +105,10 @@ pub fn cut(
     Ok(shards)
 }
 
-/// Where the numbers of a group begin in the buffers of a shard.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ShardGroup {
-    pub blocks: u32,
-    pub data: u32,
-    pub residuals: u32,
-    pub stored: u32,
-    pub contributions: u32,
-}
-
 /// The numbers of a shard before they are uploaded.
 pub struct Shard {
     pub instances: Instances,
-    pub groups: Vec<ShardGroup>,
+    pub groups: Vec<GroupPlace>,
     pub indices: Vec<u32>,
     pub data: Vec<f64>,
     /// Lengths of the buffers that kernels fill.
@@ -139,7 +129,9 @@ impl Shard {
             instances,
         };
         for ((range, shape), place) in shard.instances.iter().zip(shapes).zip(&layout.groups) {
-            shard.groups.push(ShardGroup {
+            shard.groups.push(GroupPlace {
+                count: range.len() as u32,
+                stride: range.len() as u32,
                 blocks: shard.indices.len() as u32,
                 data: shard.data.len() as u32,
                 residuals: shard.residuals as u32,
@@ -161,23 +153,6 @@ impl Shard {
             shard.contributions += range.len() * shape.contributions;
         }
         shard
-    }
-
-    /// Rows of the table of groups in `chunk`, then where their contributions begin; and the workgroups over them, `idle` before the
-    /// first included.
-    pub fn group_rows(&self, chunk: Range<usize>, idle: u32) -> (Vec<u32>, u64) {
-        let (mut rows, mut places) = (Vec::new(), Vec::new());
-        let mut first = idle;
-        for (range, group) in self.instances[chunk.clone()].iter().zip(&self.groups[chunk]) {
-            let count = range.len() as u32;
-            let end = first + count.div_ceil(WORKGROUP);
-            rows.extend([end, first, count, 1, group.blocks, group.data, group.residuals, group.stored]);
-            places.extend([group.contributions, 0, 0, 0]);
-            first = end;
-        }
-        rows.extend(places);
-        let busy = first > idle;
-        (rows, if busy { u64::from(first) } else { 0 })
     }
 }
 

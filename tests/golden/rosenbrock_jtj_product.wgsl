@@ -4,56 +4,20 @@ fn is_finite_f32(a: f32) -> bool {
     return (bits & 0x7f800000u) != 0x7f800000u;
 }
 
-// What holds for a whole solve.
-struct Head {
-    unused_0: u32,
-    // Partial sums over blocks, over residuals, and the room for each of them.
-    block_partials: u32,
-    residual_partials: u32,
-    capacity: u32,
-    residuals: u32,
-    parameters: u32,
-    max_invalid_steps: u32,
-    jacobi_scaling: u32,
-    function_tolerance: f32,
-    gradient_tolerance: f32,
-    parameter_tolerance: f32,
-    min_gain_ratio: f32,
-    min_diagonal: f32,
-    max_diagonal: f32,
-    min_radius: f32,
-    max_radius: f32,
-    forcing: f32,
-    rounding: f32,
-    small_promise: f32,
-    smallest_pivot: f32,
-    // Partial sums of kernels that follow incidence lists.
-    list_partials: u32,
-    unused_1: u32,
-    unused_2: u32,
-    unused_3: u32,
-}
-
-// What differs from dispatch to dispatch.
-struct Call {
-    // Number of the iteration of conjugate gradients in its step.
-    iteration: u32,
-    // 1: without the surroundings of an iteration (J times a plain vector; the cost at the start).
-    plain: u32,
-    unused_1: u32,
-    unused_2: u32,
-}
-
 // Instances of a group: workgroups first..end, `tile` times a workgroup's size of instances each.
 struct Group {
-    end: u32,
+    @align(16) end: u32,
     first: u32,
     count: u32,
+    // Instances from one column of indices or data to the next.
+    stride: u32,
     tile: u32,
+    // Where its numbers begin.
     blocks: u32,
     data: u32,
     residuals: u32,
     stored: u32,
+    contributions: u32,
 }
 
 alias R = f32;
@@ -86,29 +50,26 @@ fn wide(a: R) -> S { return a; }
 fn narrow(a: S) -> R { return a; }
 
 struct Plan {
-    head: Head,
     groups: array<Group, 1>,
-    places: array<vec4<u32>, 1>,
 }
 
 @group(0) @binding(0) var<uniform> plan: Plan;
-@group(0) @binding(1) var<uniform> call: Call;
-@group(0) @binding(2) var<storage, read> indices: array<u32>;
-@group(0) @binding(3) var<storage, read> data: array<R>;
-@group(0) @binding(4) var<storage, read> x: array<R>;
-@group(0) @binding(5) var<storage, read> direction: array<R>;
-@group(0) @binding(6) var<storage, read_write> contributions: array<R>;
+@group(0) @binding(1) var<storage, read> indices: array<u32>;
+@group(0) @binding(2) var<storage, read> data: array<R>;
+@group(0) @binding(3) var<storage, read> x: array<R>;
+@group(0) @binding(4) var<storage, read> direction: array<R>;
+@group(0) @binding(5) var<storage, read_write> contributions: array<R>;
 
 
 fn jtj_product_0(i: u32) {
-    let b0 = indices[plan.groups[0].blocks + 0u * plan.groups[0].count + i];
-    let v0 = data[plan.groups[0].data + 0u * plan.groups[0].count + i];
+    let b0 = indices[plan.groups[0].blocks + 0u * plan.groups[0].stride + i];
+    let v0 = data[plan.groups[0].data + 0u * plan.groups[0].stride + i];
     let v1 = x[b0 + 0u];
     let v2 = v0 - v1;
     let v3 = v1 * v1;
     let v4 = x[b0 + 1u];
     let v5 = v4 - v3;
-    let v6 = data[plan.groups[0].data + 1u * plan.groups[0].count + i];
+    let v6 = data[plan.groups[0].data + 1u * plan.groups[0].stride + i];
     let v7 = v5 * v6;
     let v8 = v1 * v6;
     let v9 = -v8;
@@ -123,7 +84,7 @@ fn jtj_product_0(i: u32) {
     let t8 = v10 * t6;
     let t9 = v6 * t6;
     let t10 = t7 + t8;
-    let place = plan.places[0].x + i * 2u;
+    let place = plan.groups[0].contributions + i * 2u;
     contributions[place + 0u] = t10;
     contributions[place + 1u] = t9;
 }

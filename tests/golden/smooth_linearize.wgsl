@@ -4,56 +4,20 @@ fn is_finite_f32(a: f32) -> bool {
     return (bits & 0x7f800000u) != 0x7f800000u;
 }
 
-// What holds for a whole solve.
-struct Head {
-    unused_0: u32,
-    // Partial sums over blocks, over residuals, and the room for each of them.
-    block_partials: u32,
-    residual_partials: u32,
-    capacity: u32,
-    residuals: u32,
-    parameters: u32,
-    max_invalid_steps: u32,
-    jacobi_scaling: u32,
-    function_tolerance: f32,
-    gradient_tolerance: f32,
-    parameter_tolerance: f32,
-    min_gain_ratio: f32,
-    min_diagonal: f32,
-    max_diagonal: f32,
-    min_radius: f32,
-    max_radius: f32,
-    forcing: f32,
-    rounding: f32,
-    small_promise: f32,
-    smallest_pivot: f32,
-    // Partial sums of kernels that follow incidence lists.
-    list_partials: u32,
-    unused_1: u32,
-    unused_2: u32,
-    unused_3: u32,
-}
-
-// What differs from dispatch to dispatch.
-struct Call {
-    // Number of the iteration of conjugate gradients in its step.
-    iteration: u32,
-    // 1: without the surroundings of an iteration (J times a plain vector; the cost at the start).
-    plain: u32,
-    unused_1: u32,
-    unused_2: u32,
-}
-
 // Instances of a group: workgroups first..end, `tile` times a workgroup's size of instances each.
 struct Group {
-    end: u32,
+    @align(16) end: u32,
     first: u32,
     count: u32,
+    // Instances from one column of indices or data to the next.
+    stride: u32,
     tile: u32,
+    // Where its numbers begin.
     blocks: u32,
     data: u32,
     residuals: u32,
     stored: u32,
+    contributions: u32,
 }
 
 // Whether a workgroup goes on, agreed among its lanes.
@@ -97,22 +61,20 @@ fn wide(a: R) -> S { return a; }
 fn narrow(a: S) -> R { return a; }
 
 struct Plan {
-    head: Head,
     groups: array<Group, 3>,
 }
 
 @group(0) @binding(0) var<uniform> plan: Plan;
-@group(0) @binding(1) var<uniform> call: Call;
-@group(0) @binding(2) var<storage, read> indices: array<u32>;
-@group(0) @binding(3) var<storage, read> data: array<R>;
-@group(0) @binding(4) var<storage, read> x: array<R>;
-@group(0) @binding(5) var<storage, read_write> residuals: array<R>;
-@group(0) @binding(6) var<storage, read_write> stored: array<R>;
-@group(0) @binding(7) var<storage, read> scalars: array<S>;
+@group(0) @binding(1) var<storage, read> indices: array<u32>;
+@group(0) @binding(2) var<storage, read> data: array<R>;
+@group(0) @binding(3) var<storage, read> x: array<R>;
+@group(0) @binding(4) var<storage, read_write> residuals: array<R>;
+@group(0) @binding(5) var<storage, read_write> stored: array<R>;
+@group(0) @binding(6) var<storage, read> scalars: array<S>;
 
 fn linearize_0(i: u32) {
-    let b0 = indices[plan.groups[0].blocks + 0u * plan.groups[0].count + i];
-    let b1 = indices[plan.groups[0].blocks + 1u * plan.groups[0].count + i];
+    let b0 = indices[plan.groups[0].blocks + 0u * plan.groups[0].stride + i];
+    let b1 = indices[plan.groups[0].blocks + 1u * plan.groups[0].stride + i];
     let v0 = x[b0 + 0u];
     let v1 = x[b1 + 0u];
     let v2 = v0 - v1;
@@ -128,7 +90,7 @@ fn linearize_0(i: u32) {
     let v12 = v11 * v11;
     let v13 = v8 + v12;
     let v14 = sqrt(v13);
-    let v15 = data[plan.groups[0].data + 0u * plan.groups[0].count + i];
+    let v15 = data[plan.groups[0].data + 0u * plan.groups[0].stride + i];
     let v16 = v14 - v15;
     let v18 = 0.5f / v14;
     let v19 = v11 * v18;
@@ -141,12 +103,12 @@ fn linearize_0(i: u32) {
 }
 
 fn linearize_1(i: u32) {
-    let b0 = indices[plan.groups[1].blocks + 0u * plan.groups[1].count + i];
-    let b1 = indices[plan.groups[1].blocks + 1u * plan.groups[1].count + i];
-    let b2 = indices[plan.groups[1].blocks + 2u * plan.groups[1].count + i];
-    let b3 = indices[plan.groups[1].blocks + 3u * plan.groups[1].count + i];
-    let b4 = indices[plan.groups[1].blocks + 4u * plan.groups[1].count + i];
-    let b5 = indices[plan.groups[1].blocks + 5u * plan.groups[1].count + i];
+    let b0 = indices[plan.groups[1].blocks + 0u * plan.groups[1].stride + i];
+    let b1 = indices[plan.groups[1].blocks + 1u * plan.groups[1].stride + i];
+    let b2 = indices[plan.groups[1].blocks + 2u * plan.groups[1].stride + i];
+    let b3 = indices[plan.groups[1].blocks + 3u * plan.groups[1].stride + i];
+    let b4 = indices[plan.groups[1].blocks + 4u * plan.groups[1].stride + i];
+    let b5 = indices[plan.groups[1].blocks + 5u * plan.groups[1].stride + i];
     let v0 = x[b2 + 0u];
     let v1 = x[b3 + 0u];
     let v2 = v0 + v1;
@@ -192,13 +154,13 @@ fn linearize_1(i: u32) {
 }
 
 fn linearize_2(i: u32) {
-    let b0 = indices[plan.groups[2].blocks + 0u * plan.groups[2].count + i];
-    let b1 = indices[plan.groups[2].blocks + 1u * plan.groups[2].count + i];
-    let b2 = indices[plan.groups[2].blocks + 2u * plan.groups[2].count + i];
-    let b3 = indices[plan.groups[2].blocks + 3u * plan.groups[2].count + i];
-    let b4 = indices[plan.groups[2].blocks + 4u * plan.groups[2].count + i];
-    let b5 = indices[plan.groups[2].blocks + 5u * plan.groups[2].count + i];
-    let b6 = indices[plan.groups[2].blocks + 6u * plan.groups[2].count + i];
+    let b0 = indices[plan.groups[2].blocks + 0u * plan.groups[2].stride + i];
+    let b1 = indices[plan.groups[2].blocks + 1u * plan.groups[2].stride + i];
+    let b2 = indices[plan.groups[2].blocks + 2u * plan.groups[2].stride + i];
+    let b3 = indices[plan.groups[2].blocks + 3u * plan.groups[2].stride + i];
+    let b4 = indices[plan.groups[2].blocks + 4u * plan.groups[2].stride + i];
+    let b5 = indices[plan.groups[2].blocks + 5u * plan.groups[2].stride + i];
+    let b6 = indices[plan.groups[2].blocks + 6u * plan.groups[2].stride + i];
     let v0 = x[b2 + 0u];
     let v1 = x[b3 + 0u];
     let v2 = v0 + v1;

@@ -98,8 +98,6 @@ fn over_instances(
     bindings.push((if addition == Addition::Gather { Slot::Contributions } else { Slot::Sums }, true));
     let mut module = ModuleBuilder::new(entry, formats, &bindings);
     module.table("groups", "Group", kernels.len());
-    // Where the contributions of each group begin; four numbers, because elements of uniform arrays are 16 bytes at least.
-    module.table("places", "vec4<u32>", kernels.len());
     module.function(match addition {
         Addition::Gather => "",
         Addition::Atomic => "alias SumBits = f32;\n",
@@ -185,7 +183,7 @@ fn contribute(
     let parts = parts(kernel);
     let count = contributions(kernel);
     if addition == Addition::Gather {
-        body.line(format!("let place = plan.places[{group}].x + i * {count}u;"));
+        body.line(format!("let place = plan.groups[{group}].contributions + i * {count}u;"));
     }
     let zero = body.literal(0.0)?;
     for part in parts {

@@ -23,7 +23,7 @@ pub fn data_columns(kernel: &Kernel) -> Vec<u32> {
 
 /// Start of the parameter block in `slot` of instance `i`.
 fn block(group: usize, slot: usize) -> String {
-    format!("indices[plan.groups[{group}].blocks + {slot}u * plan.groups[{group}].count + i]")
+    format!("indices[plan.groups[{group}].blocks + {slot}u * plan.groups[{group}].stride + i]")
 }
 
 /// Names the starts of all blocks of an instance.
@@ -47,7 +47,7 @@ pub(super) fn evaluate(
     body.program(
         program,
         |block, component| format!("{x}[b{block} + {component}u]"),
-        |column| format!("data[plan.groups[{group}].data + {}u * plan.groups[{group}].count + i]", place(column)),
+        |column| format!("data[plan.groups[{group}].data + {}u * plan.groups[{group}].stride + i]", place(column)),
     )
 }
 

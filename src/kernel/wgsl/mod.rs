@@ -7,23 +7,30 @@
 //! stands in a uniform buffer, so that a compiled shader serves every problem of the kind.
 
 mod accumulate;
-mod blocks;
 mod body;
+mod classes;
+mod conjugate_gradients;
+mod damping;
 mod format;
 mod groups;
+mod incidence;
 mod library;
 mod module;
+mod normal;
 pub mod state;
-mod whole;
+mod trial;
 
 pub use accumulate::{
     Addition, Part, clear_held, contributions, gather, gather_long, gradient, jtj_product, parts, pieces, self_test,
 };
-pub use blocks::{Class, Derivative, Kind, MOST_COMPONENTS, advance, damp, image, normal, packed_len, start, update};
+pub use classes::{Class, Derivative, Kind, MOST_COMPONENTS, packed_len};
+pub use conjugate_gradients::{start, update};
+pub use damping::damp;
 pub use format::{Format, OutOfRange};
 pub use groups::{MOST_STATEMENTS, data_columns, jacobian_product, linearize, objective, obstacle, residuals};
 pub use module::{Formats, Module, Slot, WORKGROUP};
-pub use whole::{commit, compare, decide, examine};
+pub use normal::{image, normal};
+pub use trial::{advance, commit, compare, decide, examine};
 
 #[cfg(test)]
 mod tests;

@@ -20,10 +20,12 @@ pub struct Module {
     pub statements: usize,
 }
 
-/// What a binding is for. A kernel has at most eight of those that are not [`Slot::Plan`] or [`Slot::Call`].
+/// What a binding is for. A kernel has at most eight of those that are not uniform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Slot {
-    /// Uniform: sizes and places that hold for a whole solve.
+    /// Uniform: sizes and tolerances that hold for a whole solve.
+    Solve,
+    /// Uniform: tables of the groups or classes that a dispatch is over.
     Plan,
     /// Uniform with dynamic offset: what differs from dispatch to dispatch.
     Call,
@@ -77,6 +79,7 @@ impl Slot {
     /// Name of the variable.
     pub const fn variable(self) -> &'static str {
         match self {
+            Slot::Solve => "solve",
             Slot::Plan => "plan",
             Slot::Call => "call",
             Slot::Indices => "indices",
@@ -103,6 +106,23 @@ impl Slot {
             Slot::Sums => "totals",
         }
     }
+
+    /// The type, if it is a uniform.
+    pub const fn uniform(self) -> Option<&'static str> {
+        match self {
+            Slot::Solve => Some("Solve"),
+            Slot::Plan => Some("Plan"),
+            Slot::Call => Some("Call"),
+            _ => None,
+        }
+    }
+}
+
+/// The uniforms that a text needs, itself or through the library.
+fn uniforms(text: &str) -> Vec<Slot> {
+    let library = library::needed_by(text);
+    let mentions = |name: &str| [text, &library].into_iter().flat_map(library::identifiers).any(|word| word == name);
+    [Slot::Solve, Slot::Plan, Slot::Call].into_iter().filter(|slot| mentions(slot.variable())).collect()
 }
 
 /// Formats of a module: that of the numbers, and the wider one of sums.
@@ -126,7 +146,7 @@ pub(super) struct ModuleBuilder {
 }
 
 impl ModuleBuilder {
-    /// `bindings` are those besides the plan and the call, in order; true where the kernel writes.
+    /// `bindings` are the storage buffers in order; true where the kernel writes.
     pub fn new(entry: &'static str, formats: Formats, bindings: &[(Slot, bool)]) -> Self {
         ModuleBuilder {
             entry,
@@ -163,9 +183,15 @@ impl ModuleBuilder {
         let ModuleBuilder { entry, formats, bindings, tables, functions, main, statements } = self;
         let mut wgsl = numbers("R", "r", formats.real) + &numbers("S", "s", formats.sum);
         wgsl += &conversions(formats);
-        let _ = writeln!(wgsl, "struct Plan {{\n    head: Head,\n{tables}}}\n");
-        wgsl += "@group(0) @binding(0) var<uniform> plan: Plan;\n@group(0) @binding(1) var<uniform> call: Call;\n";
-        for (k, &(slot, writes)) in bindings.iter().enumerate() {
+        let uniforms = uniforms(&(functions.clone() + &main));
+        if !tables.is_empty() {
+            let _ = writeln!(wgsl, "struct Plan {{\n{tables}}}\n");
+        }
+        for (k, slot) in uniforms.iter().enumerate() {
+            let (name, kind) = (slot.variable(), slot.uniform().expect("a uniform"));
+            let _ = writeln!(wgsl, "@group(0) @binding({k}) var<uniform> {name}: {kind};");
+        }
+        for (k, &(slot, writes)) in (uniforms.len()..).zip(&bindings) {
             let access = if writes { "read_write" } else { "read" };
             let element = match slot {
                 Slot::Indices | Slot::Incidence => "u32",
@@ -174,7 +200,7 @@ impl ModuleBuilder {
                 _ => "R",
             };
             let name = slot.variable();
-            let _ = writeln!(wgsl, "@group(0) @binding({}) var<storage, {access}> {name}: array<{element}>;", k + 2);
+            let _ = writeln!(wgsl, "@group(0) @binding({k}) var<storage, {access}> {name}: array<{element}>;");
         }
         let guard = guard(formats, &bindings).map_or(String::new(), |zero| format!("    guard = {zero};\n"));
         let _ = write!(
@@ -190,7 +216,7 @@ fn {entry}(
 "
         );
         let library = library::needed_by(&wgsl);
-        let slots = [(Slot::Plan, false), (Slot::Call, false)].into_iter().chain(bindings);
+        let slots = uniforms.into_iter().map(|slot| (slot, false)).chain(bindings);
         Module { entry: entry.to_owned(), wgsl: library + &wgsl, bindings: slots.collect(), statements }
     }
 }

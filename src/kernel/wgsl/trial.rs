@@ -1,7 +1,46 @@
-//! Kernels over whole vectors, and the decisions: their text does not depend on the problem.
+//! The trial point, its cost, and the decisions.
 
+use super::body::Body;
+use super::classes::{Class, over_classes};
+use super::format::OutOfRange;
 use super::groups::only_if;
 use super::module::{Formats, Module, ModuleBuilder, Slot, WORKGROUP};
+
+/// The trial point x + δ, and the norms of both.
+pub fn advance(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
+    let bindings = [
+        (Slot::Incidence, false),
+        (Slot::Point, false),
+        (Slot::Step, false),
+        (Slot::TrialPoint, true),
+        (Slot::Scalars, true),
+    ];
+    let mut module = ModuleBuilder::new("advance", formats, &bindings);
+    module.table("classes", "Class", classes.len());
+    module.function("var<private> steps: S;\nvar<private> points: S;\n");
+    for (c, class) in classes.iter().enumerate() {
+        let mut body = Body::new(formats.real);
+        body.line("let start = incidence[row];");
+        for k in 0..class.size {
+            body.line(format!("let x{k} = x[start + {k}u];"));
+            body.line(format!("let d{k} = delta[start + {k}u];"));
+            body.line(format!("trial_x[start + {k}u] = add_r(x{k}, d{k});"));
+            body.line(format!("steps = add_s(steps, mul_s(wide(d{k}), wide(d{k})));"));
+            body.line(format!("points = add_s(points, mul_s(wide(x{k}), wide(x{k})));"));
+        }
+        module.statements += body.statements;
+        module.function(&format!("fn advance_{c}(row: u32) {{\n{}}}\n", body.text));
+    }
+    only_if(&mut module, "is_running()");
+    module.main("steps = number_s(0.0f);\n    points = number_s(0.0f);");
+    over_classes(&mut module, classes, |c| format!("advance_{c}(row);"));
+    module.main("steps = workgroup_sum(steps, lane);\n    points = workgroup_sum(points, lane);");
+    module.main("if (lane == 0u && w < solve.block_partials) {");
+    module.main("    scalars[partial_place(STEP_PARTIALS, w)] = steps;");
+    module.main("    scalars[partial_place(POINT_PARTIALS, w)] = points;");
+    module.main("}");
+    Ok(module.finish())
+}
 
 /// The sums behind the cost at the trial point and the decrease that the linear model predicts, (Jδ)ᵀ(r + ½Jδ).
 pub fn compare(formats: Formats) -> Module {
@@ -11,7 +50,7 @@ pub fn compare(formats: Formats) -> Module {
     only_if(&mut module, "is_running()");
     module.main("var cost = number_s(0.0f);\n    var change = number_s(0.0f);");
     module.main(format!(
-        "for (var k = w * {WORKGROUP}u + lane; k < plan.head.residuals; k += plan.head.residual_partials * {WORKGROUP}u) {{"
+        "for (var k = w * {WORKGROUP}u + lane; k < solve.residuals; k += solve.residual_partials * {WORKGROUP}u) {{"
     ));
     module.main("    let trial = wide(trial_residuals[k]);");
     module.main("    cost = add_s(cost, mul_s(trial, trial));");
@@ -22,7 +61,7 @@ pub fn compare(formats: Formats) -> Module {
     module.main("    }");
     module.main("}");
     module.main("cost = workgroup_sum(cost, lane);\n    change = workgroup_sum(change, lane);");
-    module.main("if (lane == 0u && w < plan.head.residual_partials) {");
+    module.main("if (lane == 0u && w < solve.residual_partials) {");
     module.main("    scalars[partial_place(COST_PARTIALS, w)] = cost;");
     module.main("    scalars[partial_place(CHANGE_PARTIALS, w)] = change;");
     module.main("}");
@@ -43,7 +82,7 @@ pub fn commit(formats: Formats) -> Module {
     let mut module = ModuleBuilder::new("commit", formats, &bindings);
     only_if(&mut module, "is_running() & is_new_point()");
     module.main(format!("let k = w * {WORKGROUP}u + lane;"));
-    module.main("if (k < plan.head.parameters) { x[k] = trial_x[k]; }");
+    module.main("if (k < solve.parameters) { x[k] = trial_x[k]; }");
     module.finish()
 }
 

@@ -1,0 +1,62 @@
+//! Buffers by what they are for.
+
+use crate::backend::gpu::{GpuBuffer, GpuContext, GpuError};
+use crate::kernel::wgsl::{Format, Slot};
+use rustc_hash::FxHashMap;
+
+/// Buffers of a device, one a slot.
+pub(super) struct Buffers {
+    context: GpuContext,
+    by_slot: FxHashMap<Slot, GpuBuffer<u8>>,
+}
+
+impl Buffers {
+    pub fn new(context: &GpuContext) -> Self {
+        Buffers { context: context.clone(), by_slot: FxHashMap::default() }
+    }
+
+    /// The buffer of a slot, if it has one.
+    pub fn find(&self, slot: Slot) -> Option<&GpuBuffer<u8>> {
+        self.by_slot.get(&slot)
+    }
+
+    /// The buffer of a slot that has one.
+    pub fn get(&self, slot: Slot) -> &GpuBuffer<u8> {
+        &self.by_slot[&slot]
+    }
+
+    /// Bytes of all buffers.
+    pub fn bytes(&self) -> u64 {
+        self.by_slot.values().map(GpuBuffer::bytes).sum()
+    }
+
+    /// Makes a storage buffer with a copy of the bytes.
+    pub fn upload(&mut self, slot: Slot, bytes: &[u8]) -> Result<(), GpuError> {
+        self.fits(slot, bytes.len())?;
+        self.by_slot.insert(slot, GpuBuffer::from_slice(&self.context, slot.variable(), bytes)?);
+        Ok(())
+    }
+
+    /// Makes a storage buffer of numbers, all 0.
+    pub fn zeros(&mut self, slot: Slot, count: usize, format: Format) -> Result<(), GpuError> {
+        let bytes = count * format.bytes();
+        self.fits(slot, bytes)?;
+        self.by_slot.insert(slot, GpuBuffer::zeros(&self.context, slot.variable(), bytes)?);
+        Ok(())
+    }
+
+    /// Makes a uniform buffer.
+    pub fn uniform(&mut self, slot: Slot, words: &[u32]) -> Result<(), GpuError> {
+        let buffer = GpuBuffer::uniform(&self.context, slot.variable(), bytemuck::cast_slice(words))?;
+        self.by_slot.insert(slot, buffer);
+        Ok(())
+    }
+
+    fn fits(&self, slot: Slot, bytes: usize) -> Result<(), GpuError> {
+        let (bytes, limit) = (bytes as u64, self.context.max_binding_bytes());
+        if bytes > limit {
+            return Err(GpuError::TooLarge { label: slot.variable().to_owned(), bytes, limit });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Evaluation at a point, with the result read back.
+#![cfg(not(target_arch = "wasm32"))]
+
+use super::{DerivativesError, GpuDerivatives};
+use crate::backend::gpu::{Commands, GpuError};
+use crate::device::layout::GroupPlace;
+use crate::kernel::wgsl::Slot;
+use crate::problem::{Evaluation, NonFiniteResidual};
+use std::ops::Range;
+
+impl GpuDerivatives {
+    /// The residuals at `x`, in the layout of the [`CompiledProblem`].
+    ///
+    /// # Errors
+    /// [`DerivativesError::NonFinite`] names a residual that is not finite; else what the device says.
+    pub fn residuals(&self, x: &[f64]) -> Result<Vec<f64>, DerivativesError> {
+        self.set_point(x)?;
+        self.submit("residuals", |commands| self.record_residuals(commands));
+        let evaluation = Evaluation { residuals: self.read_residuals()?, stored: Vec::new() };
+        self.check_finite(x, &evaluation)?;
+        Ok(evaluation.residuals)
+    }
+
+    /// Residuals and stored numbers of the Jacobian at `x`, in the layout of the [`CompiledProblem`].
+    ///
+    /// # Errors
+    /// As [`residuals`](Self::residuals).
+    pub fn linearize(&self, x: &[f64]) -> Result<Evaluation, DerivativesError> {
+        self.set_point(x)?;
+        self.submit("linearize", |commands| self.record_linearize(commands));
+        let evaluation = Evaluation { residuals: self.read_residuals()?, stored: self.read_stored()? };
+        self.check_finite(x, &evaluation)?;
+        Ok(evaluation)
+    }
+
+    /// The gradient Jᵀr at `x`, 0 for parameters that are held.
+    ///
+    /// # Errors
+    /// As [`residuals`](Self::residuals), and [`DerivativesError::Overflow`].
+    pub fn gradient(&self, x: &[f64]) -> Result<Vec<f64>, DerivativesError> {
+        self.set_point(x)?;
+        self.submit("gradient", |commands| self.record_gradient(commands));
+        self.finite_sum(x, "gradient", self.read_gradient()?)
+    }
+
+    /// JᵀJ at `x` times a direction, without the rows and columns of parameters that are held.
+    ///
+    /// # Errors
+    /// As [`gradient`](Self::gradient).
+    pub fn jtj_product(&self, x: &[f64], direction: &[f64]) -> Result<Vec<f64>, DerivativesError> {
+        self.set_point(x)?;
+        self.set_direction(direction)?;
+        self.submit("JᵀJ p", |commands| self.record_jtj_product(commands));
+        self.finite_sum(x, "product", self.read_product()?)
+    }
+
+    fn submit(&self, label: &str, record: impl FnOnce(&mut Commands)) {
+        let mut commands = self.context.commands(label);
+        record(&mut commands);
+        commands.submit();
+    }
+
+    /// The gradient that was recorded last, finite or not.
+    ///
+    /// # Errors
+    /// As [`GpuBuffer::read`].
+    pub fn read_gradient(&self) -> Result<Vec<f64>, GpuError> {
+        self.read_vector(Slot::Gradient)
+    }
+
+    /// The product that was recorded last, finite or not.
+    ///
+    /// # Errors
+    /// As [`GpuBuffer::read`].
+    pub fn read_product(&self) -> Result<Vec<f64>, GpuError> {
+        self.read_vector(Slot::Image)
+    }
+
+    fn read_vector(&self, slot: Slot) -> Result<Vec<f64>, GpuError> {
+        let bytes = self.buffers.get(slot).read_blocking()?;
+        self.context.check()?;
+        let numbers = self.formats.real.decode(&bytes);
+        Ok(self.places.iter().map(|&place| numbers[place as usize]).collect())
+    }
+
+    fn read_residuals(&self) -> Result<Vec<f64>, GpuError> {
+        let places = |index: usize| {
+            let group = &self.problem.groups[index];
+            (group.rows.start, self.shapes[index].width)
+        };
+        self.collect(Slot::Residuals, self.problem.residuals(), places, |group| group.residuals)
+    }
+
+    fn read_stored(&self) -> Result<Vec<f64>, GpuError> {
+        let places = |index: usize| {
+            let group = &self.problem.groups[index];
+            (group.stored.start, self.shapes[index].stored)
+        };
+        self.collect(Slot::Stored, self.problem.stored(), places, |group| group.stored)
+    }
+
+    /// Puts the numbers of all shards together; `places` tells for each group where they begin and how many an instance has.
+    fn collect(
+        &self,
+        slot: Slot,
+        length: usize,
+        places: impl Fn(usize) -> (usize, usize),
+        first: impl Fn(&GroupPlace) -> u32,
+    ) -> Result<Vec<f64>, GpuError> {
+        let mut all = vec![0.0; length];
+        for shard in &self.shards {
+            let numbers = self.formats.real.decode(&shard.buffers.get(slot).read_blocking()?);
+            for (index, (instances, group)) in shard.instances.iter().zip(&shard.groups).enumerate() {
+                let ((to, width), from) = (places(index), first(group) as usize);
+                let mine: Range<usize> = from..from + instances.len() * width;
+                all[to + instances.start * width..][..mine.len()].copy_from_slice(&numbers[mine]);
+            }
+        }
+        self.context.check()?;
+        Ok(all)
+    }
+
+    fn check_finite(&self, x: &[f64], evaluation: &Evaluation) -> Result<(), NonFiniteResidual> {
+        let finite = evaluation.residuals.iter().chain(&evaluation.stored).all(|number| number.is_finite());
+        let culprit = if finite { None } else { self.problem.find_non_finite(x, evaluation) };
+        culprit.map_or(Ok(()), Err)
+    }
+
+    /// Passes a sum on if it is finite; else finds the residual that spoils it.
+    fn finite_sum(&self, x: &[f64], of: &'static str, sum: Vec<f64>) -> Result<Vec<f64>, DerivativesError> {
+        let Some(parameter) = sum.iter().position(|number| !number.is_finite()) else { return Ok(sum) };
+        self.linearize(x)?;
+        Err(DerivativesError::Overflow { of, parameter, value: sum[parameter], format: self.formats.real })
+    }
+}

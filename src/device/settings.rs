@@ -1,0 +1,68 @@
+//! What holds for a whole solve on a device.
+
+use super::layout::Layout;
+use super::plans::{capacity, residual_workgroups};
+
+/// Numbers that hold for a whole solve: part of `Solve` in `kernels/solver.wgsl`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Settings {
+    /// Invalid steps in a row that are too many.
+    pub max_invalid_steps: u32,
+    /// Whether columns are scaled.
+    pub jacobi_scaling: bool,
+    /// Tolerances and limits, as the solver's options have them.
+    pub function_tolerance: f64,
+    /// See the solver's options.
+    pub gradient_tolerance: f64,
+    /// See the solver's options.
+    pub parameter_tolerance: f64,
+    /// See the solver's options.
+    pub min_gain_ratio: f64,
+    /// See the solver's options.
+    pub min_diagonal: f64,
+    /// See the solver's options.
+    pub max_diagonal: f64,
+    /// Least trust region radius.
+    pub min_radius: f64,
+    /// Largest trust region radius.
+    pub max_radius: f64,
+    /// First trust region radius.
+    pub initial_radius: f64,
+    /// Accuracy of the linear solves.
+    pub forcing: f64,
+    /// Relative change of the cost that drowns in rounding.
+    pub rounding: f64,
+    /// Relative decrease whose rejection rounding explains.
+    pub small_promise: f64,
+    /// Most iterations of conjugate gradients a step.
+    pub max_linear_iterations: usize,
+}
+
+impl Settings {
+    /// The words of `Solve`.
+    pub(super) fn words(&self, layout: &Layout) -> [u32; 20] {
+        let single = |number: f64| (number as f32).to_bits();
+        [
+            layout.class_workgroups(),
+            layout.list_workgroups(),
+            residual_workgroups(layout),
+            capacity(layout),
+            layout.residuals as u32,
+            layout.places.len() as u32,
+            self.max_invalid_steps,
+            u32::from(self.jacobi_scaling),
+            single(self.function_tolerance),
+            single(self.gradient_tolerance),
+            single(self.parameter_tolerance),
+            single(self.min_gain_ratio),
+            single(self.min_diagonal),
+            single(self.max_diagonal),
+            single(self.min_radius),
+            single(self.max_radius),
+            single(self.forcing),
+            single(self.rounding),
+            single(self.small_promise),
+            single(self.rounding),
+        ]
+    }
+}
