@@ -10,7 +10,6 @@ struct Solve {
     list_partials: u32,
     residual_partials: u32,
     capacity: u32,
-    residuals: u32,
     parameters: u32,
     max_invalid_steps: u32,
     jacobi_scaling: u32,
@@ -61,6 +60,17 @@ struct Class {
     table: u32,
     // Where their numbers begin in the packed diagonals.
     diagonal: u32,
+    // 1: sums add to what other shards of the instances found before.
+    adds: u32,
+    // 1: sums are complete, as this is the last shard.
+    ends: u32,
+}
+
+// Residuals of a shard, shared by so many workgroups; the first of their partial sums.
+struct Rows {
+    @align(16) residuals: u32,
+    first: u32,
+    partials: u32,
 }
 
 // One way in which instances touch blocks: the number in an incidence list is `base` plus the instance.

@@ -5,6 +5,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use isograd::mesh::energy::Energy;
 use isograd::{Backend, Precision};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// Demos of isograd: nonlinear least squares with compiled, grouped residuals.
@@ -114,9 +115,12 @@ pub struct Info {
 /// `bench`
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// One level only, rather than 2 to 6
+    /// One level only
     #[arg(long, value_name = "N")]
     pub level: Option<u32>,
+    /// From one level to another [default: 2..6, and with `--backend gpu` 2..9]
+    #[arg(long, value_name = "FROM..TO", conflicts_with = "level", value_parser = levels)]
+    pub levels: Option<RangeInclusive<u32>>,
     /// The energy to evaluate
     #[arg(long, value_name = "NAME", default_value = "smooth", value_parser = energy())]
     pub energy: Energy,
@@ -216,6 +220,13 @@ fn goal() -> impl TypedValueParser<Value = Goal> {
     PossibleValuesParser::new(Goal::all().map(Goal::name)).try_map(unknown)
 }
 
+/// Reads a range of levels, both ends included.
+fn levels(text: &str) -> Result<RangeInclusive<u32>, String> {
+    let numbers = text.split_once("..").and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+    let levels = numbers.map(|(from, to): (u32, u32)| from..=to).filter(|levels| !levels.is_empty());
+    levels.ok_or_else(|| "two numbers like 2..9, the first no larger than the second".to_owned())
+}
+
 /// Reads an energy by name; the help lists what the library has.
 fn energy() -> impl TypedValueParser<Value = Energy> {
     PossibleValuesParser::new(Energy::ALL.map(Energy::name)).try_map(|name| name.parse::<Energy>())
@@ -234,6 +245,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ranges_of_levels() {
+        assert_eq!(levels("2..9"), Ok(2..=9));
+        assert_eq!(levels("3..3"), Ok(3..=3));
+        for wrong in ["", "4", "..", "2..", "..9", "9..2", "a..b", "2...9", "-1..3"] {
+            assert!(levels(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Buffers by what they are for.
 
+use super::shard::Shard;
+use crate::backend::Group;
 use crate::backend::gpu::{GpuBuffer, GpuContext, GpuError};
+use crate::device::shard::GroupShape;
 use crate::kernel::wgsl::{Format, Slot};
 use rustc_hash::FxHashMap;
 
@@ -13,6 +16,22 @@ pub(super) struct Buffers {
 impl Buffers {
     pub fn new(context: &GpuContext) -> Self {
         Buffers { context: context.clone(), by_slot: FxHashMap::default() }
+    }
+
+    /// What it takes to evaluate the residuals and the Jacobian of a shard. Frees the indices on the host.
+    pub fn of_shard(
+        context: &GpuContext,
+        groups: &[Group],
+        shapes: &[GroupShape],
+        shard: &mut Shard,
+        format: Format,
+    ) -> Result<Self, GpuError> {
+        let mut buffers = Buffers::new(context);
+        buffers.upload(Slot::Indices, bytemuck::cast_slice(&std::mem::take(&mut shard.indices)))?;
+        buffers.upload(Slot::Data, &shard.data_bytes(groups, shapes, format))?;
+        buffers.zeros(Slot::Residuals, shard.residuals, format)?;
+        buffers.zeros(Slot::Stored, shard.stored, format)?;
+        Ok(buffers)
     }
 
     /// The buffer of a slot, if it has one.

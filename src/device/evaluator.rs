@@ -1,56 +1,45 @@
 //! Evaluates groups on a device for a solver that runs elsewhere.
 
 use super::buffers::Buffers;
-use super::layout::Layout;
-use super::plans::Chunk;
-use super::problem::{allocate_evaluation, record_all};
-use super::stage::{Request, Stage, compile, out_of_range};
+use super::layout::{Layout, places};
+use super::plans::{GroupDispatch, Spread, chunks, group_dispatches};
+use super::shard::{Numbers, Sums};
+use super::stage::{Request, Requests, Stage, out_of_range, record_all};
 use crate::backend::Group;
 use crate::backend::gpu::{Commands, Download, GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Format, Formats, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
-use std::ops::Range;
 
 /// Some groups of a problem on a device.
 pub struct DeviceEvaluator {
     context: GpuContext,
+    groups: Vec<Group>,
     layout: Layout,
     format: Format,
     buffers: Buffers,
+    shards: Vec<Buffers>,
     residuals: Vec<Stage>,
     linearize: Vec<Stage>,
-    /// Where the residuals and the stored numbers of each group stand in the whole problem.
-    ranges: Vec<(Range<usize>, Range<usize>)>,
 }
 
-/// An evaluation under way.
+/// An evaluation under way, shard by shard.
 #[must_use]
 #[derive(Debug)]
 pub struct PendingEvaluation {
-    residuals: Download,
-    stored: Option<Download>,
+    residuals: Vec<Download>,
+    stored: Vec<Download>,
 }
 
 impl std::fmt::Debug for DeviceEvaluator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DeviceEvaluator").field("ranges", &self.ranges).finish_non_exhaustive()
+        let (groups, shards) = (self.groups.len(), self.shards.len());
+        f.debug_struct("DeviceEvaluator").field("groups", &groups).field("shards", &shards).finish_non_exhaustive()
     }
 }
 
-/// The groups as if there were no others.
-fn alone(problem: &CompiledProblem, groups: &[usize]) -> Vec<Group> {
-    let (mut row, mut stored) = (0, 0);
-    let mut move_up = |group: &Group| {
-        let (rows, numbers) = (group.rows.len(), group.stored.len());
-        (row, stored) = (row + rows, stored + numbers);
-        Group { rows: row - rows..row, stored: stored - numbers..stored, ..group.clone() }
-    };
-    groups.iter().map(|&group| move_up(&problem.groups[group])).collect()
-}
-
 impl DeviceEvaluator {
-    /// Uploads the groups with these indices and compiles their kernels.
+    /// Uploads the groups with these indices and compiles their kernels. `batch_size`: most instances of a dispatch.
     ///
     /// # Errors
     /// What the device says.
@@ -60,45 +49,43 @@ impl DeviceEvaluator {
         parameters: &Parameters,
         groups: &[usize],
         format: Format,
+        batch_size: Option<usize>,
     ) -> Result<Self, GpuError> {
-        let layout = Layout::of_groups(problem, parameters, &alone(problem, groups));
-        let kernels: Vec<&Kernel> = groups.iter().map(|&group| &*problem.groups[group].kernel).collect();
-        let formats = Formats { real: format, sum: format };
+        let groups: Vec<Group> = groups.iter().map(|&group| problem.groups[group].clone()).collect();
+        let places = places(parameters, problem.block_order());
+        let mut layout = Layout::new(&groups, places, (Sums::None, 0), format, context.max_binding_bytes())?;
         let mut buffers = Buffers::new(context);
-        allocate_evaluation(&mut buffers, &layout, format, parameters.values())?;
+        buffers.upload(Slot::Point, &format.encode(&layout.point(parameters.values())))?;
         let mut scalars = vec![0.0; state::STATE];
         // A new point, of a solve that goes on: nothing is skipped.
         scalars[state::ACCEPTED] = 1.0;
         buffers.upload(Slot::Scalars, &format.encode(&scalars))?;
-        let out_of_range = out_of_range(context);
-        let mut requests = Vec::new();
-        for Chunk { groups, plan, workgroups } in Chunk::all(context, &layout, &kernels)? {
-            let kernels = &kernels[groups];
-            let residuals = wgsl::objective(kernels, formats, Slot::Point, Slot::Residuals).map_err(&out_of_range)?;
-            let linearize = wgsl::linearize(kernels, formats).map_err(&out_of_range)?;
-            requests.extend([residuals, linearize].map(|module| Request::new(module, &plan, workgroups)));
+        let shards = layout.shards.iter_mut();
+        let shards: Vec<Buffers> = shards
+            .map(|shard| Buffers::of_shard(context, &groups, &layout.shapes, shard, format))
+            .collect::<Result<_, _>>()?;
+        let kernels: Vec<&Kernel> = groups.iter().map(|group| &*group.kernel).collect();
+        let (formats, out_of_range) = (Formats { real: format, sum: format }, out_of_range(context));
+        let mut requests = Requests::default();
+        for groups in chunks(&kernels, format) {
+            let kernels = &kernels[groups.clone()];
+            let residuals = wgsl::objective(kernels, formats, Slot::Point, Slot::Residuals);
+            let residuals = residuals.map_err(&out_of_range)?.into();
+            let linearize = wgsl::linearize(kernels, formats).map_err(&out_of_range)?.into();
+            let spread = Spread { tile: layout.tile(), batch: batch_size, idle: 0 };
+            for GroupDispatch { shard, plan, workgroups } in group_dispatches(context, &layout, groups, spread)? {
+                for (task, module) in [&residuals, &linearize].into_iter().enumerate() {
+                    requests.add(task, Request::new(module, &plan, workgroups).with(&shards[shard]));
+                }
+            }
         }
-        let mut stages = compile(context, &requests, &buffers)?.into_iter();
-        let (mut residuals, mut linearize) = (Vec::new(), Vec::new());
-        while let (Some(first), Some(second)) = (stages.next(), stages.next()) {
-            residuals.push(first);
-            linearize.push(second);
-        }
-        let range = |&group: &usize| (problem.groups[group].rows.clone(), problem.groups[group].stored.clone());
-        Ok(DeviceEvaluator {
-            context: context.clone(),
-            format,
-            buffers,
-            residuals,
-            linearize,
-            ranges: groups.iter().map(range).collect(),
-            layout,
-        })
+        let [residuals, linearize] = requests.compile(context, &buffers)?;
+        Ok(DeviceEvaluator { context: context.clone(), groups, layout, format, buffers, shards, residuals, linearize })
     }
 
     /// Bytes of all buffers.
     pub fn bytes(&self) -> u64 {
-        self.buffers.bytes()
+        self.shards.iter().chain([&self.buffers]).map(Buffers::bytes).sum()
     }
 
     /// Starts to evaluate the residuals at `x`, and the Jacobian if `linearize`.
@@ -111,15 +98,15 @@ impl DeviceEvaluator {
         let stages = if linearize { &self.linearize } else { &self.residuals };
         record_all(&mut commands, stages, 0);
         let residuals = self.download(&mut commands, Slot::Residuals);
-        let stored = (linearize && self.layout.stored > 0).then(|| self.download(&mut commands, Slot::Stored));
+        let stored = if linearize { self.download(&mut commands, Slot::Stored) } else { Vec::new() };
         commands.submit();
         self.context.check()?;
         Ok(PendingEvaluation { residuals, stored })
     }
 
-    fn download(&self, commands: &mut Commands, slot: Slot) -> Download {
-        let buffer = self.buffers.get(slot);
-        commands.download(buffer.raw(), 0..buffer.bytes())
+    fn download(&self, commands: &mut Commands, slot: Slot) -> Vec<Download> {
+        let buffers = self.shards.iter().map(|shard| shard.get(slot));
+        buffers.map(|buffer| commands.download(buffer.raw(), 0..buffer.bytes())).collect()
     }
 
     /// Waits for an evaluation and puts it among the residuals and stored numbers of the whole problem.
@@ -133,21 +120,16 @@ impl DeviceEvaluator {
         residuals: &mut [f64],
         stored: &mut [f64],
     ) -> Result<(), GpuError> {
-        let bytes: Vec<u8> = pending.residuals.wait(&self.context)?;
-        spread(&self.format.decode(&bytes), self.ranges.iter().map(|(rows, _)| rows), residuals);
-        if let Some(download) = pending.stored {
+        self.spread(pending.residuals, Numbers::Residuals, residuals)?;
+        self.spread(pending.stored, Numbers::Stored, stored)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn spread(&self, downloads: Vec<Download>, numbers: Numbers, to: &mut [f64]) -> Result<(), GpuError> {
+        for (download, shard) in downloads.into_iter().zip(&self.layout.shards) {
             let bytes: Vec<u8> = download.wait(&self.context)?;
-            spread(&self.format.decode(&bytes), self.ranges.iter().map(|(_, numbers)| numbers), stored);
+            shard.spread(numbers, &self.groups, &self.layout.shapes, &self.format.decode(&bytes), to);
         }
         Ok(())
-    }
-}
-
-/// Puts numbers that stand one after the other into their ranges.
-fn spread<'a>(mut numbers: &[f64], ranges: impl Iterator<Item = &'a Range<usize>>, to: &mut [f64]) {
-    for range in ranges {
-        let (mine, rest) = numbers.split_at(range.len());
-        to[range.clone()].copy_from_slice(mine);
-        numbers = rest;
     }
 }

@@ -3,25 +3,29 @@
 //! In: a [`CompiledProblem`](crate::problem::CompiledProblem) and a [`GpuContext`](crate::backend::gpu::GpuContext). Out: its buffers and
 //! the kernels of every stage, for [`solver`](crate::solver) to record.
 //!
-//! * [`Layout`] says where everything stands;
 //! * [`DeviceProblem`] has what Levenberg-Marquardt on the device needs;
 //! * [`DeviceEvaluator`] evaluates residuals and Jacobian for a solver on the CPU;
-//! * [`GpuDerivatives`] has gradients and products with JᵀJ that need no stored Jacobian, and splits what is too large for a binding.
+//! * [`GpuDerivatives`] has gradients and products with JᵀJ that need no stored Jacobian.
+//!
+//! Instances whose numbers would fill a buffer larger than a binding may be are cut into shards, by all three.
 
 mod accumulation;
 mod buffers;
+mod classes;
 mod derivatives;
 mod evaluator;
+mod incidence;
 mod layout;
+mod pieces;
 mod plans;
 mod problem;
 mod settings;
 mod shard;
 mod stage;
+mod tasks;
 
 pub use accumulation::Accumulation;
 pub use derivatives::{DerivativesError, GpuDerivatives};
 pub use evaluator::{DeviceEvaluator, PendingEvaluation};
-pub use layout::{ClassPlace, GroupPlace, Layout};
 pub use problem::DeviceProblem;
 pub use settings::Settings;

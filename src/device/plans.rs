@@ -1,14 +1,19 @@
 //! Tables of what a dispatch is over, as kernels read them from a uniform buffer.
 
-use super::layout::{ClassPlace, GroupPlace, Layout};
+use super::classes::Classes;
+use super::layout::Layout;
+use super::shard::GroupShape;
 use crate::backend::gpu::{GpuBuffer, GpuContext, GpuError};
 use crate::kernel::Kernel;
-use crate::kernel::wgsl::WORKGROUP;
+use crate::kernel::wgsl::{self, Format, WORKGROUP};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Most generated statements of a kernel over groups; more groups are spread over several.
+/// Most operations of a kernel over groups; more groups are spread over several, which compile side by side.
 const MOST_FUSED: usize = 2500;
+
+/// The same for two-float numbers, of which each operation is some twenty of the driver's.
+const MOST_FUSED_PAIRS: usize = 300;
 
 /// Most groups of a kernel: a workgroup finds its own by comparing.
 const MOST_GROUPS: usize = 32;
@@ -16,85 +21,207 @@ const MOST_GROUPS: usize = 32;
 /// Workgroups that add up the cost.
 const RESIDUAL_WORKGROUPS: u32 = 1024;
 
-/// Groups that one kernel serves.
-pub(super) struct Chunk {
-    /// Indices of the groups.
-    pub groups: Range<usize>,
-    /// Their table.
+/// Numbers of a group, as kernels find them in their plan: `Group` in `kernels/solver.wgsl`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GroupPlace {
+    /// Instances.
+    pub count: u32,
+    /// Instances from one column of indices or data to the next.
+    pub stride: u32,
+    /// Where its block starts begin among the indices.
+    pub blocks: u32,
+    /// Where its data columns begin.
+    pub data: u32,
+    /// Where its residuals begin.
+    pub residuals: u32,
+    /// Where its stored numbers begin.
+    pub stored: u32,
+    /// Where its contributions to sums over parameter blocks begin.
+    pub contributions: u32,
+}
+
+impl GroupPlace {
+    /// Some of the instances.
+    fn part(&self, instances: Range<u32>, shape: &GroupShape) -> GroupPlace {
+        let after = |numbers: usize| instances.start * numbers as u32;
+        GroupPlace {
+            count: instances.len() as u32,
+            stride: self.stride,
+            blocks: self.blocks + instances.start,
+            data: self.data + instances.start,
+            residuals: self.residuals + after(shape.width),
+            stored: self.stored + after(shape.stored),
+            contributions: self.contributions + after(shape.contributions),
+        }
+    }
+}
+
+/// Blocks of a class: `Class` in `kernels/solver.wgsl`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClassPlace {
+    /// Blocks, or pieces of blocks.
+    pub count: u32,
+    /// Workgroups that share them, a lane a block.
+    pub workgroups: u32,
+    /// Workgroups that share them, as many lanes a block as the class says.
+    pub list_workgroups: u32,
+    /// Where their table begins in the incidence buffer.
+    pub table: u32,
+    /// Where their numbers begin in the packed diagonals.
+    pub diagonal: u32,
+}
+
+/// Where the instances of a kind stand: `Kind` in `kernels/solver.wgsl`.
+#[derive(Debug, Clone, Copy)]
+pub struct KindPlace {
+    /// The number of instance 0 in incidence lists.
+    pub base: u32,
+    /// Where the residuals of its group begin.
+    pub residuals: u32,
+    /// Where the stored numbers of its group begin.
+    pub stored: u32,
+}
+
+/// How the instances of groups are spread over dispatches.
+#[derive(Debug, Clone, Copy)]
+pub struct Spread {
+    /// Instances that a workgroup takes, in units of its size.
+    pub tile: u32,
+    /// Most instances of a dispatch.
+    pub batch: Option<usize>,
+    /// Workgroups that have nothing to do, before the first that has.
+    pub idle: u32,
+}
+
+/// A dispatch over instances of a shard.
+pub(super) struct GroupDispatch {
+    pub shard: usize,
     pub plan: Arc<GpuBuffer<u32>>,
     pub workgroups: u64,
 }
 
-impl Chunk {
-    /// All groups, as few kernels as compile in good time.
-    pub fn all(context: &GpuContext, layout: &Layout, kernels: &[&Kernel]) -> Result<Vec<Chunk>, GpuError> {
-        let tile = layout.tile();
-        let chunk = |groups: Range<usize>| {
-            let mut table = GroupTable::new(0, tile);
-            layout.groups[groups.clone()].iter().for_each(|group| table.push(group));
-            Ok(Chunk { groups, plan: plan(context, &table.rows)?, workgroups: table.workgroups() })
-        };
-        chunks(kernels).into_iter().map(chunk).collect()
+/// The dispatches of the kernel for some groups.
+pub(super) fn group_dispatches(
+    context: &GpuContext,
+    layout: &Layout,
+    groups: Range<usize>,
+    spread: Spread,
+) -> Result<Vec<GroupDispatch>, GpuError> {
+    let mut dispatches = Vec::new();
+    for (shard, places) in layout.shards.iter().enumerate() {
+        let places = &places.groups[groups.clone()];
+        let counts: Vec<u32> = places.iter().map(|place| place.count).collect();
+        for batch in batches(&counts, spread.batch) {
+            let mut table = GroupTable::new(spread);
+            for ((place, shape), instances) in places.iter().zip(&layout.shapes[groups.clone()]).zip(batch) {
+                table.push(&place.part(instances, shape));
+            }
+            dispatches.push(GroupDispatch {
+                shard,
+                plan: plan(context, &table.rows)?,
+                workgroups: u64::from(table.end),
+            });
+        }
     }
+    Ok(dispatches)
 }
 
-/// The table of the classes, whose blocks are shared among as many workgroups as `workgroups` says.
-fn class_rows(layout: &Layout, workgroups: impl Fn(&ClassPlace) -> u32) -> Vec<u32> {
-    let mut rows = Vec::new();
-    let mut first = 0;
-    for place in &layout.class_places {
-        let end = first + workgroups(place);
-        push_row(&mut rows, &[end, first, place.count, place.table, place.diagonal]);
-        first = end;
+/// Instances of each group, batch by batch.
+fn batches(counts: &[u32], most: Option<usize>) -> Vec<Vec<Range<u32>>> {
+    let most = most.map_or(u32::MAX, |most| u32::try_from(most).unwrap_or(u32::MAX));
+    let none = || vec![0..0; counts.len()];
+    let (mut batches, mut batch, mut room) = (Vec::new(), none(), most);
+    for (group, &count) in counts.iter().enumerate() {
+        let mut next = 0;
+        while next < count {
+            if room == 0 {
+                batches.push(std::mem::replace(&mut batch, none()));
+                room = most;
+            }
+            let taken = room.min(count - next);
+            batch[group] = next..next + taken;
+            (next, room) = (next + taken, room - taken);
+        }
     }
-    rows
-}
-
-/// The table of the classes for kernels that work on each block with one lane.
-pub(super) fn class_plan(context: &GpuContext, layout: &Layout) -> Result<Arc<GpuBuffer<u32>>, GpuError> {
-    plan(context, &class_rows(layout, |place| place.workgroups))
-}
-
-/// The tables of classes and kinds for kernels that follow incidence lists.
-pub(super) fn list_plan(context: &GpuContext, layout: &Layout) -> Result<Arc<GpuBuffer<u32>>, GpuError> {
-    let mut rows = class_rows(layout, |place| place.list_workgroups);
-    for &(base, group) in &layout.kinds {
-        let group = layout.groups[group];
-        push_row(&mut rows, &[base, group.residuals, group.stored]);
+    if batch.iter().any(|instances| !instances.is_empty()) {
+        batches.push(batch);
     }
-    if layout.kinds.is_empty() {
-        // The text has one, as there are no arrays of none.
-        push_row(&mut rows, &[0]);
-    }
-    plan(context, &rows)
+    batches
 }
 
 /// The table of the groups of a dispatch.
-pub(super) struct GroupTable {
-    pub rows: Vec<u32>,
-    /// Workgroups that have nothing to do, before the first that has.
-    idle: u32,
+struct GroupTable {
+    rows: Vec<u32>,
     end: u32,
     tile: u32,
 }
 
 impl GroupTable {
-    pub fn new(idle: u32, tile: u32) -> Self {
-        GroupTable { rows: Vec::new(), idle, end: idle, tile }
+    fn new(spread: Spread) -> Self {
+        GroupTable { rows: Vec::new(), end: spread.idle, tile: spread.tile }
     }
 
-    pub fn push(&mut self, group: &GroupPlace) {
+    fn push(&mut self, group: &GroupPlace) {
         let &GroupPlace { count, stride, blocks, data, residuals, stored, contributions } = group;
         let first = self.end;
         self.end = first + count.div_ceil(WORKGROUP * self.tile);
         let row = [self.end, first, count, stride, self.tile, blocks, data, residuals, stored, contributions];
         push_row(&mut self.rows, &row);
     }
+}
 
-    /// Workgroups over all groups; none where all of them are idle.
-    pub fn workgroups(&self) -> u64 {
-        if self.end > self.idle { u64::from(self.end) } else { 0 }
+/// The table of the classes, whose blocks are shared among as many workgroups as `workgroups` says. `adds`: to what other shards
+/// found; `ends`: this is the last of them.
+fn class_rows(classes: &Classes, workgroups: impl Fn(&ClassPlace) -> u32, [adds, ends]: [bool; 2]) -> Vec<u32> {
+    let mut rows = Vec::new();
+    let mut first = 0;
+    for place in &classes.places {
+        let end = first + workgroups(place);
+        let [adds, ends] = [adds, ends].map(u32::from);
+        push_row(&mut rows, &[end, first, place.count, place.table, place.diagonal, adds, ends]);
+        first = end;
     }
+    rows
+}
+
+/// The table of the classes for kernels that work on each block with one lane.
+pub(super) fn class_plan(context: &GpuContext, classes: &Classes) -> Result<Arc<GpuBuffer<u32>>, GpuError> {
+    plan(context, &class_rows(classes, |place| place.workgroups, [false, true]))
+}
+
+/// The tables of classes and kinds for kernels that follow the incidence lists of a shard.
+pub(super) fn list_plan(
+    context: &GpuContext,
+    classes: &Classes,
+    shard: usize,
+) -> Result<Arc<GpuBuffer<u32>>, GpuError> {
+    let place = [shard > 0, shard + 1 == classes.lists.len()];
+    let mut rows = class_rows(classes, |place| place.list_workgroups, place);
+    let kinds = &classes.lists[shard].kinds;
+    kinds.iter().for_each(|kind| push_row(&mut rows, &[kind.base, kind.residuals, kind.stored]));
+    if kinds.is_empty() {
+        // The text has one, as there are no arrays of none.
+        push_row(&mut rows, &[0]);
+    }
+    plan(context, &rows)
+}
+
+/// The residuals of a shard, and the workgroups over them.
+pub(super) struct ResidualDispatch {
+    pub plan: Arc<GpuBuffer<u32>>,
+    pub workgroups: u64,
+}
+
+/// The dispatches over residuals, one a shard.
+pub(super) fn residual_dispatches(context: &GpuContext, layout: &Layout) -> Result<Vec<ResidualDispatch>, GpuError> {
+    let mut first = 0;
+    let dispatch = |residuals: usize| {
+        let workgroups = residual_workgroups(residuals);
+        let plan = plan(context, &[residuals as u32, first, workgroups, 0])?;
+        first += workgroups;
+        Ok(ResidualDispatch { plan, workgroups: u64::from(workgroups) })
+    };
+    layout.shards.iter().map(|shard| shard.residuals).map(dispatch).collect()
 }
 
 /// A row of a table: elements of uniform arrays are multiples of four words.
@@ -114,31 +241,45 @@ pub(super) fn plan(context: &GpuContext, rows: &[u32]) -> Result<Arc<GpuBuffer<u
 }
 
 /// Groups by kernels: as many in one as compile in good time.
-pub(super) fn chunks(kernels: &[&Kernel]) -> Vec<Range<usize>> {
+pub(super) fn chunks(kernels: &[&Kernel], format: Format) -> Vec<Range<usize>> {
+    let most = if format == Format::DoubleF32 { MOST_FUSED_PAIRS } else { MOST_FUSED };
     let mut chunks: Vec<Range<usize>> = Vec::new();
-    let mut statements = 0;
+    let mut operations = 0;
     for (index, kernel) in kernels.iter().enumerate() {
-        let mine = kernel.linearization.program.nodes.len() + kernel.linearization.entries.len();
+        let mine = wgsl::operations(kernel);
         match chunks.last_mut() {
-            Some(chunk) if statements + mine <= MOST_FUSED && chunk.len() < MOST_GROUPS => {
+            Some(chunk) if operations + mine <= most && chunk.len() < MOST_GROUPS => {
                 chunk.end = index + 1;
-                statements += mine;
+                operations += mine;
             }
             _ => {
                 chunks.push(index..index + 1);
-                statements = mine;
+                operations = mine;
             }
         }
     }
     chunks
 }
 
-/// Workgroups that share the residuals.
-pub(super) fn residual_workgroups(layout: &Layout) -> u32 {
-    (layout.residuals as u32).div_ceil(WORKGROUP).clamp(1, RESIDUAL_WORKGROUPS)
+/// Workgroups that share residuals.
+fn residual_workgroups(residuals: usize) -> u32 {
+    (residuals as u32).div_ceil(WORKGROUP).clamp(1, RESIDUAL_WORKGROUPS)
 }
 
-/// Room for the partial sums of a quantity.
-pub(super) fn capacity(layout: &Layout) -> u32 {
-    layout.class_workgroups().max(layout.list_workgroups()).max(residual_workgroups(layout))
+/// Partial sums over the residuals of all shards.
+pub(super) fn residual_partials(layout: &Layout) -> u32 {
+    layout.shards.iter().map(|shard| residual_workgroups(shard.residuals)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::batches;
+
+    #[test]
+    fn batches_hold_every_instance_once() {
+        assert_eq!(batches(&[3, 0, 2], None), [[0..3, 0..0, 0..2]]);
+        assert_eq!(batches(&[3, 0, 2], Some(2)), [[0..2, 0..0, 0..0], [2..3, 0..0, 0..1], [0..0, 0..0, 1..2]]);
+        assert_eq!(batches(&[2, 2], Some(2)), [[0..2, 0..0], [0..0, 0..2]]);
+        assert_eq!(batches(&[0, 0], Some(1)), [] as [[std::ops::Range<u32>; 2]; 0]);
+    }
 }

@@ -1,42 +1,30 @@
 //! A problem on a device: its buffers, and the kernels of every stage of a solve.
 
 use super::buffers::Buffers;
-use super::layout::Layout;
-use super::plans::{Chunk, capacity, class_plan, list_plan, residual_workgroups};
-use super::settings::Settings;
-use super::stage::{CALL, Request, Stage, compile, out_of_range};
+use super::classes::Classes;
+use super::layout::{Layout, places};
+use super::pieces::Pieces;
+use super::settings::{Counts, Settings};
+use super::shard::Sums;
+use super::stage::{self, CALL, Stage, record_all};
+use super::tasks::{GroupModules, TASKS, Task, Uploaded};
 use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::Kernel;
-use crate::kernel::wgsl::{self, Format, Formats, Slot, WORKGROUP, state};
+use crate::kernel::wgsl::{Formats, Module, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
-
-/// The stages of a solve; those over groups have one kernel a chunk of groups.
-struct Stages {
-    linearize: Vec<Stage>,
-    trial_residuals: Vec<Stage>,
-    product: Vec<Stage>,
-    plain_product: Vec<Stage>,
-    normal: Stage,
-    damp: Stage,
-    start: Stage,
-    normal_product: Stage,
-    update: Stage,
-    advance: Stage,
-    compare: Stage,
-    decide: Stage,
-    commit: Stage,
-    examine: Stage,
-}
 
 /// A problem on a device.
 pub struct DeviceProblem {
     context: GpuContext,
-    /// Where everything stands.
-    pub layout: Layout,
+    layout: Layout,
     /// Number formats.
     pub formats: Formats,
+    /// What all shards share.
     buffers: Buffers,
-    stages: Stages,
+    shards: Vec<Buffers>,
+    stages: [Vec<Stage>; TASKS],
+    /// What settings are written down with.
+    counts: Counts,
     max_linear_iterations: usize,
     /// Generated statements over all kernels.
     pub statements: usize,
@@ -60,21 +48,46 @@ impl DeviceProblem {
         formats: Formats,
         settings: &Settings,
     ) -> Result<Self, GpuError> {
-        let layout = Layout::new(problem, parameters);
-        let mut buffers = Buffers::new(context);
-        allocate_evaluation(&mut buffers, &layout, formats.real, parameters.values())?;
-        allocate_solve(&mut buffers, &layout, formats, settings, parameters.values())?;
         let kernels: Vec<&Kernel> = problem.groups.iter().map(|group| &*group.kernel).collect();
-        let (stages, statements) = Stages::new(context, &layout, &kernels, formats, &buffers)?;
+        let over_groups = GroupModules::all(context, &kernels, formats)?;
+        let modules: Vec<&Module> = over_groups.iter().flat_map(GroupModules::each).collect();
+        // These kernels do not depend on the layout, so that they compile while it is made.
+        let (compiled, laid_out) = rayon::join(
+            || stage::kernels(context, &modules),
+            || LaidOut::new(context, problem, parameters, formats, settings),
+        );
+        let (_, LaidOut { layout, classes, buffers, shards }) = (compiled?, laid_out?);
+        let uploaded =
+            Uploaded { context, layout: &layout, classes: &classes, formats, buffers: &buffers, shards: &shards };
+        let (stages, statements) = uploaded.stages(&kernels, &over_groups, settings)?;
         Ok(DeviceProblem {
             context: context.clone(),
             formats,
             buffers,
+            shards,
             stages,
+            counts: Counts::new(&layout, &classes),
             max_linear_iterations: settings.max_linear_iterations,
             statements,
             layout,
         })
+    }
+
+    /// Begins anew at another point with other settings, of which the most iterations of conjugate gradients and the batch size stay
+    /// as they were: uploads the point, and nothing else of any size.
+    ///
+    /// # Errors
+    /// [`GpuError::Lost`].
+    pub fn restart(&self, x: &[f64], settings: &Settings) -> Result<(), GpuError> {
+        let point = self.formats.real.encode(&self.layout.point(x));
+        let (from, to) = (self.buffers.get(Slot::Point), self.buffers.get(Slot::TrialPoint));
+        from.write(0, &point)?;
+        self.buffers.get(Slot::Scalars).write(0, &self.formats.sum.encode(&first_state(settings)))?;
+        self.buffers.get(Slot::Solve).write(0, bytemuck::cast_slice(&settings.words(&self.counts)))?;
+        let mut commands = self.context.commands("restart");
+        commands.copy(from.raw(), 0, to.raw(), 0, from.bytes());
+        commands.submit();
+        self.context.check()
     }
 
     /// The context the problem lives in.
@@ -82,14 +95,25 @@ impl DeviceProblem {
         &self.context
     }
 
-    /// The buffer behind a slot.
+    /// The buffer behind a slot that all instances share.
     pub fn buffer(&self, slot: Slot) -> &GpuBuffer<u8> {
         self.buffers.get(slot)
     }
 
     /// Bytes of all buffers.
     pub fn bytes(&self) -> u64 {
-        self.buffers.bytes()
+        self.shards.iter().chain([&self.buffers]).map(Buffers::bytes).sum()
+    }
+
+    /// Bytes of the buffers behind a slot, over all shards.
+    pub fn bytes_of(&self, slot: Slot) -> u64 {
+        let buffers = self.shards.iter().chain([&self.buffers]).filter_map(|buffers| buffers.find(slot));
+        buffers.map(GpuBuffer::bytes).sum()
+    }
+
+    /// Parts that the instances are in, because buffers of all of them would be larger than a binding may be.
+    pub fn shards(&self) -> usize {
+        self.shards.len()
     }
 
     fn plain_call(&self) -> u32 {
@@ -100,64 +124,67 @@ impl DeviceProblem {
     pub fn record_start(&self, commands: &mut Commands) {
         let plain = self.plain_call();
         commands.stage("evaluate");
-        record_all(commands, &self.stages.linearize, 0);
-        record_all(commands, &self.stages.trial_residuals, 0);
-        self.stages.compare.record(commands, plain);
-        self.stages.decide.record(commands, plain);
-        self.stages.normal.record(commands, 0);
-        self.stages.examine.record(commands, 0);
+        self.record(commands, Task::Linearize, 0);
+        self.record(commands, Task::TrialResiduals, 0);
+        self.record(commands, Task::Compare, plain);
+        self.record(commands, Task::Decide, plain);
+        self.record(commands, Task::Normal, 0);
+        self.record(commands, Task::Examine, 0);
     }
 
     /// Records a step: conjugate gradients of at most `iterations`, the trial, the decision, and the evaluation at the new point.
     pub fn record_step(&self, commands: &mut Commands, iterations: usize) {
-        let stages = &self.stages;
         let plain = self.plain_call();
         commands.stage("linear solve");
-        stages.damp.record(commands, 0);
-        stages.start.record(commands, 0);
+        self.record(commands, Task::Damp, 0);
+        self.record(commands, Task::Start, 0);
         for iteration in 0..iterations.min(self.max_linear_iterations) {
             let call = (iteration * CALL) as u32;
-            record_all(commands, &stages.product, call);
-            stages.normal_product.record(commands, call);
-            stages.update.record(commands, call);
+            self.record(commands, Task::Product, call);
+            self.record(commands, Task::NormalProduct, call);
+            self.record(commands, Task::Update, call);
         }
         commands.stage("evaluate");
-        record_all(commands, &stages.plain_product, plain);
-        stages.advance.record(commands, 0);
-        record_all(commands, &stages.trial_residuals, 0);
-        stages.compare.record(commands, 0);
-        stages.decide.record(commands, 0);
-        stages.commit.record(commands, 0);
-        record_all(commands, &stages.linearize, 0);
-        stages.normal.record(commands, 0);
-        stages.examine.record(commands, 0);
+        self.record(commands, Task::PlainProduct, plain);
+        self.record(commands, Task::Advance, 0);
+        self.record(commands, Task::TrialResiduals, 0);
+        self.record(commands, Task::Compare, 0);
+        self.record(commands, Task::Decide, 0);
+        self.record(commands, Task::Commit, 0);
+        self.record(commands, Task::Linearize, 0);
+        self.record(commands, Task::Normal, 0);
+        self.record(commands, Task::Examine, 0);
     }
 
     /// Records the linearization at the point in [`Slot::Point`].
     pub fn record_linearize(&self, commands: &mut Commands) {
-        record_all(commands, &self.stages.linearize, 0);
+        self.record(commands, Task::Linearize, 0);
     }
 
     /// Records the residuals at the trial point.
     pub fn record_trial_residuals(&self, commands: &mut Commands) {
-        record_all(commands, &self.stages.trial_residuals, 0);
+        self.record(commands, Task::TrialResiduals, 0);
     }
 
     /// Records the gradient and the diagonal blocks of JᵀJ.
     pub fn record_normal(&self, commands: &mut Commands) {
-        self.stages.normal.record(commands, 0);
+        self.record(commands, Task::Normal, 0);
     }
 
     /// Records the start of conjugate gradients.
     pub fn record_linear_start(&self, commands: &mut Commands) {
-        self.stages.damp.record(commands, 0);
-        self.stages.start.record(commands, 0);
+        self.record(commands, Task::Damp, 0);
+        self.record(commands, Task::Start, 0);
     }
 
     /// Records the product of JᵀJ + D with the first search direction, once conjugate gradients are started.
     pub fn record_normal_product(&self, commands: &mut Commands) {
-        record_all(commands, &self.stages.product, 0);
-        self.stages.normal_product.record(commands, 0);
+        self.record(commands, Task::Product, 0);
+        self.record(commands, Task::NormalProduct, 0);
+    }
+
+    fn record(&self, commands: &mut Commands, task: Task, call: u32) {
+        record_all(commands, &self.stages[task as usize], call);
     }
 
     /// The state of the solve, decoded; see [`state`] for the places.
@@ -172,8 +199,7 @@ impl DeviceProblem {
 
     /// Parameters as a user orders them, from the bytes of [`Slot::Point`].
     pub fn decode_parameters(&self, bytes: &[u8]) -> Vec<f64> {
-        let numbers = self.formats.real.decode(bytes);
-        self.layout.places.iter().map(|&place| numbers[place as usize]).collect()
+        self.layout.parameters(&self.formats.real.decode(bytes))
     }
 
     /// Bytes of the parameters.
@@ -192,39 +218,67 @@ impl DeviceProblem {
     }
 }
 
-/// Records what one stage is over all groups.
-pub(super) fn record_all(commands: &mut Commands, stages: &[Stage], call: u32) {
-    stages.iter().for_each(|stage| stage.record(commands, call));
+/// A problem that stands on the device but for its kernels.
+struct LaidOut {
+    layout: Layout,
+    classes: Classes,
+    /// What all shards share.
+    buffers: Buffers,
+    shards: Vec<Buffers>,
 }
 
-/// Makes the buffers that it takes to evaluate residuals and Jacobian.
-pub(super) fn allocate_evaluation(
-    buffers: &mut Buffers,
-    layout: &Layout,
-    real: Format,
-    x: &[f64],
-) -> Result<(), GpuError> {
-    buffers.upload(Slot::Indices, bytemuck::cast_slice(&layout.indices))?;
-    buffers.upload(Slot::Data, &real.encode(&layout.data))?;
-    buffers.upload(Slot::Point, &real.encode(&layout.point(x)))?;
-    buffers.zeros(Slot::Residuals, layout.residuals, real)?;
-    buffers.zeros(Slot::Stored, layout.stored, real)
+impl LaidOut {
+    fn new(
+        context: &GpuContext,
+        problem: &CompiledProblem,
+        parameters: &Parameters,
+        formats: Formats,
+        settings: &Settings,
+    ) -> Result<Self, GpuError> {
+        let places = places(parameters, problem.block_order());
+        let pieces = Pieces::new(parameters, problem.block_order(), &places);
+        let (groups, real) = (&problem.groups[..], formats.real);
+        let sums = (Sums::Lists, pieces.len());
+        let mut layout = Layout::new(groups, places, sums, real, context.max_binding_bytes())?;
+        let mut classes = Classes::new(groups, &layout, &pieces);
+        let buffers = common_buffers(context, &layout, &classes, formats, settings, parameters.values())?;
+        let mut shards = Vec::with_capacity(layout.shards.len());
+        for (shard, lists) in layout.shards.iter_mut().zip(&mut classes.lists) {
+            let mut buffers = Buffers::of_shard(context, groups, &layout.shapes, shard, real)?;
+            buffers.upload(Slot::Incidence, bytemuck::cast_slice(&std::mem::take(&mut lists.words)))?;
+            for slot in [Slot::TrialResiduals, Slot::Product] {
+                buffers.zeros(slot, shard.residuals, real)?;
+            }
+            shards.push(buffers);
+        }
+        Ok(LaidOut { layout, classes, buffers, shards })
+    }
 }
 
-/// Makes the buffers of a solve that evaluation does not have.
-fn allocate_solve(
-    buffers: &mut Buffers,
+/// The state at the start of a solve.
+fn first_state(settings: &Settings) -> Vec<f64> {
+    let mut state = vec![0.0; state::STATE];
+    state[state::RADIUS] = settings.initial_radius.min(settings.max_radius);
+    state[state::SHRINK] = 2.0;
+    state[state::ACCEPTED] = 1.0;
+    state[state::PROMISE] = -1.0;
+    state
+}
+
+/// The buffers that all shards share.
+fn common_buffers(
+    context: &GpuContext,
     layout: &Layout,
+    classes: &Classes,
     formats: Formats,
     settings: &Settings,
     x: &[f64],
-) -> Result<(), GpuError> {
+) -> Result<Buffers, GpuError> {
     let real = formats.real;
-    buffers.upload(Slot::Incidence, bytemuck::cast_slice(&layout.incidence))?;
-    buffers.upload(Slot::TrialPoint, &real.encode(&layout.point(x)))?;
-    for slot in [Slot::TrialResiduals, Slot::Product] {
-        buffers.zeros(slot, layout.residuals, real)?;
-    }
+    let mut buffers = Buffers::new(context);
+    let point = real.encode(&layout.point(x));
+    buffers.upload(Slot::Point, &point)?;
+    buffers.upload(Slot::TrialPoint, &point)?;
     for slot in [
         Slot::Gradient,
         Slot::Scales,
@@ -238,15 +292,13 @@ fn allocate_solve(
         buffers.zeros(slot, x.len(), real)?;
     }
     for slot in [Slot::Diagonal, Slot::Inverse] {
-        buffers.zeros(slot, layout.diagonal, real)?;
+        buffers.zeros(slot, classes.diagonal, real)?;
     }
-    let mut scalars = vec![0.0; state::STATE + state::PARTIAL_SUMS * capacity(layout) as usize];
-    scalars[state::RADIUS] = settings.initial_radius.min(settings.max_radius);
-    scalars[state::SHRINK] = 2.0;
-    scalars[state::ACCEPTED] = 1.0;
-    scalars[state::PROMISE] = -1.0;
+    let counts = Counts::new(layout, classes);
+    let mut scalars = first_state(settings);
+    scalars.resize(state::STATE + state::PARTIAL_SUMS * counts.capacity as usize, 0.0);
     buffers.upload(Slot::Scalars, &formats.sum.encode(&scalars))?;
-    buffers.uniform(Slot::Solve, &settings.words(layout))?;
+    buffers.uniform(Slot::Solve, &settings.words(&counts))?;
     // Iterations of conjugate gradients, and last the plain call.
     let calls = settings.max_linear_iterations + 1;
     let mut words = vec![0u32; calls * CALL / 4];
@@ -254,79 +306,6 @@ fn allocate_solve(
         call[0] = iteration as u32;
     }
     words[(calls - 1) * CALL / 4..][..2].copy_from_slice(&[0, 1]);
-    buffers.uniform(Slot::Call, &words)
-}
-
-impl Stages {
-    /// Compiles all stages; returns the number of generated statements too.
-    fn new(
-        context: &GpuContext,
-        layout: &Layout,
-        kernels: &[&Kernel],
-        formats: Formats,
-        buffers: &Buffers,
-    ) -> Result<(Self, usize), GpuError> {
-        let classes = &layout.classes[..];
-        let out_of_range = out_of_range(context);
-        let mut requests = Vec::new();
-        let chunks = Chunk::all(context, layout, kernels)?;
-        for Chunk { groups, plan, workgroups } in &chunks {
-            let kernels = &kernels[groups.clone()];
-            let product = wgsl::jacobian_product(kernels, formats).map_err(&out_of_range)?;
-            let residuals = wgsl::objective(kernels, formats, Slot::TrialPoint, Slot::TrialResiduals);
-            let request = |module| Request::new(module, plan, *workgroups);
-            requests.extend([
-                request(wgsl::linearize(kernels, formats).map_err(&out_of_range)?),
-                request(residuals.map_err(&out_of_range)?),
-                request(product.clone()),
-                request(product).instead(Slot::Preconditioned, Slot::Step),
-            ]);
-        }
-        let (class_plan, list_plan) = (class_plan(context, layout)?, list_plan(context, layout)?);
-        let class_workgroups = u64::from(layout.class_workgroups());
-        let list_workgroups = u64::from(layout.list_workgroups());
-        for (module, plan, workgroups) in [
-            (wgsl::normal(kernels, classes, formats), &list_plan, list_workgroups),
-            (wgsl::damp(classes, formats), &class_plan, class_workgroups),
-            (wgsl::start(classes, formats), &class_plan, class_workgroups),
-            (wgsl::image(kernels, classes, formats), &list_plan, list_workgroups),
-            (wgsl::update(classes, formats), &class_plan, class_workgroups),
-            (wgsl::advance(classes, formats), &class_plan, class_workgroups),
-        ] {
-            requests.push(Request::new(module.map_err(&out_of_range)?, plan, workgroups));
-        }
-        let residual_workgroups = u64::from(residual_workgroups(layout));
-        let parameter_workgroups = (layout.places.len() as u64).div_ceil(u64::from(WORKGROUP));
-        requests.extend([
-            Request::without_plan(wgsl::compare(formats), residual_workgroups),
-            Request::without_plan(wgsl::decide(formats), 1),
-            Request::without_plan(wgsl::commit(formats), parameter_workgroups),
-            Request::without_plan(wgsl::examine(formats), 1),
-        ]);
-        let statements = requests.iter().map(|request| request.module.statements).sum();
-        let mut compiled = compile(context, &requests, buffers)?.into_iter();
-        let [mut linearize, mut trial_residuals, mut product, mut plain_product] = [const { Vec::new() }; 4];
-        for _ in &chunks {
-            let four = [&mut linearize, &mut trial_residuals, &mut product, &mut plain_product];
-            four.into_iter().zip(&mut compiled).for_each(|(list, stage)| list.push(stage));
-        }
-        let mut next = || compiled.next().expect("a stage a request");
-        let stages = Stages {
-            linearize,
-            trial_residuals,
-            product,
-            plain_product,
-            normal: next(),
-            damp: next(),
-            start: next(),
-            normal_product: next(),
-            update: next(),
-            advance: next(),
-            compare: next(),
-            decide: next(),
-            commit: next(),
-            examine: next(),
-        };
-        Ok((stages, statements))
-    }
+    buffers.uniform(Slot::Call, &words)?;
+    Ok(buffers)
 }

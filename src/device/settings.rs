@@ -1,7 +1,8 @@
 //! What holds for a whole solve on a device.
 
+use super::classes::Classes;
 use super::layout::Layout;
-use super::plans::{capacity, residual_workgroups};
+use super::plans::residual_partials;
 
 /// Numbers that hold for a whole solve: part of `Solve` in `kernels/solver.wgsl`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,19 +37,45 @@ pub struct Settings {
     pub small_promise: f64,
     /// Most iterations of conjugate gradients a step.
     pub max_linear_iterations: usize,
+    /// Most instances of a dispatch over instances.
+    pub batch_size: Option<usize>,
+    /// Workgroups that have nothing to do in front of each such dispatch, so that tests need no millions of instances to fill two
+    /// dimensions of them.
+    #[doc(hidden)]
+    pub idle_workgroups: u32,
+}
+
+/// Sizes of a problem: the other part of `Solve`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counts {
+    block_partials: u32,
+    list_partials: u32,
+    residual_partials: u32,
+    /// Room for the partial sums of a quantity.
+    pub capacity: u32,
+    parameters: u32,
+}
+
+impl Counts {
+    pub fn new(layout: &Layout, classes: &Classes) -> Self {
+        let (block_partials, list_partials) = (classes.workgroups(), classes.list_workgroups());
+        let residual_partials = residual_partials(layout);
+        let capacity = block_partials.max(list_partials).max(residual_partials);
+        let parameters = layout.places.len() as u32;
+        Counts { block_partials, list_partials, residual_partials, capacity, parameters }
+    }
 }
 
 impl Settings {
     /// The words of `Solve`.
-    pub(super) fn words(&self, layout: &Layout) -> [u32; 20] {
+    pub(super) fn words(&self, counts: &Counts) -> [u32; 19] {
         let single = |number: f64| (number as f32).to_bits();
         [
-            layout.class_workgroups(),
-            layout.list_workgroups(),
-            residual_workgroups(layout),
-            capacity(layout),
-            layout.residuals as u32,
-            layout.places.len() as u32,
+            counts.block_partials,
+            counts.list_partials,
+            counts.residual_partials,
+            counts.capacity,
+            counts.parameters,
             self.max_invalid_steps,
             u32::from(self.jacobi_scaling),
             single(self.function_tolerance),

@@ -3,6 +3,7 @@
 use super::buffers::Buffers;
 use crate::backend::gpu::{Binding, Commands, GpuBuffer, GpuContext, GpuError, GpuKernel, KernelRequest};
 use crate::kernel::wgsl::{Module, OutOfRange, Slot};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
 /// Bytes from one entry of [`Slot::Call`] to the next.
@@ -27,32 +28,37 @@ impl Stage {
     }
 }
 
+/// Records what a task takes, one dispatch after the other.
+pub(super) fn record_all(commands: &mut Commands, stages: &[Stage], call: u32) {
+    stages.iter().for_each(|stage| stage.record(commands, call));
+}
+
 /// A module waiting for its kernel.
 pub(super) struct Request<'a> {
-    pub module: Module,
+    module: Arc<Module>,
     /// The tables it reads, if it reads any.
-    pub plan: Option<Arc<GpuBuffer<u32>>>,
-    pub workgroups: u64,
-    /// Slots that others stand in for.
-    pub instead: Vec<(Slot, Slot)>,
+    plan: Option<Arc<GpuBuffer<u32>>>,
+    workgroups: u64,
+    /// A slot, and the one that stands in for it.
+    instead: Option<(Slot, Slot)>,
     /// Buffers that come before those common to all requests.
-    pub own: Option<&'a Buffers>,
+    own: Option<&'a Buffers>,
 }
 
 impl<'a> Request<'a> {
     /// Over all that `plan` says.
-    pub fn new(module: Module, plan: &Arc<GpuBuffer<u32>>, workgroups: u64) -> Self {
+    pub fn new(module: &Arc<Module>, plan: &Arc<GpuBuffer<u32>>, workgroups: u64) -> Self {
         Request { plan: Some(plan.clone()), ..Request::without_plan(module, workgroups) }
     }
 
     /// For a module without tables.
-    pub fn without_plan(module: Module, workgroups: u64) -> Self {
-        Request { module, plan: None, workgroups, instead: Vec::new(), own: None }
+    pub fn without_plan(module: &Arc<Module>, workgroups: u64) -> Self {
+        Request { module: module.clone(), plan: None, workgroups, instead: None, own: None }
     }
 
     /// With `to` wherever the module says `from`.
     pub fn instead(self, from: Slot, to: Slot) -> Self {
-        Request { instead: vec![(from, to)], ..self }
+        Request { instead: Some((from, to)), ..self }
     }
 
     /// With buffers of its own.
@@ -61,12 +67,53 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Compiles the modules, all at once, and binds them to their buffers.
-pub(super) fn compile(
-    context: &GpuContext,
-    requests: &[Request<'_>],
-    common: &Buffers,
-) -> Result<Vec<Stage>, GpuError> {
+/// What the kernels of several tasks are asked for.
+#[derive(Default)]
+pub(super) struct Requests<'a> {
+    tasks: Vec<usize>,
+    requests: Vec<Request<'a>>,
+}
+
+impl<'a> Requests<'a> {
+    /// Asks for one more dispatch of a task.
+    pub fn add(&mut self, task: usize, request: Request<'a>) {
+        self.tasks.push(task);
+        self.requests.push(request);
+    }
+
+    /// Generated statements of all modules.
+    pub fn statements(&self) -> usize {
+        self.modules().iter().map(|module| module.statements).sum()
+    }
+
+    /// The modules, each once.
+    fn modules(&self) -> Vec<&Module> {
+        let mut seen = FxHashSet::default();
+        let modules = self.requests.iter().map(|request| &request.module);
+        modules.filter(|module| seen.insert(Arc::as_ptr(module))).map(|module| &**module).collect()
+    }
+
+    /// Compiles the modules, all at once, and binds them to their buffers; returns the stages of each task.
+    pub fn compile<const TASKS: usize>(
+        self,
+        context: &GpuContext,
+        common: &Buffers,
+    ) -> Result<[Vec<Stage>; TASKS], GpuError> {
+        let modules = self.modules();
+        let kernels = kernels(context, &modules)?;
+        let pointers = modules.into_iter().map(std::ptr::from_ref);
+        let kernels: FxHashMap<*const Module, Arc<GpuKernel>> = pointers.zip(kernels).collect();
+        let mut stages = [const { Vec::new() }; TASKS];
+        for (task, request) in self.tasks.into_iter().zip(&self.requests) {
+            let kernel = kernels[&Arc::as_ptr(&request.module)].clone();
+            stages[task].push(bind(kernel, request, common)?);
+        }
+        Ok(stages)
+    }
+}
+
+/// Compiles modules, several at a time; the context keeps what it compiled.
+pub(super) fn kernels(context: &GpuContext, modules: &[&Module]) -> Result<Vec<Arc<GpuKernel>>, GpuError> {
     let binding = |&(slot, writes): &(Slot, bool)| match slot {
         Slot::Call => Binding::DynamicUniform,
         _ if slot.uniform().is_some() => Binding::Uniform,
@@ -74,19 +121,19 @@ pub(super) fn compile(
         _ => Binding::ReadOnly,
     };
     let bindings: Vec<Vec<Binding>> =
-        requests.iter().map(|request| request.module.bindings.iter().map(binding).collect()).collect();
-    let wanted = |(request, bindings)| {
-        let Request { module: Module { entry, wgsl, .. }, .. }: &Request<'_> = request;
-        KernelRequest { label: entry, wgsl, entry, bindings }
-    };
-    let wanted: Vec<KernelRequest<'_>> = requests.iter().zip(bindings.iter().map(Vec::as_slice)).map(wanted).collect();
-    let kernels = context.kernels(&wanted)?;
-    kernels.into_iter().zip(requests).map(|(kernel, request)| bind(kernel, request, common)).collect()
+        modules.iter().map(|module| module.bindings.iter().map(binding).collect()).collect();
+    let requests = modules.iter().zip(&bindings).map(|(module, bindings)| KernelRequest {
+        label: &module.entry,
+        wgsl: &module.wgsl,
+        entry: &module.entry,
+        bindings,
+    });
+    context.kernels(&requests.collect::<Vec<_>>())
 }
 
 fn bind(kernel: Arc<GpuKernel>, request: &Request<'_>, common: &Buffers) -> Result<Stage, GpuError> {
     let resource = |&(slot, _): &(Slot, bool)| {
-        let slot = request.instead.iter().find(|(from, _)| *from == slot).map_or(slot, |&(_, to)| to);
+        let slot = request.instead.filter(|(from, _)| *from == slot).map_or(slot, |(_, to)| to);
         let buffer = || request.own.and_then(|own| own.find(slot)).unwrap_or_else(|| common.get(slot));
         match (slot, &request.plan) {
             (Slot::Plan, Some(plan)) => plan.binding(),

@@ -72,6 +72,8 @@ fn settings(options: &SolverOptions, formats: Formats) -> Settings {
         rounding: 4.0 * rounding,
         small_promise: 4e4 * rounding,
         max_linear_iterations: options.max_linear_iterations.clamp(1, MOST_ITERATIONS),
+        batch_size: options.batch_size,
+        idle_workgroups: 0,
     }
 }
 

@@ -39,10 +39,11 @@ impl Hybrid {
         parameters: &Parameters,
         groups: &[usize],
         format: crate::kernel::wgsl::Format,
+        batch_size: Option<usize>,
     ) -> Result<Self, GpuError> {
         let others = compiled.groups.iter().enumerate().filter(|(index, _)| !groups.contains(index));
         Ok(Hybrid {
-            device: DeviceEvaluator::new(context, compiled, parameters, groups, format)?,
+            device: DeviceEvaluator::new(context, compiled, parameters, groups, format, batch_size)?,
             others: others.map(|(_, group)| group.clone()).collect(),
             rounding: super::placement::rounding(format),
         })

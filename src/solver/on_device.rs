@@ -123,7 +123,7 @@ pub(super) fn assist(
     let x = problem.parameters().values().to_vec();
     let before = context.statistics();
     let began = Instant::now();
-    let hybrid = match Hybrid::new(context, compiled, problem.parameters(), groups, format) {
+    let hybrid = match Hybrid::new(context, compiled, problem.parameters(), groups, format, options.batch_size) {
         Ok(hybrid) => hybrid,
         Err(error) => {
             let reason = format!("{} cannot take the problem: {}", device.name(), error.brief());

@@ -106,6 +106,9 @@ pub struct SolverOptions {
     pub forcing: f64,
     /// Scalar residuals below which [`Backend::Auto`] stays on the CPU. Default: [`FALLBACK_THRESHOLD`].
     pub fallback_threshold: usize,
+    /// Most instances of a dispatch on a GPU; larger groups are split into several, with the same results bit for bit. Each costs some
+    /// microseconds, so this is for devices that give a dispatch too little time to end in. Default: none.
+    pub batch_size: Option<usize>,
     /// Measure the stages of a solve on a GPU by its own clock, which costs some microseconds a stage. Default: false.
     pub device_timing: bool,
     /// The device to use instead of the one that the process shares; [`GpuContext::from_wgpu`] makes one of the caller's own wgpu
@@ -141,6 +144,7 @@ impl Default for SolverOptions {
             max_linear_iterations: 500,
             forcing: 0.1,
             fallback_threshold: FALLBACK_THRESHOLD,
+            batch_size: None,
             device_timing: false,
             #[cfg(feature = "gpu")]
             gpu: None,
@@ -175,6 +179,9 @@ impl SolverOptions {
             positive.iter().find(|(_, value)| value.partial_cmp(&0.0).is_none_or(|o| o.is_le()))
         {
             return Err(SolveError::Option { option, value, requirement: "more than 0" });
+        }
+        if self.batch_size == Some(0) {
+            return Err(SolveError::Option { option: "batch_size", value: 0.0, requirement: "more than 0" });
         }
         Ok(())
     }

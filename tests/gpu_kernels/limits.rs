@@ -3,7 +3,8 @@
 use super::reference::{F32, F64, compare_all};
 use isograd::Problem;
 use isograd::backend::gpu::{GpuContext, GpuError, GpuOptions};
-use isograd::device::{Accumulation, DerivativesError, GpuDerivatives};
+use isograd::device::{Accumulation, DerivativesError, DeviceProblem, GpuDerivatives, Settings};
+use isograd::kernel::wgsl::Slot;
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::icosphere;
 
@@ -52,6 +53,38 @@ pub fn workgroups_fill_two_dimensions(context: &GpuContext) {
     let device =
         GpuDerivatives::with_idle_workgroups(context, &compiled, problem.parameters(), F64, Accumulation::Auto, idle);
     compare_all(&device.unwrap(), &problem, &compiled, x, |_| true, (1e-12, 1.0));
+}
+
+/// A step of a solve with workgroups in front of each dispatch that do nothing, and in dispatches of few instances.
+pub fn steps_fill_two_dimensions(context: &GpuContext) {
+    let problem = MeshProblem::new(Energy::Smooth, &icosphere(1).unwrap()).unwrap().problem;
+    let compiled = problem.compile().unwrap();
+    let steps = |idle_workgroups: u32, batch_size: Option<usize>| {
+        let settings = Settings {
+            jacobi_scaling: true,
+            max_diagonal: 1e32,
+            min_diagonal: 1e-6,
+            initial_radius: 1e4,
+            max_radius: 1e16,
+            max_linear_iterations: 1,
+            idle_workgroups,
+            batch_size,
+            ..Settings::default()
+        };
+        let device = DeviceProblem::new(context, &compiled, problem.parameters(), F64, &settings).unwrap();
+        let mut commands = context.commands("start");
+        device.record_start(&mut commands);
+        commands.submit().wait(context).unwrap();
+        let mut commands = context.commands("step");
+        device.record_step(&mut commands, 1);
+        commands.submit().wait(context).unwrap();
+        context.check().unwrap();
+        device.read(Slot::Point).unwrap()
+    };
+    let once = steps(0, None);
+    assert!(once.iter().zip(problem.parameters().values()).any(|(after, before)| after != before), "no step");
+    assert_eq!(steps(66_000, None), once);
+    assert_eq!(steps(1, Some(40)), once);
 }
 
 pub fn a_residual_that_is_not_finite_is_named(context: &GpuContext) {

@@ -30,6 +30,7 @@ fn main() {
         ("small_bindings_make_shards", limits::small_bindings_make_shards),
         ("parameters_have_to_fit_a_binding", limits::parameters_have_to_fit_a_binding),
         ("workgroups_fill_two_dimensions", limits::workgroups_fill_two_dimensions),
+        ("steps_fill_two_dimensions", limits::steps_fill_two_dimensions),
         ("a_residual_that_is_not_finite_is_named", limits::a_residual_that_is_not_finite_is_named),
         ("points_of_the_wrong_length_are_refused", limits::points_of_the_wrong_length_are_refused),
     ]);

@@ -192,9 +192,9 @@ fn a_binding_too_small(context: &GpuContext) {
     assert_eq!(report.backend.backend, Backend::Cpu);
     let reason = &report.backend.reason;
     let words: Vec<&str> = reason.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-    // The buffer, its bytes and the limit.
-    assert!(reason.contains("cannot take the problem: \"indices\" has"), "{reason}");
-    assert!(words.contains(&"4096") && words.contains(&(4 * (2000 + 2 * 1999)).to_string().as_str()), "{reason}");
+    // The buffer and the limit: parameters and their tables are not split.
+    assert!(reason.contains("cannot take the problem: \"incidence\" has"), "{reason}");
+    assert!(words.contains(&"4096"), "{reason}");
     assert!(report.termination.is_converged() && report.device.is_none());
     assert!(report.to_string().contains(reason));
     // What fits still runs there.

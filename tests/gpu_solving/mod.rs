@@ -4,6 +4,7 @@ pub mod conduct;
 pub mod failures;
 pub mod hybrid;
 pub mod optima;
+pub mod splits;
 
 use isograd::backend::gpu::GpuContext;
 use isograd::{Backend, Precision, Problem, SolverOptions, SolverReport, Value};

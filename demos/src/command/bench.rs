@@ -52,10 +52,11 @@ pub(super) fn run(arguments: &Bench) -> anyhow::Result<()> {
     let console = Console::new(arguments.json);
     let options = run::options(&arguments.solver);
     options.backend.select()?;
-    let levels = arguments.level.map_or(LEVELS, |level| level..=level);
+    let levels = arguments.level.map(|level| level..=level).or_else(|| arguments.levels.clone());
     if options.backend == Backend::Gpu {
         return super::bench_gpu::run(arguments, levels);
     }
+    let levels = levels.unwrap_or(LEVELS);
     console.say(Row::HEADER)?;
     for level in levels {
         let mesh = icosphere(level)?;

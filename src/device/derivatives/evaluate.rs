@@ -3,10 +3,9 @@
 
 use super::{DerivativesError, GpuDerivatives};
 use crate::backend::gpu::{Commands, GpuError};
-use crate::device::layout::GroupPlace;
+use crate::device::shard::Numbers;
 use crate::kernel::wgsl::Slot;
 use crate::problem::{Evaluation, NonFiniteResidual};
-use std::ops::Range;
 
 impl GpuDerivatives {
     /// The residuals at `x`, in the layout of the [`CompiledProblem`].
@@ -79,42 +78,23 @@ impl GpuDerivatives {
     fn read_vector(&self, slot: Slot) -> Result<Vec<f64>, GpuError> {
         let bytes = self.buffers.get(slot).read_blocking()?;
         self.context.check()?;
-        let numbers = self.formats.real.decode(&bytes);
-        Ok(self.places.iter().map(|&place| numbers[place as usize]).collect())
+        Ok(self.layout.parameters(&self.formats.real.decode(&bytes)))
     }
 
     fn read_residuals(&self) -> Result<Vec<f64>, GpuError> {
-        let places = |index: usize| {
-            let group = &self.problem.groups[index];
-            (group.rows.start, self.shapes[index].width)
-        };
-        self.collect(Slot::Residuals, self.problem.residuals(), places, |group| group.residuals)
+        self.collect(Numbers::Residuals, Slot::Residuals, self.problem.residuals())
     }
 
     fn read_stored(&self) -> Result<Vec<f64>, GpuError> {
-        let places = |index: usize| {
-            let group = &self.problem.groups[index];
-            (group.stored.start, self.shapes[index].stored)
-        };
-        self.collect(Slot::Stored, self.problem.stored(), places, |group| group.stored)
+        self.collect(Numbers::Stored, Slot::Stored, self.problem.stored())
     }
 
-    /// Puts the numbers of all shards together; `places` tells for each group where they begin and how many an instance has.
-    fn collect(
-        &self,
-        slot: Slot,
-        length: usize,
-        places: impl Fn(usize) -> (usize, usize),
-        first: impl Fn(&GroupPlace) -> u32,
-    ) -> Result<Vec<f64>, GpuError> {
+    /// Puts the numbers of all shards together.
+    fn collect(&self, kind: Numbers, slot: Slot, length: usize) -> Result<Vec<f64>, GpuError> {
         let mut all = vec![0.0; length];
-        for shard in &self.shards {
-            let numbers = self.formats.real.decode(&shard.buffers.get(slot).read_blocking()?);
-            for (index, (instances, group)) in shard.instances.iter().zip(&shard.groups).enumerate() {
-                let ((to, width), from) = (places(index), first(group) as usize);
-                let mine: Range<usize> = from..from + instances.len() * width;
-                all[to + instances.start * width..][..mine.len()].copy_from_slice(&numbers[mine]);
-            }
+        for (shard, buffers) in self.layout.shards.iter().zip(&self.shards) {
+            let numbers = self.formats.real.decode(&buffers.get(slot).read_blocking()?);
+            shard.spread(kind, &self.problem.groups, &self.layout.shapes, &numbers, &mut all);
         }
         self.context.check()?;
         Ok(all)

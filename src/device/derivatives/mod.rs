@@ -1,18 +1,19 @@
 //! Residuals, Jacobian, gradient and products with JᵀJ of a problem, each by itself.
 
 mod evaluate;
-mod shard;
+mod kernels;
+mod lists;
 
-use self::shard::{DeviceShard, Task};
+use self::kernels::{TASKS, Task};
+use self::lists::Lists;
 use super::accumulation::Accumulation;
 use super::buffers::Buffers;
-use super::layout::Layout;
-use super::plans::plan;
-use super::problem::record_all;
-use super::shard::{GroupShape, Lists, Pieces, Shard, cut, held_places};
-use super::stage::{Request, Stage, compile};
+use super::layout::{Layout, places};
+use super::pieces::Pieces;
+use super::shard::Sums;
+use super::stage::{Stage, record_all};
 use crate::backend::gpu::{Commands, GpuContext, GpuError};
-use crate::kernel::wgsl::{self, Addition, Format, Formats, Slot, WORKGROUP, state};
+use crate::kernel::wgsl::{self, Addition, Format, Formats, Slot, state};
 use crate::problem::{CompiledProblem, NonFiniteResidual, Parameters, ProblemError};
 
 /// Why there are no derivatives at a point.
@@ -68,15 +69,15 @@ pub struct GpuDerivatives {
     problem: CompiledProblem,
     formats: Formats,
     addition: Addition,
-    /// Place on the device of every parameter.
-    places: Vec<u32>,
-    held: Vec<u32>,
-    shapes: Vec<GroupShape>,
-    shards: Vec<DeviceShard>,
+    layout: Layout,
+    /// Places of components that are held.
+    held_places: Vec<u32>,
+    held: u32,
+    shards: Vec<Buffers>,
     /// Buffers that all shards share.
     buffers: Buffers,
-    /// Zeroes the sums of held parameters, for gradient and product; only where sums are atomic.
-    clear_held: Vec<Stage>,
+    /// By task.
+    stages: [Vec<Stage>; TASKS],
 }
 
 impl std::fmt::Debug for GpuDerivatives {
@@ -118,61 +119,53 @@ impl GpuDerivatives {
     ) -> Result<Self, GpuError> {
         let addition = accumulation.resolve(context, formats.real)?;
         check_formats(context, formats)?;
+        if parameters.has_manifolds() {
+            let (what, device) = ("sums over the tangents of manifolds".to_owned(), context.info().name.clone());
+            return Err(GpuError::Unsupported { what, device });
+        }
         for group in &problem.groups {
             if let Some(obstacle) = wgsl::obstacle(&group.kernel, formats.real) {
                 let what = format!("kernel for a residual: {obstacle}");
                 return Err(GpuError::Unsupported { what, device: context.info().name.clone() });
             }
         }
-        let layout = Layout::of_groups(problem, parameters, &problem.groups);
-        let gathers = addition == Addition::Gather;
-        let shapes: Vec<GroupShape> = problem.groups.iter().map(|group| GroupShape::new(group, gathers)).collect();
-        let pieces = Pieces::new(problem, parameters, &layout.places);
-        let rows = if gathers { pieces.len() as u64 } else { 0 };
-        let (real, limit) = (formats.real.bytes(), context.max_binding_bytes());
-        let shards: Vec<Shard> = cut(&problem.groups, &shapes, real, rows, limit)?
-            .into_iter()
-            .map(|instances| Shard::new(&layout, &shapes, instances))
-            .collect();
-        let held = held_places(parameters, &layout.places);
+        let places = places(parameters, problem.block_order());
+        let pieces = Pieces::new(parameters, problem.block_order(), &places);
+        let held_places = held_places(parameters, &places);
+        let sums = if addition == Addition::Gather { Sums::Contributions } else { Sums::None };
+        let (groups, real) = (&problem.groups[..], formats.real);
+        let listed = if sums == Sums::Contributions { pieces.len() } else { 0 };
+        let mut layout = Layout::new(groups, places, (sums, listed), real, context.max_binding_bytes())?;
+        let lists = layout.shards.iter().enumerate().filter(|_| addition == Addition::Gather);
+        let lists: Vec<Lists> =
+            lists.map(|(index, shard)| Lists::new(shard, &layout.shapes, &pieces, index == 0)).collect();
         // Shards run one after the other.
-        let contributions = shards.iter().map(|shard| shard.contributions).max().unwrap_or(0);
-        let buffers = common_buffers(context, formats, layout.places.len(), contributions)?;
+        let contributions = layout.shards.iter().map(|shard| shard.contributions).max().unwrap_or(0);
+        let mut buffers = common_buffers(context, formats, layout.places.len(), contributions)?;
+        if addition != Addition::Gather && !held_places.is_empty() {
+            buffers.upload(Slot::Incidence, bytemuck::cast_slice(&held_places))?;
+        }
+        let shards = layout.shards.iter_mut();
+        let mut shards: Vec<Buffers> = shards
+            .map(|shard| Buffers::of_shard(context, groups, &layout.shapes, shard, real))
+            .collect::<Result<_, _>>()?;
+        for (buffers, lists) in shards.iter_mut().zip(&lists) {
+            buffers.upload(Slot::Incidence, bytemuck::cast_slice(&lists.words))?;
+        }
         let mut derivatives = GpuDerivatives {
             context: context.clone(),
             problem: problem.clone(),
             formats,
             addition,
-            held,
-            shards: Vec::new(),
-            clear_held: Vec::new(),
+            layout,
+            held: held_places.len() as u32,
+            held_places,
+            shards,
             buffers,
-            shapes,
-            places: layout.places,
+            stages: [const { Vec::new() }; TASKS],
         };
-        for (index, shard) in shards.into_iter().enumerate() {
-            let lists = gathers.then(|| Lists::new(&shard, &derivatives.shapes, &pieces, index == 0));
-            let shard = derivatives.upload(shard, lists, index == 0, idle)?;
-            derivatives.shards.push(shard);
-        }
-        if !gathers {
-            derivatives.prepare_held()?;
-        }
+        derivatives.stages = derivatives.stages(&lists, idle)?;
         Ok(derivatives)
-    }
-
-    /// Makes the stages that zero the sums of held parameters; lists leave these out from the start.
-    fn prepare_held(&mut self) -> Result<(), GpuError> {
-        if self.held.is_empty() {
-            return Ok(());
-        }
-        let plan = plan(&self.context, &[self.held.len() as u32, 0, 0, 0])?;
-        self.buffers.upload(Slot::Incidence, bytemuck::cast_slice(&self.held))?;
-        let workgroups = (self.held.len() as u64).div_ceil(u64::from(WORKGROUP));
-        let request = || Request::new(wgsl::clear_held(self.formats), &plan, workgroups);
-        let requests = [request(), request().instead(Slot::Gradient, Slot::Image)];
-        self.clear_held = compile(&self.context, &requests, &self.buffers)?;
-        Ok(())
     }
 
     /// The context it lives in.
@@ -197,7 +190,7 @@ impl GpuDerivatives {
 
     /// Bytes of all buffers.
     pub fn bytes(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.buffers.bytes()).sum::<u64>() + self.buffers.bytes()
+        self.shards.iter().chain([&self.buffers]).map(Buffers::bytes).sum()
     }
 
     /// Records the evaluation of the residuals.
@@ -212,27 +205,24 @@ impl GpuDerivatives {
 
     /// Records the gradient.
     pub fn record_gradient(&self, commands: &mut Commands) {
-        self.record_sum(commands, Task::Gradient, Slot::Gradient);
+        self.record_sum(commands, Task::Gradient, Task::ClearGradient, Slot::Gradient);
     }
 
     /// Records the product of JᵀJ with the direction, whose held components must be 0.
     pub fn record_jtj_product(&self, commands: &mut Commands) {
-        self.record_sum(commands, Task::Product, Slot::Image);
+        self.record_sum(commands, Task::Product, Task::ClearProduct, Slot::Image);
     }
 
     fn record(&self, commands: &mut Commands, task: Task) {
-        self.shards.iter().for_each(|shard| record_all(commands, &shard.stages[task as usize], 0));
+        record_all(commands, &self.stages[task as usize], 0);
     }
 
-    fn record_sum(&self, commands: &mut Commands, task: Task, sum: Slot) {
+    fn record_sum(&self, commands: &mut Commands, task: Task, clear_held: Task, sum: Slot) {
         if self.addition != Addition::Gather {
             commands.clear(self.buffers.get(sum).raw());
         }
         self.record(commands, task);
-        if let [gradient, product] = &self.clear_held[..] {
-            let stage = if task == Task::Gradient { gradient } else { product };
-            stage.record(commands, 0);
-        }
+        self.record(commands, clear_held);
     }
 
     /// Sets the point for what is submitted from now on.
@@ -252,17 +242,27 @@ impl GpuDerivatives {
     }
 
     fn set(&self, slot: Slot, vector: &[f64], without_held: bool) -> Result<(), DerivativesError> {
-        let (expected, found) = (self.places.len(), vector.len());
+        let (expected, found) = (self.layout.places.len(), vector.len());
         if expected != found {
             return Err(ProblemError::ParameterCount { expected, found }.into());
         }
-        let mut numbers = vec![0.0; vector.len()];
-        self.places.iter().zip(vector).for_each(|(&place, &number)| numbers[place as usize] = number);
+        let mut numbers = self.layout.point(vector);
         if without_held {
-            self.held.iter().for_each(|&place| numbers[place as usize] = 0.0);
+            self.held_places.iter().for_each(|&place| numbers[place as usize] = 0.0);
         }
         Ok(self.buffers.get(slot).write(0, &self.formats.real.encode(&numbers))?)
     }
+}
+
+/// The places on the device of components that are held.
+fn held_places(parameters: &Parameters, places: &[u32]) -> Vec<u32> {
+    let mut held = Vec::new();
+    for block in 0..parameters.blocks() {
+        let Some(flags) = parameters.fixed(block) else { continue };
+        let start = parameters.offsets()[block] as usize;
+        held.extend(flags.iter().zip(&places[start..]).filter(|(held, _)| **held).map(|(_, place)| *place));
+    }
+    held
 }
 
 /// Buffers that all shards share.

@@ -41,7 +41,7 @@ pub struct Part {
 }
 
 /// The components of each piece of a block: larger blocks are cut, so that few of their numbers are contributed for nothing.
-pub fn pieces(size: usize) -> impl Iterator<Item = std::ops::Range<u32>> {
+pub fn pieces(size: usize) -> impl ExactSizeIterator<Item = std::ops::Range<u32>> {
     let count = size.div_ceil(MOST_COMPONENTS).max(1);
     (0..count).map(move |k| (size * k / count) as u32..(size * (k + 1) / count) as u32)
 }

@@ -250,6 +250,24 @@ pub(super) fn stored_numbers(body: &mut Body, kernel: &Kernel, first: &str) -> V
     (0..kernel.stored()).map(|k| body.name("j", &format!("stored[{first} + {k}u]"))).collect()
 }
 
+/// Operations that a function of the library counts for: its text is inlined wherever it is called.
+const FUNCTION: usize = 16;
+
+/// Operations of a kernel over the instances of a group, for guessing how long a driver compiles it.
+pub fn operations(kernel: &Kernel) -> usize {
+    let weight = |node: &Node| match node {
+        Node::Literal(_) => 0,
+        Node::Parameter { .. } | Node::Datum(_) => 1,
+        Node::Apply { op: Op::Neg | Op::Abs | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Sqrt, .. } => 1,
+        // Repeated squaring.
+        Node::Apply { op: Op::Powi(n), .. } => 2 * n.unsigned_abs().max(2).ilog2() as usize,
+        Node::Apply { .. } => FUNCTION,
+    };
+    let programs = [kernel.objective(), &kernel.linearization.program].map(|program| &program.nodes);
+    let longest = programs.into_iter().map(|nodes| nodes.iter().map(weight).sum::<usize>()).max().unwrap_or(0);
+    longest + kernel.linearization.entries.len()
+}
+
 /// Most statements of a program that are compiled for the GPU: a shader's time to compile grows with their square.
 pub const MOST_STATEMENTS: usize = 4000;
 

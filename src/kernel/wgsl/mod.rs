@@ -27,7 +27,9 @@ pub use classes::{Class, Derivative, Kind, MOST_COMPONENTS, packed_len};
 pub use conjugate_gradients::{start, update};
 pub use damping::damp;
 pub use format::{Format, OutOfRange};
-pub use groups::{MOST_STATEMENTS, data_columns, jacobian_product, linearize, objective, obstacle, residuals};
+pub use groups::{
+    MOST_STATEMENTS, data_columns, jacobian_product, linearize, objective, obstacle, operations, residuals,
+};
 pub use module::{Formats, Module, Slot, WORKGROUP};
 pub use normal::{image, normal};
 pub use trial::{advance, commit, compare, decide, examine};

@@ -36,10 +36,14 @@ pub fn normal(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Resul
         team_sums(&mut text, &gather, class, size, formats.real, |k, sum| {
             let bit = 1u32 << k;
             format!(
-                "        let number = select({sum}, {zero}, (held & {bit}u) != 0u);
+                "        var number = {sum};
+        if (plan.classes[{c}].adds != 0u) {{ number = add_r(gradient[start + {k}u], number); }}
+        if (plan.classes[{c}].ends != 0u) {{
+            number = select(number, {zero}, (held & {bit}u) != 0u);
+            let size = abs_s(wide(number));
+            if (!less_s(size, most)) {{ most = size; }}
+        }}
         gradient[start + {k}u] = number;
-        let size = abs_s(wide(number));
-        if (!less_s(size, most)) {{ most = size; }}
 "
             )
         });
@@ -49,8 +53,11 @@ pub fn normal(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Resul
             let (i, j) = places[k];
             let (bits, fixed) = (1u32 << i | 1u32 << j, if i == j { &one } else { &zero });
             format!(
-                "        let number = select({sum}, {fixed}, (held & {bits}u) != 0u);
-        diagonal[plan.classes[{c}].diagonal + block * {count}u + {k}u] = number;
+                "        let place = plan.classes[{c}].diagonal + block * {count}u + {k}u;
+        var number = {sum};
+        if (plan.classes[{c}].adds != 0u) {{ number = add_r(diagonal[place], number); }}
+        let is_held = plan.classes[{c}].ends != 0u && (held & {bits}u) != 0u;
+        diagonal[place] = select(number, {fixed}, is_held);
 "
             )
         });
@@ -94,11 +101,15 @@ pub fn image(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Result
         team_sums(&mut text, &name, class, size, formats.real, |k, sum| {
             let bit = 1u32 << k;
             format!(
-                "        let p = direction_at(start + {k}u, beta);
-        direction[start + {k}u] = p;
-        let y = add_r(select({sum}, {zero}, (held & {bit}u) != 0u), mul_r(damping[start + {k}u], p));
+                "        var y = {sum};
+        if (plan.classes[{c}].adds != 0u) {{ y = add_r(image[start + {k}u], y); }}
+        if (plan.classes[{c}].ends != 0u) {{
+            let p = direction_at(start + {k}u, beta);
+            direction[start + {k}u] = p;
+            y = add_r(select(y, {zero}, (held & {bit}u) != 0u), mul_r(damping[start + {k}u], p));
+            curvature = add_s(curvature, mul_s(wide(p), wide(y)));
+        }}
         image[start + {k}u] = y;
-        curvature = add_s(curvature, mul_s(wide(p), wide(y)));
 "
             )
         });

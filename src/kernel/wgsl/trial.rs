@@ -47,10 +47,11 @@ pub fn compare(formats: Formats) -> Module {
     let bindings =
         [(Slot::Residuals, false), (Slot::Product, false), (Slot::TrialResiduals, false), (Slot::Scalars, true)];
     let mut module = ModuleBuilder::new("compare", formats, &bindings);
+    module.table("rows", "Rows", 1);
     only_if(&mut module, "is_running()");
     module.main("var cost = number_s(0.0f);\n    var change = number_s(0.0f);");
     module.main(format!(
-        "for (var k = w * {WORKGROUP}u + lane; k < solve.residuals; k += solve.residual_partials * {WORKGROUP}u) {{"
+        "for (var k = w * {WORKGROUP}u + lane; k < plan.rows[0].residuals; k += plan.rows[0].partials * {WORKGROUP}u) {{"
     ));
     module.main("    let trial = wide(trial_residuals[k]);");
     module.main("    cost = add_s(cost, mul_s(trial, trial));");
@@ -61,9 +62,9 @@ pub fn compare(formats: Formats) -> Module {
     module.main("    }");
     module.main("}");
     module.main("cost = workgroup_sum(cost, lane);\n    change = workgroup_sum(change, lane);");
-    module.main("if (lane == 0u && w < solve.residual_partials) {");
-    module.main("    scalars[partial_place(COST_PARTIALS, w)] = cost;");
-    module.main("    scalars[partial_place(CHANGE_PARTIALS, w)] = change;");
+    module.main("if (lane == 0u && w < plan.rows[0].partials) {");
+    module.main("    scalars[partial_place(COST_PARTIALS, plan.rows[0].first + w)] = cost;");
+    module.main("    scalars[partial_place(CHANGE_PARTIALS, plan.rows[0].first + w)] = change;");
     module.main("}");
     module.finish()
 }

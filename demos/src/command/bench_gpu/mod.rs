@@ -1,0 +1,237 @@
+//! `bench --backend gpu`: how long the stages of a solve take on a device.
+
+mod clock;
+mod row;
+
+use self::clock::{RUNS, copy_bandwidth, median, per_repetition};
+use self::row::Row;
+use crate::cli::Bench;
+use crate::console::Console;
+use isograd::Precision;
+use isograd::backend::gpu::{Commands, GpuContext, GpuError};
+use isograd::device::{Accumulation, DeviceProblem, GpuDerivatives, Settings};
+use isograd::kernel::wgsl::{Format, Formats, Slot};
+use isograd::mesh::energy::MeshProblem;
+use isograd::mesh::icosphere;
+use isograd::problem::{CompiledProblem, Parameters};
+use std::ops::RangeInclusive;
+use std::time::Instant;
+
+/// Levels unless some are named.
+const LEVELS: RangeInclusive<u32> = 2..=9;
+/// The same on a software adapter, which takes minutes for the next.
+const SOFTWARE_LEVELS: RangeInclusive<u32> = 2..=3;
+
+/// Iterations of conjugate gradients in a measured step.
+const LINEAR_ITERATIONS: usize = 50;
+pub(super) fn run(arguments: &Bench, levels: Option<RangeInclusive<u32>>) -> anyhow::Result<()> {
+    let console = Console::new(arguments.json);
+    let context = GpuContext::shared()?;
+    let copy = copy_bandwidth(&context)?;
+    console.say(format_args!("{}, copies {:.2} TB/s\n{}", context.info().name, copy / 1e12, Row::HEADER))?;
+    let precisions = match arguments.solver.precision.into() {
+        Precision::Auto => vec![Precision::F32, Precision::F64, Precision::DoubleF32],
+        precision => vec![precision],
+    };
+    let default = if context.is_software() { SOFTWARE_LEVELS } else { LEVELS };
+    for level in levels.unwrap_or(default) {
+        let stated = MeshProblem::new(arguments.energy, &icosphere(level)?)?;
+        let start = Instant::now();
+        let compiled = stated.problem.compile()?;
+        let compile_s = start.elapsed().as_secs_f64();
+        for &precision in &precisions {
+            let blank = Row {
+                demo: "bench",
+                device: context.info().name.clone(),
+                problem: format!("icosphere:{level}#{}", arguments.energy),
+                level,
+                precision,
+                parameters: stated.problem.parameters().values().len(),
+                residuals: compiled.residuals(),
+                stage: String::new(),
+                seconds: None,
+                bytes: None,
+                bandwidth_share: None,
+                skipped: None,
+            };
+            let print = |row: Row| -> anyhow::Result<()> {
+                let share = |seconds: f64| row.bytes.map(|bytes| bytes as f64 / seconds / copy);
+                let row = Row { bandwidth_share: row.seconds.and_then(share), ..row };
+                console.say(&row)?;
+                Ok(console.json(&row)?)
+            };
+            let skipped = |stage: &str, reason: String| {
+                print(Row { stage: stage.to_owned(), skipped: Some(reason), ..blank.clone() })
+            };
+            let Some(formats) = formats(&context, precision) else {
+                skipped("all", "the device has no such numbers".to_owned())?;
+                continue;
+            };
+            let subject =
+                Subject { context: &context, compiled: &compiled, parameters: stated.problem.parameters(), formats };
+            let mut measured = |stage: &str, seconds: f64, bytes: Option<u64>| {
+                print(Row { stage: stage.to_owned(), seconds: Some(seconds), bytes, ..blank.clone() })
+            };
+            match subject.solve(compile_s, &mut measured) {
+                Err(error) if is_too_large(&error) => skipped("all", error.to_string())?,
+                other => other?,
+            }
+            for accumulation in [Accumulation::Gather, Accumulation::Atomic] {
+                match subject.derivatives(accumulation, &mut measured) {
+                    Err(error) if is_too_large(&error) => {
+                        skipped(&format!("gradient and JᵀJ p, {accumulation:?}"), error.to_string())?;
+                    }
+                    other => other?,
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the device cannot do it, or has not the memory: other rows may still be had.
+fn is_too_large(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<GpuError>();
+    matches!(error, Some(GpuError::TooLarge { .. } | GpuError::OutOfMemory { .. } | GpuError::Unsupported { .. }))
+}
+
+fn formats(context: &GpuContext, precision: Precision) -> Option<Formats> {
+    let doubles = context.has_f64();
+    let sum = if doubles { Format::F64 } else { Format::DoubleF32 };
+    match precision {
+        Precision::F32 => Some(Formats { real: Format::F32, sum }),
+        Precision::F64 if doubles => Some(Formats { real: Format::F64, sum: Format::F64 }),
+        Precision::F64 => None,
+        Precision::DoubleF32 | Precision::Auto => Some(Formats { real: Format::DoubleF32, sum: Format::DoubleF32 }),
+    }
+}
+
+fn settings() -> Settings {
+    // Nothing stops these steps but their number.
+    Settings {
+        max_invalid_steps: u32::MAX,
+        jacobi_scaling: true,
+        function_tolerance: 0.0,
+        gradient_tolerance: 0.0,
+        parameter_tolerance: 0.0,
+        min_gain_ratio: 1e-3,
+        min_diagonal: 1e-6,
+        max_diagonal: 1e32,
+        min_radius: 0.0,
+        max_radius: 1e16,
+        initial_radius: 1e4,
+        forcing: 0.0,
+        rounding: 0.0,
+        small_promise: 0.0,
+        max_linear_iterations: LINEAR_ITERATIONS,
+        ..Settings::default()
+    }
+}
+
+/// A problem to measure in one format.
+struct Subject<'a> {
+    context: &'a GpuContext,
+    compiled: &'a CompiledProblem,
+    parameters: &'a Parameters,
+    formats: Formats,
+}
+
+/// Takes a stage, its seconds, and the bytes that it cannot but move.
+type Measured<'m> = dyn FnMut(&str, f64, Option<u64>) -> anyhow::Result<()> + 'm;
+
+impl Subject<'_> {
+    fn device(&self) -> Result<DeviceProblem, GpuError> {
+        DeviceProblem::new(self.context, self.compiled, self.parameters, self.formats, &settings())
+    }
+
+    /// Uploads and evaluates at the start point; the seconds too.
+    fn first_evaluation(&self) -> anyhow::Result<(DeviceProblem, f64)> {
+        let start = Instant::now();
+        let device = self.device()?;
+        let mut commands = self.context.commands("start");
+        device.record_start(&mut commands);
+        commands.submit().wait(self.context)?;
+        Ok((device, start.elapsed().as_secs_f64()))
+    }
+
+    /// The stages of a solve.
+    fn solve(&self, compile_s: f64, measured: &mut Measured<'_>) -> anyhow::Result<()> {
+        let (_, first) = self.first_evaluation()?;
+        measured("compile, upload and first evaluation", compile_s + first, None)?;
+        // A second one finds its kernels compiled.
+        let (device, warm) = self.first_evaluation()?;
+        measured("the same with compiled kernels", warm, None)?;
+        let start = Instant::now();
+        device.restart(self.parameters.values(), &settings())?;
+        let mut commands = self.context.commands("start");
+        device.record_start(&mut commands);
+        commands.submit().wait(self.context)?;
+        measured("the same with buffers in place", start.elapsed().as_secs_f64(), None)?;
+        let bytes = |slots: &[Slot]| Some(slots.iter().map(|&slot| device.bytes_of(slot)).sum::<u64>());
+        let repeat = |record: &dyn Fn(&DeviceProblem, &mut Commands)| {
+            per_repetition(self.context, |commands, count| (0..count).for_each(|_| record(&device, commands)))
+        };
+        let evaluated = [Slot::Indices, Slot::Data, Slot::Point, Slot::Residuals, Slot::Stored];
+        measured("residuals", repeat(&|d, c| d.record_trial_residuals(c))?, bytes(&evaluated[..4]))?;
+        measured("residuals and Jacobian", repeat(&|d, c| d.record_linearize(c))?, bytes(&evaluated))?;
+        measured(
+            "gradient and diagonal blocks",
+            repeat(&|d, c| d.record_normal(c))?,
+            bytes(&[Slot::Gradient, Slot::Residuals, Slot::Stored, Slot::Diagonal, Slot::Incidence]),
+        )?;
+        let mut commands = self.context.commands("start of conjugate gradients");
+        device.record_linear_start(&mut commands);
+        commands.submit().wait(self.context)?;
+        let product = [
+            // J p, and then Jᵀ of it.
+            [Slot::Indices, Slot::Stored, Slot::Preconditioned, Slot::Product].as_slice(),
+            &[Slot::Incidence, Slot::Stored, Slot::Product],
+            &[Slot::Preconditioned, Slot::Direction, Slot::Damping, Slot::Image],
+        ];
+        measured("(JᵀJ + D) p", repeat(&|d, c| d.record_normal_product(c))?, bytes(&product.concat()))?;
+        measured("step with 50 iterations", self.step()?, None)?;
+        let start = Instant::now();
+        device.read(Slot::Point)?;
+        measured("read the parameters back", start.elapsed().as_secs_f64(), bytes(&[Slot::Point]))
+    }
+
+    /// Seconds of a step.
+    fn step(&self) -> anyhow::Result<f64> {
+        let steps = 10;
+        let mut times = Vec::new();
+        for _ in 0..RUNS {
+            let device = self.device()?;
+            let mut commands = self.context.commands("start");
+            device.record_start(&mut commands);
+            device.record_step(&mut commands, LINEAR_ITERATIONS);
+            commands.submit().wait(self.context)?;
+            let start = Instant::now();
+            let mut last = None;
+            for _ in 0..steps {
+                let mut commands = self.context.commands("step");
+                device.record_step(&mut commands, LINEAR_ITERATIONS);
+                last = Some(commands.submit());
+            }
+            if let Some(last) = last {
+                last.wait(self.context)?;
+            }
+            times.push(start.elapsed().as_secs_f64() / f64::from(steps));
+        }
+        Ok(median(times))
+    }
+
+    /// Gradient and JᵀJ p without a stored Jacobian.
+    fn derivatives(&self, accumulation: Accumulation, measured: &mut Measured<'_>) -> anyhow::Result<()> {
+        let derivatives =
+            GpuDerivatives::new(self.context, self.compiled, self.parameters, self.formats, accumulation)?;
+        derivatives.set_point(self.parameters.values())?;
+        derivatives.set_direction(self.parameters.values())?;
+        let repeat = |record: &dyn Fn(&mut Commands)| {
+            per_repetition(self.context, |commands, count| (0..count).for_each(|_| record(commands)))
+        };
+        let seconds = repeat(&|commands| derivatives.record_gradient(commands))?;
+        measured(&format!("gradient, {accumulation:?}"), seconds, None)?;
+        let seconds = repeat(&|commands| derivatives.record_jtj_product(commands))?;
+        measured(&format!("JᵀJ p, {accumulation:?}"), seconds, None)
+    }
+}

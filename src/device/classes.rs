@@ -1,0 +1,237 @@
+//! Parameter blocks by size, and the lists of the instances that touch them.
+//!
+//! Sums over the instances that touch a parameter block follow an [incidence list](super::incidence), whose entries tell instance and
+//! [kind](crate::kernel::wgsl::Kind) by one number. Blocks of one size form a [class](crate::kernel::wgsl::Class), and each class
+//! has code of its own.
+
+use super::incidence::{Entries, Listed, tables};
+use super::layout::Layout;
+use super::pieces::{Piece, Pieces};
+use super::plans::{ClassPlace, KindPlace};
+use super::shard::Shard;
+use crate::backend::Group;
+use crate::kernel::Kernel;
+use crate::kernel::wgsl::{self, Class, Derivative, Kind, MOST_COMPONENTS, Part, WORKGROUP};
+use rayon::prelude::*;
+use std::borrow::Cow;
+
+/// Instances of a block that a lane takes, about: a lane waits for memory at each of them.
+const INSTANCES_A_LANE: u32 = 4;
+
+/// Most workgroups over the blocks of a class.
+const MOST_CLASS_WORKGROUPS: u32 = 1024;
+
+/// Blocks from which there are lanes enough with one a block: more of them only wait for each other.
+const MANY_BLOCKS: u32 = 1 << 14;
+
+/// Pieces that a thread takes at a time.
+const STRETCH: usize = 1 << 13;
+
+/// The classes of a problem, and the lists of each shard.
+pub struct Classes {
+    /// Their code.
+    pub code: Vec<Class>,
+    /// One a class.
+    pub places: Vec<ClassPlace>,
+    /// One a shard.
+    pub lists: Vec<ShardLists>,
+    /// Numbers in the packed diagonals.
+    pub diagonal: usize,
+}
+
+/// The lists of a shard.
+pub struct ShardLists {
+    /// Tables of blocks, then their incidence lists.
+    pub words: Vec<u32>,
+    /// Class by class.
+    pub kinds: Vec<KindPlace>,
+}
+
+/// A group and one of the pieces of blocks that its instances touch.
+type Touching<'a> = (usize, &'a Part);
+
+impl Classes {
+    pub fn new(groups: &[Group], layout: &Layout, pieces: &Pieces) -> Self {
+        let counts: Vec<Vec<u32>> = layout.shards.iter().map(|shard| shard.counts(&layout.shapes, pieces)).collect();
+        let (code, of_pieces) = sort(&pieces.all, &total(&counts));
+        let mut classes = Classes { code, places: Vec::new(), lists: Vec::new(), diagonal: 0 };
+        let touching: Vec<Touching<'_>> = (layout.shapes.iter().enumerate())
+            .flat_map(|(group, shape)| shape.parts.iter().map(move |part| (group, part)))
+            .collect();
+        let kinds = classes.find_kinds(groups, layout, pieces, &of_pieces, &touching);
+        let mut rows = Vec::new();
+        for (shard, counts) in layout.shards.iter().zip(&counts) {
+            let (places, bases) = classes.place_kinds(shard);
+            let entries: Vec<Entries<'_>> = (touching.iter().zip(&kinds))
+                .map(|(&(group, part), kinds)| {
+                    let base = |(class, kind): (usize, &Option<usize>)| kind.map_or(0, |kind| bases[class][kind]);
+                    Entries {
+                        touch: shard.touch(group, part),
+                        bases: kinds.iter().enumerate().map(base).collect(),
+                        step: 1,
+                    }
+                })
+                .collect();
+            let listed = Listed { pieces, classes: &of_pieces, counts };
+            let (words, first_rows) = tables(&listed, classes.code.len(), &entries);
+            classes.lists.push(ShardLists { words, kinds: places });
+            rows = first_rows;
+        }
+        classes.place(&of_pieces, &rows);
+        classes
+    }
+
+    /// Finds the kinds of every class; returns, for each touching and class, the number of the kind.
+    fn find_kinds(
+        &mut self,
+        groups: &[Group],
+        layout: &Layout,
+        pieces: &Pieces,
+        of_pieces: &[u8],
+        touching: &[Touching<'_>],
+    ) -> Vec<Vec<Option<usize>>> {
+        let touching = touching.iter().map(|&(group, part)| {
+            let candidates = (0..self.code.len()).filter(|&class| self.code[class].size == part.size as usize);
+            let met = met_classes(layout, pieces, of_pieces, (group, part), candidates.count() > 1);
+            let derivatives = derivatives(&groups[group].kernel, part);
+            let number = |(class, code): (usize, &mut Class)| {
+                let kind = || Kind { group, derivatives: derivatives.clone() };
+                (met & 1 << class != 0).then(|| number_of(&mut code.kinds, kind()))
+            };
+            self.code.iter_mut().enumerate().map(number).collect()
+        });
+        touching.collect()
+    }
+
+    /// Where the kinds of a shard begin in incidence lists; the same by class and number.
+    fn place_kinds(&self, shard: &Shard) -> (Vec<KindPlace>, Vec<Vec<u32>>) {
+        let mut places = Vec::new();
+        let bases = self.code.iter().map(|class| {
+            let mut end = 0;
+            let base = |kind: &Kind| {
+                let group = &shard.groups[kind.group];
+                let base = end;
+                end += group.count;
+                places.push(KindPlace { base, residuals: group.residuals, stored: group.stored });
+                base
+            };
+            class.kinds.iter().map(base).collect()
+        });
+        let bases = bases.collect();
+        (places, bases)
+    }
+
+    /// Places the classes, whose tables begin at `tables` in every shard.
+    fn place(&mut self, of_pieces: &[u8], tables: &[u32]) {
+        let mut counts = vec![0u32; self.code.len()];
+        of_pieces.iter().for_each(|&class| counts[usize::from(class)] += 1);
+        for ((class, count), &table) in self.code.iter().zip(counts).zip(tables) {
+            self.places.push(ClassPlace {
+                count,
+                workgroups: count.div_ceil(WORKGROUP).min(MOST_CLASS_WORKGROUPS),
+                list_workgroups: count.div_ceil(WORKGROUP / class.lanes).min(MOST_CLASS_WORKGROUPS),
+                table,
+                diagonal: self.diagonal as u32,
+            });
+            self.diagonal += count as usize * wgsl::packed_len(class.size);
+        }
+    }
+
+    /// Workgroups over all classes: the number of partial sums over blocks.
+    pub fn workgroups(&self) -> u32 {
+        self.places.iter().map(|place| place.workgroups).sum()
+    }
+
+    /// Workgroups over all incidence lists.
+    pub fn list_workgroups(&self) -> u32 {
+        self.places.iter().map(|place| place.list_workgroups).sum()
+    }
+}
+
+/// Entries over all shards.
+fn total(counts: &[Vec<u32>]) -> Cow<'_, [u32]> {
+    let mut total = Cow::Borrowed(&counts[0][..]);
+    for counts in &counts[1..] {
+        total.to_mut().iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+    }
+    total
+}
+
+/// The classes without kinds, and the class of each piece. Pieces that would keep their lanes much longer than others get a
+/// workgroup each.
+fn sort(pieces: &[Piece], counts: &[u32]) -> (Vec<Class>, Vec<u8>) {
+    let lanes = typical_lanes(pieces, counts);
+    let is_long = |piece: &Piece, count: u32| count > 8 * INSTANCES_A_LANE * lanes[usize::from(piece.size)];
+    let sort_of = |piece: &Piece, count: u32| 2 * piece.size + u8::from(is_long(piece, count));
+    let mut sorts: Vec<u8> =
+        pieces.par_iter().zip(counts).with_min_len(STRETCH).map(|(piece, &count)| sort_of(piece, count)).collect();
+    let mut present = [false; 2 * (MOST_COMPONENTS + 1)];
+    sorts.iter().for_each(|&sort| present[usize::from(sort)] = true);
+    let (mut classes, mut numbers) = (Vec::new(), [0; 2 * (MOST_COMPONENTS + 1)]);
+    for sort in (0..present.len()).filter(|&sort| present[sort]) {
+        let size = sort / 2;
+        numbers[sort] = classes.len() as u8;
+        classes.push(Class { size, lanes: if sort % 2 == 1 { WORKGROUP } else { lanes[size] }, kinds: Vec::new() });
+    }
+    sorts.iter_mut().for_each(|sort| *sort = numbers[usize::from(*sort)]);
+    (classes, sorts)
+}
+
+/// Lanes for the lists of pieces of each size, by their median length.
+fn typical_lanes(pieces: &[Piece], counts: &[u32]) -> [u32; MOST_COMPONENTS + 1] {
+    /// Longer lists have all lanes of a workgroup anyhow.
+    const LONGEST: usize = (8 * INSTANCES_A_LANE * WORKGROUP) as usize;
+    let mut lanes = [1; MOST_COMPONENTS + 1];
+    let mut lengths = vec![[0u32; LONGEST + 1]; MOST_COMPONENTS + 1];
+    for (piece, &count) in pieces.iter().zip(counts) {
+        lengths[usize::from(piece.size)][(count as usize).min(LONGEST)] += 1;
+    }
+    for (lanes, lengths) in lanes.iter_mut().zip(lengths) {
+        let blocks: u32 = lengths.iter().sum();
+        let mut below = 0;
+        let median = lengths.iter().position(|count| {
+            below += count;
+            below > blocks / 2
+        });
+        let a_lane = if blocks >= MANY_BLOCKS { 8 * INSTANCES_A_LANE } else { INSTANCES_A_LANE };
+        let wanted = median.unwrap_or(0) as u32 / a_lane;
+        *lanes = wanted.clamp(1, WORKGROUP).next_power_of_two().min(WORKGROUP);
+    }
+    lanes
+}
+
+/// The classes that the instances of a group meet in a piece of a block, as bits. `several`: there is more than one of its size.
+fn met_classes(layout: &Layout, pieces: &Pieces, of_pieces: &[u8], (group, part): Touching<'_>, several: bool) -> u32 {
+    let class_of = |start: u32| pieces.first(start).map(|first| 1 << of_pieces[first + part.piece as usize]);
+    let columns = layout.shards.iter().map(|shard| shard.touch(group, part).column);
+    let mut met = 0;
+    for column in columns {
+        let classes = column.par_iter().with_min_len(STRETCH);
+        met |= match several {
+            true => classes.map(|&start| class_of(start).unwrap_or(0)).reduce(|| 0, |a, b| a | b),
+            false => classes.find_map_any(|&start| class_of(start)).unwrap_or(0),
+        };
+    }
+    met
+}
+
+fn number_of(kinds: &mut Vec<Kind>, kind: Kind) -> usize {
+    kinds.iter().position(|other| *other == kind).unwrap_or_else(|| {
+        kinds.push(kind);
+        kinds.len() - 1
+    })
+}
+
+/// The derivatives by the components of a piece, in the order of the linearization.
+fn derivatives(kernel: &Kernel, part: &Part) -> Vec<Derivative> {
+    let range = part.component..part.component + part.size;
+    let entries = kernel.linearization.entries.iter();
+    let mine = entries.filter(|entry| entry.block == part.block && range.contains(&entry.component));
+    mine.map(|entry| Derivative {
+        residual: entry.residual,
+        component: entry.component - part.component,
+        factor: entry.factor,
+        stored: entry.stored,
+    })
+    .collect()
+}

@@ -1,0 +1,167 @@
+//! What a solve records: the kernels of each task, bound to the buffers of a problem.
+
+use super::buffers::Buffers;
+use super::classes::Classes;
+use super::layout::Layout;
+use super::plans::{GroupDispatch, Spread, chunks, class_plan, group_dispatches, list_plan, residual_dispatches};
+use super::settings::Settings;
+use super::stage::{Request, Requests, Stage, out_of_range};
+use crate::backend::gpu::{GpuContext, GpuError};
+use crate::kernel::Kernel;
+use crate::kernel::wgsl::{self, Formats, Module, Slot, WORKGROUP};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A part of a solve. Those over instances take a dispatch or more for each shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Task {
+    Linearize,
+    TrialResiduals,
+    Product,
+    PlainProduct,
+    Normal,
+    Damp,
+    Start,
+    NormalProduct,
+    Update,
+    Advance,
+    Compare,
+    Decide,
+    Commit,
+    Examine,
+}
+
+/// Number of tasks.
+pub(super) const TASKS: usize = Task::Examine as usize + 1;
+
+/// A problem whose buffers are made.
+pub(super) struct Uploaded<'a> {
+    pub context: &'a GpuContext,
+    pub layout: &'a Layout,
+    pub classes: &'a Classes,
+    pub formats: Formats,
+    /// What all shards share.
+    pub buffers: &'a Buffers,
+    pub shards: &'a [Buffers],
+}
+
+/// The kernels over the instances of some groups.
+pub(super) struct GroupModules {
+    /// Indices of the groups.
+    groups: Range<usize>,
+    linearize: Arc<Module>,
+    residuals: Arc<Module>,
+    product: Arc<Module>,
+}
+
+impl GroupModules {
+    /// Those of all groups.
+    pub fn all(context: &GpuContext, kernels: &[&Kernel], formats: Formats) -> Result<Vec<Self>, GpuError> {
+        let out_of_range = out_of_range(context);
+        let modules = |groups: Range<usize>| {
+            let kernels = &kernels[groups.clone()];
+            let residuals = wgsl::objective(kernels, formats, Slot::TrialPoint, Slot::TrialResiduals);
+            Ok(GroupModules {
+                groups,
+                linearize: wgsl::linearize(kernels, formats).map_err(&out_of_range)?.into(),
+                residuals: residuals.map_err(&out_of_range)?.into(),
+                product: wgsl::jacobian_product(kernels, formats).map_err(&out_of_range)?.into(),
+            })
+        };
+        chunks(kernels, formats.real).into_iter().map(modules).collect()
+    }
+
+    /// The modules themselves.
+    pub fn each(&self) -> [&Module; 3] {
+        [&self.linearize, &self.residuals, &self.product]
+    }
+}
+
+impl Uploaded<'_> {
+    /// The kernels of all tasks; the number of generated statements too.
+    pub fn stages(
+        &self,
+        kernels: &[&Kernel],
+        over_groups: &[GroupModules],
+        settings: &Settings,
+    ) -> Result<([Vec<Stage>; TASKS], usize), GpuError> {
+        let mut requests = Requests::default();
+        self.over_groups(&mut requests, over_groups, settings)?;
+        self.over_lists(&mut requests, kernels)?;
+        self.over_blocks(&mut requests)?;
+        self.over_vectors(&mut requests)?;
+        let statements = requests.statements();
+        Ok((requests.compile(self.context, self.buffers)?, statements))
+    }
+
+    fn over_groups<'a>(
+        &'a self,
+        requests: &mut Requests<'a>,
+        modules: &[GroupModules],
+        settings: &Settings,
+    ) -> Result<(), GpuError> {
+        let spread = Spread { tile: self.layout.tile(), batch: settings.batch_size, idle: settings.idle_workgroups };
+        for GroupModules { groups, linearize, residuals, product } in modules {
+            for GroupDispatch { shard, plan, workgroups } in
+                group_dispatches(self.context, self.layout, groups.clone(), spread)?
+            {
+                let request = |module| Request::new(module, &plan, workgroups).with(&self.shards[shard]);
+                requests.add(Task::Linearize as usize, request(linearize));
+                requests.add(Task::TrialResiduals as usize, request(residuals));
+                requests.add(Task::Product as usize, request(product));
+                let plain = request(product).instead(Slot::Preconditioned, Slot::Step);
+                requests.add(Task::PlainProduct as usize, plain);
+            }
+        }
+        Ok(())
+    }
+
+    fn over_lists<'a>(&'a self, requests: &mut Requests<'a>, kernels: &[&Kernel]) -> Result<(), GpuError> {
+        let (code, formats, out_of_range) = (&self.classes.code, self.formats, out_of_range(self.context));
+        let workgroups = u64::from(self.classes.list_workgroups());
+        let normal = wgsl::normal(kernels, code, formats).map_err(&out_of_range)?.into();
+        let product = wgsl::image(kernels, code, formats).map_err(&out_of_range)?.into();
+        for (shard, buffers) in self.shards.iter().enumerate() {
+            let plan = list_plan(self.context, self.classes, shard)?;
+            requests.add(Task::Normal as usize, Request::new(&normal, &plan, workgroups).with(buffers));
+            requests.add(Task::NormalProduct as usize, Request::new(&product, &plan, workgroups).with(buffers));
+        }
+        Ok(())
+    }
+
+    /// Over parameter blocks. Their tables are the same in all shards.
+    fn over_blocks<'a>(&'a self, requests: &mut Requests<'a>) -> Result<(), GpuError> {
+        let (code, formats, out_of_range) = (&self.classes.code, self.formats, out_of_range(self.context));
+        let plan = class_plan(self.context, self.classes)?;
+        for (task, module) in [
+            (Task::Damp, wgsl::damp(code, formats)),
+            (Task::Start, wgsl::start(code, formats)),
+            (Task::Update, wgsl::update(code, formats)),
+            (Task::Advance, wgsl::advance(code, formats)),
+        ] {
+            let module = module.map_err(&out_of_range)?.into();
+            let request = Request::new(&module, &plan, u64::from(self.classes.workgroups()));
+            requests.add(task as usize, request.with(&self.shards[0]));
+        }
+        Ok(())
+    }
+
+    /// Over whole vectors, and the decisions.
+    fn over_vectors<'a>(&'a self, requests: &mut Requests<'a>) -> Result<(), GpuError> {
+        let formats = self.formats;
+        let compare = wgsl::compare(formats).into();
+        for (dispatch, buffers) in residual_dispatches(self.context, self.layout)?.iter().zip(self.shards) {
+            let request = Request::new(&compare, &dispatch.plan, dispatch.workgroups);
+            requests.add(Task::Compare as usize, request.with(buffers));
+        }
+        let parameter_workgroups = (self.layout.places.len() as u64).div_ceil(u64::from(WORKGROUP));
+        for (task, module, workgroups) in [
+            (Task::Decide, wgsl::decide(formats), 1),
+            (Task::Commit, wgsl::commit(formats), parameter_workgroups),
+            (Task::Examine, wgsl::examine(formats), 1),
+        ] {
+            requests.add(task as usize, Request::without_plan(&module.into(), workgroups));
+        }
+        Ok(())
+    }
+}
