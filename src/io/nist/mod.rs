@@ -69,7 +69,7 @@ pub struct NistProblem {
     pub residual_sum_of_squares: f64,
     /// The certified standard deviation of the residuals.
     pub residual_standard_deviation: f64,
-    /// Observations less parameters.
+    /// Observations less parameters, as the file has it (that of Rat43 says 9 for 11).
     pub degrees_of_freedom: usize,
 }
 
