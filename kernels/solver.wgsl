@@ -73,11 +73,15 @@ struct Rows {
     partials: u32,
 }
 
-// One way in which instances touch blocks: the number in an incidence list is `base` plus the instance.
+// One way in which instances touch blocks: the number in an incidence list is `base` plus the instance. The rest says where the numbers
+// of its group begin, and how many block starts and data there are from one column to the next.
 struct Kind {
     @align(16) base: u32,
     residuals: u32,
     stored: u32,
+    blocks: u32,
+    data: u32,
+    stride: u32,
 }
 
 // Whether a workgroup goes on, agreed among its lanes.

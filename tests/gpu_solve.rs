@@ -3,11 +3,13 @@
 mod gpu_solving;
 mod gpu_support;
 
-use gpu_solving::{conduct, failures, hybrid, optima, splits};
+use gpu_solving::{conduct, failures, hybrid, models, optima, splits};
 
 fn main() {
     if failures::is_child() {
         return failures::child();
     }
-    gpu_support::main([optima::TESTS, conduct::TESTS, failures::TESTS, hybrid::TESTS, splits::TESTS].concat());
+    gpu_support::main(
+        [optima::TESTS, conduct::TESTS, failures::TESTS, hybrid::TESTS, splits::TESTS, models::TESTS].concat(),
+    );
 }

@@ -14,6 +14,7 @@ use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Class, Derivative, Kind, MOST_COMPONENTS, Part, WORKGROUP};
 use rayon::prelude::*;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Instances of a block that a lane takes, about: a lane waits for memory at each of them.
 const INSTANCES_A_LANE: u32 = 4;
@@ -51,9 +52,11 @@ pub struct ShardLists {
 type Touching<'a> = (usize, &'a Part);
 
 impl Classes {
-    pub fn new(groups: &[Group], layout: &Layout, pieces: &Pieces) -> Self {
+    /// `eliminated`: the size of blocks to eliminate.
+    pub fn new(groups: &[Group], layout: &Layout, pieces: &Pieces, eliminated: Option<u8>) -> Self {
         let counts: Vec<Vec<u32>> = layout.shards.iter().map(|shard| shard.counts(&layout.shapes, pieces)).collect();
-        let (code, of_pieces) = sort(&pieces.all, &total(&counts));
+        let (mut code, of_pieces) = sort(&pieces.all, &total(&counts));
+        code.iter_mut().for_each(|class| class.eliminated = eliminated.map(usize::from) == Some(class.size));
         let mut classes = Classes { code, places: Vec::new(), lists: Vec::new(), diagonal: 0 };
         let touching: Vec<Touching<'_>> = (layout.shapes.iter().enumerate())
             .flat_map(|(group, shape)| shape.parts.iter().map(move |part| (group, part)))
@@ -95,7 +98,8 @@ impl Classes {
             let met = met_classes(layout, pieces, of_pieces, (group, part), candidates.count() > 1);
             let derivatives = derivatives(&groups[group].kernel, part);
             let number = |(class, code): (usize, &mut Class)| {
-                let kind = || Kind { group, derivatives: derivatives.clone() };
+                let slot = code.eliminated.then_some(part.block);
+                let kind = || Kind { group, derivatives: derivatives.clone(), slot };
                 (met & 1 << class != 0).then(|| number_of(&mut code.kinds, kind()))
             };
             self.code.iter_mut().enumerate().map(number).collect()
@@ -112,7 +116,7 @@ impl Classes {
                 let group = &shard.groups[kind.group];
                 let base = end;
                 end += group.count;
-                places.push(KindPlace { base, residuals: group.residuals, stored: group.stored });
+                places.push(KindPlace { base, group: *group });
                 base
             };
             class.kinds.iter().map(base).collect()
@@ -137,12 +141,78 @@ impl Classes {
         }
     }
 
+    /// All classes.
+    pub fn all(&self) -> Selection<'_> {
+        self.select(|_| true)
+    }
+
+    /// The classes that are eliminated, or those that are not.
+    pub fn part(&self, eliminated: bool) -> Selection<'_> {
+        self.select(|class| class.eliminated == eliminated)
+    }
+
+    fn select(&self, is_in: impl Fn(&Class) -> bool) -> Selection<'_> {
+        let ends = self.code.iter().scan(0, |end, class| {
+            let first = *end;
+            *end += class.kinds.len();
+            Some(first..*end)
+        });
+        let kinds = ends.zip(&self.code).filter(|(_, class)| is_in(class)).map(|(kinds, _)| kinds).collect();
+        let places = self.places.iter().zip(&self.code).filter(|(_, class)| is_in(class)).map(|(place, _)| *place);
+        Selection {
+            classes: self,
+            code: self.code.iter().filter(|class| is_in(class)).cloned().collect(),
+            places: places.collect(),
+            kinds,
+        }
+    }
+
+    /// Number of blocks that are eliminated.
+    pub fn eliminated(&self) -> usize {
+        let blocks = self.code.iter().zip(&self.places).filter(|(class, _)| class.eliminated);
+        blocks.map(|(_, place)| place.count as usize).sum()
+    }
+
     /// Workgroups over all classes: the number of partial sums over blocks.
     pub fn workgroups(&self) -> u32 {
         self.places.iter().map(|place| place.workgroups).sum()
     }
 
     /// Workgroups over all incidence lists.
+    pub fn list_workgroups(&self) -> u32 {
+        self.places.iter().map(|place| place.list_workgroups).sum()
+    }
+}
+
+/// Some of the classes.
+pub struct Selection<'a> {
+    classes: &'a Classes,
+    /// Their code.
+    pub code: Vec<Class>,
+    /// One a class.
+    pub places: Vec<ClassPlace>,
+    /// Of each class, its kinds among those of all.
+    kinds: Vec<Range<usize>>,
+}
+
+impl Selection<'_> {
+    /// Their kinds in a shard.
+    pub fn kinds(&self, shard: usize) -> impl Iterator<Item = &KindPlace> {
+        let all = &self.classes.lists[shard].kinds;
+        self.kinds.iter().flat_map(|range| &all[range.clone()])
+    }
+
+    /// Shards.
+    pub fn shards(&self) -> usize {
+        self.classes.lists.len()
+    }
+
+    /// Workgroups with a lane a block.
+    pub fn workgroups(&self) -> u32 {
+        self.places.iter().map(|place| place.workgroups).sum()
+    }
+
+    /// Workgroups over the incidence lists.
     pub fn list_workgroups(&self) -> u32 {
         self.places.iter().map(|place| place.list_workgroups).sum()
     }
@@ -171,7 +241,8 @@ fn sort(pieces: &[Piece], counts: &[u32]) -> (Vec<Class>, Vec<u8>) {
     for sort in (0..present.len()).filter(|&sort| present[sort]) {
         let size = sort / 2;
         numbers[sort] = classes.len() as u8;
-        classes.push(Class { size, lanes: if sort % 2 == 1 { WORKGROUP } else { lanes[size] }, kinds: Vec::new() });
+        let lanes = if sort % 2 == 1 { WORKGROUP } else { lanes[size] };
+        classes.push(Class { size, lanes, kinds: Vec::new(), eliminated: false });
     }
     sorts.iter_mut().for_each(|sort| *sort = numbers[usize::from(*sort)]);
     (classes, sorts)

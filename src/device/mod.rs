@@ -13,6 +13,7 @@ mod accumulation;
 mod buffers;
 mod classes;
 mod derivatives;
+mod elimination;
 mod evaluator;
 mod incidence;
 mod layout;

@@ -41,7 +41,9 @@ impl Pieces {
                     scalars += size;
                     if is_free(block) {
                         let start = places[parameters.offsets()[block] as usize];
-                        pieces.extend(cut(start, size, parameters.fixed(block).unwrap_or(&[])));
+                        // Steps on a manifold have fewer components than points: they fill the first places of the block.
+                        let tangent = parameters.tangent_size(block);
+                        pieces.extend(cut(start, tangent, parameters.fixed(block).unwrap_or(&[])));
                     }
                 }
                 (scalars, pieces)
@@ -64,7 +66,7 @@ impl Pieces {
                 let size = parameters.size(block);
                 if is_free(block) {
                     first[place] = number;
-                    number += wgsl::pieces(size).len() as u32;
+                    number += wgsl::pieces(parameters.tangent_size(block)).len() as u32;
                 }
                 place += size;
             }

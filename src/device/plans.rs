@@ -1,6 +1,6 @@
 //! Tables of what a dispatch is over, as kernels read them from a uniform buffer.
 
-use super::classes::Classes;
+use super::classes::Selection;
 use super::layout::Layout;
 use super::shard::GroupShape;
 use crate::backend::gpu::{GpuBuffer, GpuContext, GpuError};
@@ -76,10 +76,8 @@ pub struct ClassPlace {
 pub struct KindPlace {
     /// The number of instance 0 in incidence lists.
     pub base: u32,
-    /// Where the residuals of its group begin.
-    pub residuals: u32,
-    /// Where the stored numbers of its group begin.
-    pub stored: u32,
+    /// Where the numbers of its group begin.
+    pub group: GroupPlace,
 }
 
 /// How the instances of groups are spread over dispatches.
@@ -172,10 +170,10 @@ impl GroupTable {
 
 /// The table of the classes, whose blocks are shared among as many workgroups as `workgroups` says. `adds`: to what other shards
 /// found; `ends`: this is the last of them.
-fn class_rows(classes: &Classes, workgroups: impl Fn(&ClassPlace) -> u32, [adds, ends]: [bool; 2]) -> Vec<u32> {
+fn class_rows(places: &[ClassPlace], workgroups: impl Fn(&ClassPlace) -> u32, [adds, ends]: [bool; 2]) -> Vec<u32> {
     let mut rows = Vec::new();
     let mut first = 0;
-    for place in &classes.places {
+    for place in places {
         let end = first + workgroups(place);
         let [adds, ends] = [adds, ends].map(u32::from);
         push_row(&mut rows, &[end, first, place.count, place.table, place.diagonal, adds, ends]);
@@ -185,25 +183,38 @@ fn class_rows(classes: &Classes, workgroups: impl Fn(&ClassPlace) -> u32, [adds,
 }
 
 /// The table of the classes for kernels that work on each block with one lane.
-pub(super) fn class_plan(context: &GpuContext, classes: &Classes) -> Result<Arc<GpuBuffer<u32>>, GpuError> {
-    plan(context, &class_rows(classes, |place| place.workgroups, [false, true]))
+pub(super) fn class_plan(context: &GpuContext, places: &[ClassPlace]) -> Result<Arc<GpuBuffer<u32>>, GpuError> {
+    plan(context, &class_rows(places, |place| place.workgroups, [false, true]))
 }
 
 /// The tables of classes and kinds for kernels that follow the incidence lists of a shard.
 pub(super) fn list_plan(
     context: &GpuContext,
-    classes: &Classes,
+    classes: &Selection<'_>,
     shard: usize,
 ) -> Result<Arc<GpuBuffer<u32>>, GpuError> {
-    let place = [shard > 0, shard + 1 == classes.lists.len()];
-    let mut rows = class_rows(classes, |place| place.list_workgroups, place);
-    let kinds = &classes.lists[shard].kinds;
-    kinds.iter().for_each(|kind| push_row(&mut rows, &[kind.base, kind.residuals, kind.stored]));
-    if kinds.is_empty() {
+    let place = [shard > 0, shard + 1 == classes.shards()];
+    let mut rows = class_rows(&classes.places, |place| place.list_workgroups, place);
+    let before = rows.len();
+    for KindPlace { base, group } in classes.kinds(shard) {
+        push_row(&mut rows, &[*base, group.residuals, group.stored, group.blocks, group.data, group.stride]);
+    }
+    if rows.len() == before {
         // The text has one, as there are no arrays of none.
-        push_row(&mut rows, &[0]);
+        push_row(&mut rows, &[0; 6]);
     }
     plan(context, &rows)
+}
+
+/// The table of so many blocks on each manifold, one after the other, and the workgroups over them.
+pub(super) fn manifold_plan(context: &GpuContext, counts: &[u32]) -> Result<(Arc<GpuBuffer<u32>>, u64), GpuError> {
+    let mut table = GroupTable::new(Spread { tile: 1, batch: None, idle: 0 });
+    let mut blocks = 0;
+    for &count in counts {
+        table.push(&GroupPlace { count, stride: count, blocks, ..GroupPlace::default() });
+        blocks += count;
+    }
+    Ok((plan(context, &table.rows)?, u64::from(table.end)))
 }
 
 /// The residuals of a shard, and the workgroups over them.

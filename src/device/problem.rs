@@ -2,12 +2,13 @@
 
 use super::buffers::Buffers;
 use super::classes::Classes;
+use super::elimination;
 use super::layout::{Layout, places};
 use super::pieces::Pieces;
 use super::settings::{Counts, Settings};
 use super::shard::Sums;
 use super::stage::{self, CALL, Stage, record_all};
-use super::tasks::{GroupModules, TASKS, Task, Uploaded};
+use super::tasks::{GroupModules, Manifolds, TASKS, Task, Uploaded};
 use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{Formats, Module, Slot, state};
@@ -22,10 +23,13 @@ pub struct DeviceProblem {
     /// What all shards share.
     buffers: Buffers,
     shards: Vec<Buffers>,
+    /// Where blocks on manifolds start: kept as long as it is bound.
+    _starts: Buffers,
     stages: [Vec<Stage>; TASKS],
     /// What settings are written down with.
     counts: Counts,
     max_linear_iterations: usize,
+    eliminated: usize,
     /// Generated statements over all kernels.
     pub statements: usize,
 }
@@ -57,16 +61,26 @@ impl DeviceProblem {
             || LaidOut::new(context, problem, parameters, formats, settings),
         );
         let (_, LaidOut { layout, classes, buffers, shards }) = (compiled?, laid_out?);
-        let uploaded =
-            Uploaded { context, layout: &layout, classes: &classes, formats, buffers: &buffers, shards: &shards };
+        let uploaded = Uploaded {
+            context,
+            layout: &layout,
+            classes: &classes,
+            formats,
+            buffers: &buffers,
+            shards: &shards,
+            manifolds: Manifolds::new(context, problem, &layout.places)?,
+        };
         let (stages, statements) = uploaded.stages(&kernels, &over_groups, settings)?;
+        let starts = uploaded.manifolds.buffers;
         Ok(DeviceProblem {
             context: context.clone(),
             formats,
             buffers,
             shards,
+            _starts: starts,
             stages,
             counts: Counts::new(&layout, &classes),
+            eliminated: classes.eliminated(),
             max_linear_iterations: settings.max_linear_iterations,
             statements,
             layout,
@@ -136,17 +150,22 @@ impl DeviceProblem {
     pub fn record_step(&self, commands: &mut Commands, iterations: usize) {
         let plain = self.plain_call();
         commands.stage("linear solve");
-        self.record(commands, Task::Damp, 0);
-        self.record(commands, Task::Start, 0);
+        self.record_linear_start(commands);
         for iteration in 0..iterations.min(self.max_linear_iterations) {
             let call = (iteration * CALL) as u32;
+            // Of these, either the first two or the next three are there.
             self.record(commands, Task::Product, call);
             self.record(commands, Task::NormalProduct, call);
+            self.record(commands, Task::Direct, call);
+            self.record(commands, Task::Complete, call);
+            self.record(commands, Task::ReducedProduct, call);
             self.record(commands, Task::Update, call);
         }
+        self.record(commands, Task::PlainComplete, plain);
         commands.stage("evaluate");
         self.record(commands, Task::PlainProduct, plain);
         self.record(commands, Task::Advance, 0);
+        self.record(commands, Task::Retract, 0);
         self.record(commands, Task::TrialResiduals, 0);
         self.record(commands, Task::Compare, 0);
         self.record(commands, Task::Decide, 0);
@@ -173,14 +192,26 @@ impl DeviceProblem {
 
     /// Records the start of conjugate gradients.
     pub fn record_linear_start(&self, commands: &mut Commands) {
+        let plain = self.plain_call();
         self.record(commands, Task::Damp, 0);
+        self.record(commands, Task::PlainComplete, plain);
+        self.record(commands, Task::PlainReducedProduct, plain);
         self.record(commands, Task::Start, 0);
     }
 
-    /// Records the product of JᵀJ + D with the first search direction, once conjugate gradients are started.
+    /// Records the product of JᵀJ + D, or its Schur complement, with the first search direction, once conjugate gradients are
+    /// started.
     pub fn record_normal_product(&self, commands: &mut Commands) {
         self.record(commands, Task::Product, 0);
         self.record(commands, Task::NormalProduct, 0);
+        self.record(commands, Task::Direct, 0);
+        self.record(commands, Task::Complete, 0);
+        self.record(commands, Task::ReducedProduct, 0);
+    }
+
+    /// Number of blocks that are eliminated before the linear system is solved, if any.
+    pub fn eliminated(&self) -> usize {
+        self.eliminated
     }
 
     fn record(&self, commands: &mut Commands, task: Task, call: u32) {
@@ -240,7 +271,8 @@ impl LaidOut {
         let (groups, real) = (&problem.groups[..], formats.real);
         let sums = (Sums::Lists, pieces.len());
         let mut layout = Layout::new(groups, places, sums, real, context.max_binding_bytes())?;
-        let mut classes = Classes::new(groups, &layout, &pieces);
+        let eliminated = settings.eliminate.then(|| elimination::find(&layout, &pieces)).flatten();
+        let mut classes = Classes::new(groups, &layout, &pieces, eliminated);
         let buffers = common_buffers(context, &layout, &classes, formats, settings, parameters.values())?;
         let mut shards = Vec::with_capacity(layout.shards.len());
         for (shard, lists) in layout.shards.iter_mut().zip(&mut classes.lists) {

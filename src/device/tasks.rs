@@ -3,16 +3,22 @@
 use super::buffers::Buffers;
 use super::classes::Classes;
 use super::layout::Layout;
-use super::plans::{GroupDispatch, Spread, chunks, class_plan, group_dispatches, list_plan, residual_dispatches};
+use super::plans::{
+    GroupDispatch, Spread, chunks, class_plan, group_dispatches, list_plan, manifold_plan, residual_dispatches,
+};
 use super::settings::Settings;
 use super::stage::{Request, Requests, Stage, out_of_range};
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Formats, Module, Slot, WORKGROUP};
+use crate::problem::CompiledProblem;
+use crate::program::Retraction;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// A part of a solve. Those over instances take a dispatch or more for each shard.
+///
+/// `Product` and `NormalProduct` are empty if blocks are eliminated, `Direct`, `Complete` and `ReducedProduct` unless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
     Linearize,
@@ -23,8 +29,15 @@ pub(super) enum Task {
     Damp,
     Start,
     NormalProduct,
+    Direct,
+    Complete,
+    PlainComplete,
+    ReducedProduct,
+    PlainReducedProduct,
     Update,
     Advance,
+    /// Empty unless there are blocks on manifolds.
+    Retract,
     Compare,
     Decide,
     Commit,
@@ -43,6 +56,32 @@ pub(super) struct Uploaded<'a> {
     /// What all shards share.
     pub buffers: &'a Buffers,
     pub shards: &'a [Buffers],
+    pub manifolds: Manifolds<'a>,
+}
+
+/// The manifolds that blocks move on.
+pub(super) struct Manifolds<'a> {
+    pub retractions: Vec<&'a Retraction>,
+    /// Number of blocks on each.
+    pub counts: Vec<u32>,
+    /// Where the blocks start on the device.
+    pub buffers: Buffers,
+}
+
+impl<'a> Manifolds<'a> {
+    pub fn new(context: &GpuContext, problem: &'a CompiledProblem, places: &[u32]) -> Result<Self, GpuError> {
+        let mut manifolds = Manifolds { retractions: Vec::new(), counts: Vec::new(), buffers: Buffers::new(context) };
+        let mut starts: Vec<u32> = Vec::new();
+        for (retraction, blocks) in problem.steps().manifolds() {
+            manifolds.retractions.push(retraction);
+            manifolds.counts.push(blocks.len() as u32);
+            starts.extend(blocks.iter().map(|&start| places[start as usize]));
+        }
+        if !starts.is_empty() {
+            manifolds.buffers.upload(Slot::Indices, bytemuck::cast_slice(&starts))?;
+        }
+        Ok(manifolds)
+    }
 }
 
 /// The kernels over the instances of some groups.
@@ -89,7 +128,9 @@ impl Uploaded<'_> {
         self.over_groups(&mut requests, over_groups, settings)?;
         self.over_lists(&mut requests, kernels)?;
         self.over_blocks(&mut requests)?;
+        self.over_parts(&mut requests, kernels)?;
         self.over_vectors(&mut requests)?;
+        self.over_manifolds(&mut requests)?;
         let statements = requests.statements();
         Ok((requests.compile(self.context, self.buffers)?, statements))
     }
@@ -108,7 +149,9 @@ impl Uploaded<'_> {
                 let request = |module| Request::new(module, &plan, workgroups).with(&self.shards[shard]);
                 requests.add(Task::Linearize as usize, request(linearize));
                 requests.add(Task::TrialResiduals as usize, request(residuals));
-                requests.add(Task::Product as usize, request(product));
+                if !self.eliminates() {
+                    requests.add(Task::Product as usize, request(product));
+                }
                 let plain = request(product).instead(Slot::Preconditioned, Slot::Step);
                 requests.add(Task::PlainProduct as usize, plain);
             }
@@ -117,14 +160,58 @@ impl Uploaded<'_> {
     }
 
     fn over_lists<'a>(&'a self, requests: &mut Requests<'a>, kernels: &[&Kernel]) -> Result<(), GpuError> {
-        let (code, formats, out_of_range) = (&self.classes.code, self.formats, out_of_range(self.context));
-        let workgroups = u64::from(self.classes.list_workgroups());
-        let normal = wgsl::normal(kernels, code, formats).map_err(&out_of_range)?.into();
-        let product = wgsl::image(kernels, code, formats).map_err(&out_of_range)?.into();
+        let (all, formats, out_of_range) = (self.classes.all(), self.formats, out_of_range(self.context));
+        let workgroups = u64::from(all.list_workgroups());
+        let normal = wgsl::normal(kernels, &all.code, formats).map_err(&out_of_range)?.into();
+        let product = match self.eliminates() {
+            false => Some(wgsl::image(kernels, &all.code, formats).map_err(&out_of_range)?.into()),
+            true => None,
+        };
         for (shard, buffers) in self.shards.iter().enumerate() {
-            let plan = list_plan(self.context, self.classes, shard)?;
+            let plan = list_plan(self.context, &all, shard)?;
             requests.add(Task::Normal as usize, Request::new(&normal, &plan, workgroups).with(buffers));
-            requests.add(Task::NormalProduct as usize, Request::new(&product, &plan, workgroups).with(buffers));
+            if let Some(product) = &product {
+                requests.add(Task::NormalProduct as usize, Request::new(product, &plan, workgroups).with(buffers));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether blocks are eliminated before the linear system is solved.
+    fn eliminates(&self) -> bool {
+        self.classes.eliminated() > 0
+    }
+
+    /// Conjugate gradients on the Schur complement.
+    fn over_parts<'a>(&'a self, requests: &mut Requests<'a>, kernels: &[&Kernel]) -> Result<(), GpuError> {
+        if !self.eliminates() {
+            return Ok(());
+        }
+        let (kept, eliminated) = (self.classes.part(false), self.classes.part(true));
+        let (formats, out_of_range) = (self.formats, out_of_range(self.context));
+        let jacobian = wgsl::better_jacobian(kernels, formats);
+        let complete = wgsl::complete(kernels, &eliminated.code, formats, jacobian).map_err(&out_of_range)?.into();
+        let product = wgsl::reduced_product(kernels, &kept.code, formats, jacobian).map_err(&out_of_range)?.into();
+        for (shard, buffers) in self.shards.iter().enumerate() {
+            for (module, selection, task, plain) in [
+                (&complete, &eliminated, Task::Complete, Task::PlainComplete),
+                (&product, &kept, Task::ReducedProduct, Task::PlainReducedProduct),
+            ] {
+                let plan = list_plan(self.context, selection, shard)?;
+                let request = || Request::new(module, &plan, u64::from(selection.list_workgroups())).with(buffers);
+                requests.add(task as usize, request());
+                requests.add(plain as usize, request().instead(Slot::Direction, Slot::Step));
+            }
+        }
+        let plan = class_plan(self.context, &kept.places)?;
+        for (task, module) in [
+            (Task::Direct, wgsl::direct(&kept.code, formats)),
+            (Task::Start, wgsl::start(&kept.code, formats, true)),
+            (Task::Update, wgsl::update(&kept.code, formats)),
+        ] {
+            let module = module.map_err(&out_of_range)?.into();
+            let request = Request::new(&module, &plan, u64::from(kept.workgroups()));
+            requests.add(task as usize, request.with(&self.shards[0]));
         }
         Ok(())
     }
@@ -132,17 +219,29 @@ impl Uploaded<'_> {
     /// Over parameter blocks. Their tables are the same in all shards.
     fn over_blocks<'a>(&'a self, requests: &mut Requests<'a>) -> Result<(), GpuError> {
         let (code, formats, out_of_range) = (&self.classes.code, self.formats, out_of_range(self.context));
-        let plan = class_plan(self.context, self.classes)?;
-        for (task, module) in [
-            (Task::Damp, wgsl::damp(code, formats)),
-            (Task::Start, wgsl::start(code, formats)),
-            (Task::Update, wgsl::update(code, formats)),
-            (Task::Advance, wgsl::advance(code, formats)),
-        ] {
+        let plan = class_plan(self.context, &self.classes.places)?;
+        let mut modules = vec![(Task::Damp, wgsl::damp(code, formats)), (Task::Advance, wgsl::advance(code, formats))];
+        if !self.eliminates() {
+            modules.push((Task::Start, wgsl::start(code, formats, false)));
+            modules.push((Task::Update, wgsl::update(code, formats)));
+        }
+        for (task, module) in modules {
             let module = module.map_err(&out_of_range)?.into();
             let request = Request::new(&module, &plan, u64::from(self.classes.workgroups()));
             requests.add(task as usize, request.with(&self.shards[0]));
         }
+        Ok(())
+    }
+
+    /// Over the blocks on manifolds.
+    fn over_manifolds<'a>(&'a self, requests: &mut Requests<'a>) -> Result<(), GpuError> {
+        let Manifolds { retractions, counts, buffers } = &self.manifolds;
+        if retractions.is_empty() {
+            return Ok(());
+        }
+        let module = wgsl::retract(retractions, self.formats).map_err(out_of_range(self.context))?.into();
+        let (plan, workgroups) = manifold_plan(self.context, counts)?;
+        requests.add(Task::Retract as usize, Request::new(&module, &plan, workgroups).with(buffers));
         Ok(())
     }
 

@@ -79,6 +79,12 @@ impl Linearization {
     pub fn stored(&self) -> usize {
         self.program.outputs.len() - self.residuals
     }
+
+    /// The program of the stored values alone.
+    pub fn jacobian_program(&self) -> Program {
+        let builder = Builder::from_program(&self.program);
+        builder.finish(self.program.block_sizes.clone(), self.program.data, &self.program.outputs[self.residuals..])
+    }
 }
 
 impl Program {

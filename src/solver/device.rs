@@ -5,9 +5,9 @@
 //! the state says that the solve is over. Conjugate gradients that end early leave the rest of their dispatches idle, so that
 //! the number recorded follows what the steps before needed; a step cut short is an inexact one, nothing worse.
 
-use super::SolverOptions;
 use super::placement::rounding;
 use super::report::{IterationRecord, Termination};
+use super::{LinearSolverKind, SolverOptions};
 use crate::backend::gpu::{Commands, Download, GpuContext, GpuError, Submission};
 use crate::device::{DeviceProblem, Settings};
 use crate::kernel::wgsl::{Formats, Slot, state};
@@ -41,6 +41,8 @@ pub(super) struct DeviceOutcome {
     pub loop_s: f64,
     pub device_bytes: u64,
     pub compile_s: f64,
+    /// Blocks that were eliminated before each linear system was solved.
+    pub eliminated: usize,
 }
 
 /// A device that failed: why, and the last accepted point that is known.
@@ -72,6 +74,7 @@ fn settings(options: &SolverOptions, formats: Formats) -> Settings {
         rounding: 4.0 * rounding,
         small_promise: 4e4 * rounding,
         max_linear_iterations: options.max_linear_iterations.clamp(1, MOST_ITERATIONS),
+        eliminate: options.linear_solver != LinearSolverKind::Pcg,
         batch_size: options.batch_size,
         idle_workgroups: 0,
     }
@@ -158,6 +161,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
                 stage_times: self.stage_times,
                 loop_s: began.elapsed().as_secs_f64(),
                 device_bytes: self.device.bytes(),
+                eliminated: self.device.eliminated(),
                 compile_s: self.compile_s,
             }),
             Err(error) => {

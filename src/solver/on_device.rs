@@ -234,7 +234,7 @@ fn report(
         notes: device.notes.clone(),
         precision: precision(device.formats.real),
         threads: rayon::current_num_threads(),
-        linear_solver: "conjugate gradients with block-Jacobi preconditioning on the device, J stored".to_owned(),
+        linear_solver: describe_linear_solver(outcome.eliminated),
         problem_bytes: compiled.bytes(),
         normal_equations_bytes: 0,
         factor_bytes: 0,
@@ -261,4 +261,12 @@ fn summarised(statistics: GpuStatistics, summary: DeviceSummary) -> DeviceSummar
 
 fn stage_time(times: &[(String, f64)], stage: &str) -> f64 {
     times.iter().filter(|(name, _)| name == stage).fold(0.0, |sum, (_, seconds)| sum + seconds)
+}
+
+fn describe_linear_solver(eliminated: usize) -> String {
+    const GRADIENTS: &str = "conjugate gradients with block-Jacobi preconditioning on the device";
+    if eliminated == 0 {
+        return format!("{GRADIENTS}, J stored");
+    }
+    format!("{GRADIENTS}, on the Schur complement of {eliminated} blocks")
 }

@@ -65,10 +65,8 @@ pub(super) fn choose(
     if parameters.has_bounds() {
         obstacles.push("a problem with bounds is solved on the CPU".to_owned());
     }
-    if parameters.has_manifolds() {
-        obstacles.push("a problem with manifolds is solved on the CPU".to_owned());
-    }
-    let direct = !matches!(options.linear_solver, LinearSolverKind::Auto | LinearSolverKind::Pcg);
+    use LinearSolverKind::{Auto, IterativeSchur, Pcg};
+    let direct = !matches!(options.linear_solver, Auto | Pcg | IterativeSchur);
     if obstacles.is_empty() && !direct {
         return Ok(Placement::Device(Device { context, formats, notes }));
     }

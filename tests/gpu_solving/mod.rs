@@ -3,6 +3,7 @@
 pub mod conduct;
 pub mod failures;
 pub mod hybrid;
+pub mod models;
 pub mod optima;
 pub mod splits;
 
@@ -45,7 +46,7 @@ pub fn solve(context: &GpuContext, problem: &mut Problem, options: &SolverOption
 pub fn cost(problem: &Problem, x: &[f64]) -> f64 {
     let compiled = problem.compile().unwrap();
     let mut evaluation = compiled.new_evaluation();
-    compiled.evaluate_residuals(x, &mut evaluation).unwrap();
+    compiled.evaluate_objective(x, &mut evaluation).unwrap();
     evaluation.cost()
 }
 

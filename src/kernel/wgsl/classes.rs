@@ -25,6 +25,8 @@ pub struct Kind {
     pub group: usize,
     /// By residual and component.
     pub derivatives: Vec<Derivative>,
+    /// For blocks that are eliminated, which of the instance's blocks it is.
+    pub slot: Option<u32>,
 }
 
 /// Blocks, or pieces of them, that one piece of code serves.
@@ -36,6 +38,8 @@ pub struct Class {
     pub lanes: u32,
     /// Kinds of instances.
     pub kinds: Vec<Kind>,
+    /// Whether the blocks are eliminated before the linear system is solved; no two of them share a residual.
+    pub eliminated: bool,
 }
 
 /// Place of entry (i, j), j ≤ i, in a packed lower triangle.

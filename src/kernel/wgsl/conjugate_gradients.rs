@@ -48,9 +48,9 @@ fn keep_end_sums(module: &mut ModuleBuilder) {
 
 const NO_SUMS: &str = "first_sum = number_s(0.0f);\n    second_sum = number_s(0.0f);";
 
-/// The start of conjugate gradients: δ = 0, r = −Jᵀr.
-pub fn start(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
-    let bindings = [
+/// The start of conjugate gradients: δ = 0, r = −g; or r = −g − the image, if there is a first guess of the eliminated blocks.
+pub fn start(classes: &[Class], formats: Formats, guessed: bool) -> Result<Module, OutOfRange> {
+    let mut bindings = vec![
         (Slot::Incidence, false),
         (Slot::Gradient, false),
         (Slot::Inverse, false),
@@ -59,6 +59,7 @@ pub fn start(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> 
         (Slot::Step, true),
         (Slot::Scalars, true),
     ];
+    bindings.extend(guessed.then_some((Slot::Image, false)));
     let mut module = ModuleBuilder::new("start", formats, &bindings);
     module.table("classes", "Class", classes.len());
     for (c, class) in classes.iter().enumerate() {
@@ -68,7 +69,11 @@ pub fn start(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> 
         let mut r = Vec::new();
         for k in 0..class.size {
             let g = body.name("g", &format!("gradient[start + {k}u]"));
-            r.push(body.apply(Op::Neg, &[&g]));
+            let known = match guessed {
+                true => body.name("g", &format!("add_r({g}, image[start + {k}u])")),
+                false => g,
+            };
+            r.push(body.apply(Op::Neg, &[&known]));
             let zero = body.literal(0.0)?;
             body.line(format!("delta[start + {k}u] = {zero};"));
         }

@@ -7,7 +7,7 @@ use super::groups::only_if;
 use super::module::{Formats, Module, ModuleBuilder, Slot};
 use crate::value::op::Op;
 
-/// The damping D, the column scales if they are not known yet, and the inverses of the damped diagonal blocks.
+/// The damping D, the column scales if they are not known yet, and the inverses of the damped diagonal blocks; a step of 0.
 pub fn damp(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
     let bindings = [
         (Slot::Incidence, false),
@@ -15,6 +15,7 @@ pub fn damp(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
         (Slot::Scales, true),
         (Slot::Damping, true),
         (Slot::Inverse, true),
+        (Slot::Step, true),
         (Slot::Scalars, false),
     ];
     let mut module = ModuleBuilder::new("damp", formats, &bindings);
@@ -28,6 +29,8 @@ pub fn damp(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
         body.line(format!("let place = plan.classes[{c}].diagonal + block * {count}u;"));
         let mut h: Vec<String> = (0..count).map(|k| body.name("h", &format!("diagonal[place + {k}u]"))).collect();
         for i in 0..size {
+            let zero = body.literal(0.0)?;
+            body.line(format!("delta[start + {i}u] = {zero};"));
             let d = format!("d{i}");
             body.line(format!("let {d} = damping_at(start + {i}u, {}, radius);", h[packed(i, i)]));
             h[packed(i, i)] = body.apply(Op::Add, &[&h[packed(i, i)], &d]);

@@ -253,8 +253,8 @@ pub(super) fn stored_numbers(body: &mut Body, kernel: &Kernel, first: &str) -> V
 /// Operations that a function of the library counts for: its text is inlined wherever it is called.
 const FUNCTION: usize = 16;
 
-/// Operations of a kernel over the instances of a group, for guessing how long a driver compiles it.
-pub fn operations(kernel: &Kernel) -> usize {
+/// Operations of a program, those of the library's functions included.
+fn program_operations(program: &Program) -> usize {
     let weight = |node: &Node| match node {
         Node::Literal(_) => 0,
         Node::Parameter { .. } | Node::Datum(_) => 1,
@@ -263,8 +263,23 @@ pub fn operations(kernel: &Kernel) -> usize {
         Node::Apply { op: Op::Powi(n), .. } => 2 * n.unsigned_abs().max(2).ilog2() as usize,
         Node::Apply { .. } => FUNCTION,
     };
-    let programs = [kernel.objective(), &kernel.linearization.program].map(|program| &program.nodes);
-    let longest = programs.into_iter().map(|nodes| nodes.iter().map(weight).sum::<usize>()).max().unwrap_or(0);
+    program.nodes.iter().map(weight).sum()
+}
+
+/// What a program costs in operations of single precision.
+pub(super) fn weight(program: &Program, format: Format) -> usize {
+    let each = match format {
+        Format::F32 => 1,
+        Format::F64 => 2,
+        Format::DoubleF32 => 20,
+    };
+    each * program_operations(program)
+}
+
+/// Operations of a kernel over the instances of a group, for guessing how long a driver compiles it.
+pub fn operations(kernel: &Kernel) -> usize {
+    let programs = [kernel.objective(), &kernel.linearization.program];
+    let longest = programs.into_iter().map(program_operations).max().unwrap_or(0);
     longest + kernel.linearization.entries.len()
 }
 

@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::classes::{Class, Derivative, Kind, packed, packed_len};
 use super::format::{Format, OutOfRange};
+use super::groups::{data_columns, stored_numbers};
 use super::module::{ModuleBuilder, Slot, WORKGROUP};
 use crate::kernel::Kernel;
 use crate::value::op::Op;
@@ -15,6 +16,18 @@ pub(super) enum Sum {
     Transpose(Slot),
     /// The block of JᵀJ, packed.
     Square,
+    /// JᵀJ times the direction: over all blocks of an instance, but for one that is eliminated over the others. J is stored, or computed
+    /// once more.
+    Product(Jacobian),
+}
+
+/// Where the numbers of the Jacobian come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Jacobian {
+    /// From memory.
+    Stored,
+    /// From parameters and data.
+    Computed,
 }
 
 /// Most kinds in one chain of `else if`: each nests in the one before, and Mesa's software driver computes nonsense beyond a depth of 80.
@@ -82,6 +95,15 @@ fn add_kind(
     sum: Sum,
 ) -> Result<(), OutOfRange> {
     let mut stored: Vec<Option<String>> = vec![None; kernel.stored()];
+    let products = match sum {
+        Sum::Product(jacobian) => {
+            name_blocks(body, index, kernel);
+            let numbers = jacobian_numbers(body, index, kernel, jacobian)?;
+            stored = numbers.into_iter().map(Some).collect();
+            direction_products(body, kind, kernel, &stored)?
+        }
+        _ => Vec::new(),
+    };
     for k in kind.derivatives.iter().filter_map(|d| d.stored) {
         if stored[k as usize].is_none() {
             let place = format!("stored[plan.kinds[{index}].stored + i * {}u + {k}u]", kernel.stored());
@@ -96,10 +118,15 @@ fn add_kind(
     };
     for row in by_residual {
         match sum {
-            Sum::Transpose(vector) => {
-                let place =
-                    format!("plan.kinds[{index}].residuals + i * {}u + {}u", kernel.residuals(), row[0].residual);
-                let q = body.name("q", &format!("{}[{place}]", vector.variable()));
+            Sum::Transpose(_) | Sum::Product(_) => {
+                let q = match sum {
+                    Sum::Transpose(vector) => {
+                        let (width, residual) = (kernel.residuals(), row[0].residual);
+                        let place = format!("plan.kinds[{index}].residuals + i * {width}u + {residual}u");
+                        body.name("q", &format!("{}[{place}]", vector.variable()))
+                    }
+                    _ => products[row[0].residual as usize].clone(),
+                };
                 for d in row {
                     let product = match number(d) {
                         Some(j) => body.apply(Op::Mul, &[&j, &q]),
@@ -129,6 +156,67 @@ fn add_kind(
         }
     }
     Ok(())
+}
+
+/// Names the starts of all blocks of an instance.
+fn name_blocks(body: &mut Body, index: usize, kernel: &Kernel) {
+    for slot in 0..kernel.program.block_sizes.len() {
+        let place = format!("plan.kinds[{index}].blocks + {slot}u * plan.kinds[{index}].stride + i");
+        body.line(format!("let b{slot} = indices[{place}];"));
+    }
+}
+
+/// The numbers of an instance's Jacobian that are stored, or would be.
+fn jacobian_numbers(
+    body: &mut Body,
+    index: usize,
+    kernel: &Kernel,
+    jacobian: Jacobian,
+) -> Result<Vec<String>, OutOfRange> {
+    if jacobian == Jacobian::Stored {
+        return Ok(stored_numbers(body, kernel, &format!("plan.kinds[{index}].stored + i * {}u", kernel.stored())));
+    }
+    let columns = data_columns(kernel);
+    let place = |column: u32| columns.iter().position(|&c| c == column).unwrap_or_default();
+    body.program(
+        &kernel.linearization.jacobian_program(),
+        |block, component| format!("{}[b{block} + {component}u]", Slot::Point.variable()),
+        |column| format!("data[plan.kinds[{index}].data + {}u * plan.kinds[{index}].stride + i]", place(column)),
+    )
+}
+
+/// J times the direction, for each residual that depends on the block; empty for the others.
+fn direction_products(
+    body: &mut Body,
+    kind: &Kind,
+    kernel: &Kernel,
+    stored: &[Option<String>],
+) -> Result<Vec<String>, OutOfRange> {
+    let mut products = vec![String::new(); kernel.residuals()];
+    let mut loaded: Vec<((u32, u32), String)> = Vec::new();
+    for row in kind.derivatives.chunk_by(|a, b| a.residual == b.residual) {
+        let residual = row[0].residual;
+        let entries = kernel.linearization.entries.iter();
+        let mut terms = Vec::new();
+        for entry in entries.filter(|entry| entry.residual == residual && Some(entry.block) != kind.slot) {
+            let key = (entry.block, entry.component);
+            let known = loaded.iter().find(|(other, _)| *other == key).map(|(_, name)| name.clone());
+            let p = known.unwrap_or_else(|| {
+                let place = format!("b{} + {}u", entry.block, entry.component);
+                let name = body.name("p", &format!("{}[{place}]", Slot::Direction.variable()));
+                loaded.push((key, name.clone()));
+                name
+            });
+            let p = match entry.stored.and_then(|k| stored[k as usize].as_ref()) {
+                Some(j) => body.apply(Op::Mul, &[j, &p]),
+                None => p,
+            };
+            terms.push(body.scaled(entry.factor, &p)?);
+        }
+        let zero = body.literal(0.0)?;
+        products[residual as usize] = body.sum(&terms).unwrap_or(zero);
+    }
+    Ok(products)
 }
 
 /// Bytes of workgroup memory for the sums of a class.

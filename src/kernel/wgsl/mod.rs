@@ -17,6 +17,7 @@ mod incidence;
 mod library;
 mod module;
 mod normal;
+mod schur;
 pub mod state;
 mod trial;
 
@@ -30,9 +31,11 @@ pub use format::{Format, OutOfRange};
 pub use groups::{
     MOST_STATEMENTS, data_columns, jacobian_product, linearize, objective, obstacle, operations, residuals,
 };
+pub use incidence::Jacobian;
 pub use module::{Formats, Module, Slot, WORKGROUP};
 pub use normal::{image, normal};
-pub use trial::{advance, commit, compare, decide, examine};
+pub use schur::{better_jacobian, complete, direct, reduced_product};
+pub use trial::{advance, commit, compare, decide, examine, retract};
 
 #[cfg(test)]
 mod tests;

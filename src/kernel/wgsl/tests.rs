@@ -70,16 +70,24 @@ fn every_module_is_valid() {
                     stored: e.stored,
                 })
                 .collect();
-            kinds.push(Kind { group, derivatives });
+            kinds.push(Kind { group, derivatives, slot: None });
         }
-        let classes = [Class { size: 3, lanes: 4, kinds: kinds.clone() }, Class { size: 3, lanes: 128, kinds }];
+        let class = |lanes: u32, eliminated: bool| Class { size: 3, lanes, kinds: kinds.clone(), eliminated };
+        let classes = [class(4, false), class(128, false)];
+        let points = [class(1, true), class(8, true)];
+        let computed = Jacobian::Computed;
         let modules = [
             residuals(&kernels, formats, Slot::TrialPoint, Slot::TrialResiduals).unwrap(),
             linearize(&kernels, formats).unwrap(),
             jacobian_product(&kernels, formats).unwrap(),
             normal(&kernels, &classes, formats).unwrap(),
             damp(&classes, formats).unwrap(),
-            start(&classes, formats).unwrap(),
+            start(&classes, formats, false).unwrap(),
+            start(&classes, formats, true).unwrap(),
+            direct(&classes, formats).unwrap(),
+            complete(&kernels, &points, formats, Jacobian::Stored).unwrap(),
+            reduced_product(&kernels, &classes, formats, Jacobian::Stored).unwrap(),
+            reduced_product(&kernels, &classes, formats, computed).unwrap(),
             image(&kernels, &classes, formats).unwrap(),
             update(&classes, formats).unwrap(),
             advance(&classes, formats).unwrap(),

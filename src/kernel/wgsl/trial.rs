@@ -3,10 +3,11 @@
 use super::body::Body;
 use super::classes::{Class, over_classes};
 use super::format::OutOfRange;
-use super::groups::only_if;
+use super::groups::{only_if, over_groups};
 use super::module::{Formats, Module, ModuleBuilder, Slot, WORKGROUP};
+use crate::program::Retraction;
 
-/// The trial point x + δ, and the norms of both.
+/// The trial point x + δ, and the norms of both. Blocks on manifolds are moved by [`retract`] afterwards.
 pub fn advance(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
     let bindings = [
         (Slot::Incidence, false),
@@ -39,6 +40,36 @@ pub fn advance(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange
     module.main("    scalars[partial_place(STEP_PARTIALS, w)] = steps;");
     module.main("    scalars[partial_place(POINT_PARTIALS, w)] = points;");
     module.main("}");
+    Ok(module.finish())
+}
+
+/// The trial points x ⊞ δ of the blocks on manifolds, of which `advance` took the norms.
+pub fn retract(retractions: &[&Retraction], formats: Formats) -> Result<Module, OutOfRange> {
+    let bindings = [
+        (Slot::Indices, false),
+        (Slot::Point, false),
+        (Slot::Step, false),
+        (Slot::TrialPoint, true),
+        (Slot::Scalars, false),
+    ];
+    let mut module = ModuleBuilder::new("retract", formats, &bindings);
+    module.table("groups", "Group", retractions.len());
+    for (manifold, retraction) in retractions.iter().enumerate() {
+        let mut body = Body::new(formats.real);
+        body.line(format!("let start = indices[plan.groups[{manifold}].blocks + i];"));
+        let leaf = |block: u32, component: u32| {
+            let vector = if block == 0 { Slot::Point } else { Slot::Step };
+            format!("{}[start + {component}u]", vector.variable())
+        };
+        let outputs = body.program(&retraction.plus, leaf, |_| unreachable!("x ⊞ δ has no data"))?;
+        for (k, output) in outputs.iter().enumerate() {
+            body.line(format!("trial_x[start + {k}u] = {output};"));
+        }
+        module.statements += body.statements;
+        module.function(&format!("fn retract_{manifold}(i: u32) {{\n{}}}\n", body.text));
+    }
+    only_if(&mut module, "is_running()");
+    over_groups(&mut module, retractions.len(), "retract");
     Ok(module.finish())
 }
 
