@@ -93,13 +93,14 @@ impl Classes {
         of_pieces: &[u8],
         touching: &[Touching<'_>],
     ) -> Vec<Vec<Option<usize>>> {
+        let eliminates = self.code.iter().any(|class| class.eliminated);
         let touching = touching.iter().map(|&(group, part)| {
             let candidates = (0..self.code.len()).filter(|&class| self.code[class].size == part.size as usize);
             let met = met_classes(layout, pieces, of_pieces, (group, part), candidates.count() > 1);
             let derivatives = derivatives(&groups[group].kernel, part);
             let number = |(class, code): (usize, &mut Class)| {
-                let slot = code.eliminated.then_some(part.block);
-                let kind = || Kind { group, derivatives: derivatives.clone(), slot };
+                let own = eliminates.then_some((part.block, part.component));
+                let kind = || Kind { group, derivatives: derivatives.clone(), own };
                 (met & 1 << class != 0).then(|| number_of(&mut code.kinds, kind()))
             };
             self.code.iter_mut().enumerate().map(number).collect()

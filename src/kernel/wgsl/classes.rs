@@ -25,8 +25,9 @@ pub struct Kind {
     pub group: usize,
     /// By residual and component.
     pub derivatives: Vec<Derivative>,
-    /// For blocks that are eliminated, which of the instance's blocks it is.
-    pub slot: Option<u32>,
+    /// Which of the instance's blocks it is, and the first component of the piece, if the kind is for no other. Kernels that compute the
+    /// Jacobian once more then need to look at the block only once for all of its instances.
+    pub own: Option<(u32, u32)>,
 }
 
 /// Blocks, or pieces of them, that one piece of code serves.

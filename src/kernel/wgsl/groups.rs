@@ -270,7 +270,7 @@ fn program_operations(program: &Program) -> usize {
 pub(super) fn weight(program: &Program, format: Format) -> usize {
     let each = match format {
         Format::F32 => 1,
-        Format::F64 => 2,
+        Format::F64 => 4,
         Format::DoubleF32 => 20,
     };
     each * program_operations(program)

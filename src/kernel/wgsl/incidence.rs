@@ -33,7 +33,8 @@ pub enum Jacobian {
 /// Most kinds in one chain of `else if`: each nests in the one before, and Mesa's software driver computes nonsense beyond a depth of 80.
 const MOST_NESTED: usize = 24;
 
-/// A function that sums over every `step`th instance of a list.
+/// A function that sums over every `step`th instance of a list. For [`Sum::Product`], the private `own_start` has to say where the block
+/// starts.
 pub(super) fn sum_function(
     name: &str,
     class: &Class,
@@ -72,7 +73,7 @@ pub(super) fn sum_function(
         let _ = writeln!(text, "{word}{condition}{{");
         let mut body = Body::new(format);
         body.line(format!("let i = id - plan.kinds[{index}].base;"));
-        add_kind(&mut body, kind, index, kernels[kind.group], format, sum)?;
+        add_kind(&mut body, (kind, class.eliminated), index, kernels[kind.group], format, sum)?;
         *statements += body.statements;
         text += &body.text;
         text += "        }";
@@ -88,7 +89,7 @@ pub(super) fn sum_function(
 
 fn add_kind(
     body: &mut Body,
-    kind: &Kind,
+    (kind, eliminated): (&Kind, bool),
     index: usize,
     kernel: &Kernel,
     format: Format,
@@ -97,10 +98,10 @@ fn add_kind(
     let mut stored: Vec<Option<String>> = vec![None; kernel.stored()];
     let products = match sum {
         Sum::Product(jacobian) => {
-            name_blocks(body, index, kernel);
+            name_blocks(body, index, kernel, kind);
             let numbers = jacobian_numbers(body, index, kernel, jacobian)?;
             stored = numbers.into_iter().map(Some).collect();
-            direction_products(body, kind, kernel, &stored)?
+            direction_products(body, kind, kernel, &stored, eliminated)?
         }
         _ => Vec::new(),
     };
@@ -159,8 +160,14 @@ fn add_kind(
 }
 
 /// Names the starts of all blocks of an instance.
-fn name_blocks(body: &mut Body, index: usize, kernel: &Kernel) {
+fn name_blocks(body: &mut Body, index: usize, kernel: &Kernel, kind: &Kind) {
     for slot in 0..kernel.program.block_sizes.len() {
+        if let Some((own, component)) = kind.own
+            && own as usize == slot
+        {
+            body.line(format!("let b{slot} = own_start - {component}u;"));
+            continue;
+        }
         let place = format!("plan.kinds[{index}].blocks + {slot}u * plan.kinds[{index}].stride + i");
         body.line(format!("let b{slot} = indices[{place}];"));
     }
@@ -191,14 +198,16 @@ fn direction_products(
     kind: &Kind,
     kernel: &Kernel,
     stored: &[Option<String>],
+    eliminated: bool,
 ) -> Result<Vec<String>, OutOfRange> {
+    let left_out = kind.own.filter(|_| eliminated).map(|(slot, _)| slot);
     let mut products = vec![String::new(); kernel.residuals()];
     let mut loaded: Vec<((u32, u32), String)> = Vec::new();
     for row in kind.derivatives.chunk_by(|a, b| a.residual == b.residual) {
         let residual = row[0].residual;
         let entries = kernel.linearization.entries.iter();
         let mut terms = Vec::new();
-        for entry in entries.filter(|entry| entry.residual == residual && Some(entry.block) != kind.slot) {
+        for entry in entries.filter(|entry| entry.residual == residual && Some(entry.block) != left_out) {
             let key = (entry.block, entry.component);
             let known = loaded.iter().find(|(other, _)| *other == key).map(|(_, name)| name.clone());
             let p = known.unwrap_or_else(|| {

@@ -18,8 +18,8 @@ use crate::value::op::Op;
 /// Storage buffers that a kernel may have: the limit of WebGPU.
 const MOST_BUFFERS: usize = 8;
 
-/// Operations for which an H200 could read a byte; devices with slower memory have fewer to spare, and ones with slower arithmetic too.
-const OPERATIONS_A_BYTE: usize = 4;
+/// Operations that cost no more than reading a byte. Most of a Jacobian's are shared by the instances of a block.
+const OPERATIONS_A_BYTE: usize = 8;
 
 /// Whether the Jacobian is better stored or computed again in a product, by bytes against operations.
 pub fn better_jacobian(kernels: &[&Kernel], formats: Formats) -> Jacobian {
@@ -86,6 +86,7 @@ pub fn complete(
     let mut module = ModuleBuilder::new("complete", formats, &bindings);
     class_tables(&mut module, eliminated);
     shared_reals(&mut module, formats.real);
+    module.function("var<private> own_start: u32;\n");
     let zero = formats.real.literal(0.0)?;
     for ((c, class), first) in eliminated.iter().enumerate().zip(first_kinds(eliminated)) {
         let size = class.size;
@@ -94,7 +95,7 @@ pub fn complete(
         let sum = Sum::Product(jacobian);
         module.function(&sum_function(&name, class, first, kernels, formats.real, sum, &mut statements)?);
         let mut text = format!("fn complete_{c}(block: u32, row: u32, is_active: bool, lane: u32) {{\n");
-        text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n";
+        text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n    own_start = start;\n";
         team_sums(&mut text, &name, class, size, formats.real, |k, sum| {
             format!(
                 "        var v = {sum};
@@ -145,7 +146,7 @@ pub fn reduced_product(
     let mut module = ModuleBuilder::new("reduced_product", formats, &bindings);
     class_tables(&mut module, kept);
     shared_reals(&mut module, formats.real);
-    module.function("var<private> curvature: S;\n");
+    module.function("var<private> curvature: S;\nvar<private> own_start: u32;\n");
     let zero = formats.real.literal(0.0)?;
     for ((c, class), first) in kept.iter().enumerate().zip(first_kinds(kept)) {
         let mut statements = 0;
@@ -154,7 +155,7 @@ pub fn reduced_product(
         module.function(&sum_function(&name, class, first, kernels, formats.real, sum, &mut statements)?);
         module.statements += statements;
         let mut text = format!("fn product_{c}(row: u32, is_active: bool, lane: u32) {{\n");
-        text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n";
+        text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n    own_start = start;\n";
         team_sums(&mut text, &name, class, class.size, formats.real, |k, sum| {
             let bit = 1u32 << k;
             format!(

@@ -70,7 +70,7 @@ fn every_module_is_valid() {
                     stored: e.stored,
                 })
                 .collect();
-            kinds.push(Kind { group, derivatives, slot: None });
+            kinds.push(Kind { group, derivatives, own: Some((0, 0)) });
         }
         let class = |lanes: u32, eliminated: bool| Class { size: 3, lanes, kinds: kinds.clone(), eliminated };
         let classes = [class(4, false), class(128, false)];
