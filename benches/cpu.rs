@@ -100,6 +100,9 @@ fn schur(criterion: &mut Criterion) {
         for threads in [1, 2] {
             let pool = pool(threads);
             let id = |name: &str| BenchmarkId::new(name, format!("{threads} threads"));
+            group.bench_function(id("residuals"), |b| {
+                b.iter(|| pool.install(|| compiled.evaluate_residuals(x, &mut evaluation)));
+            });
             group.bench_function(id("residuals and Jacobian"), |b| {
                 b.iter(|| pool.install(|| compiled.linearize(x, &mut evaluation)));
             });
