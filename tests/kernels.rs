@@ -129,6 +129,11 @@ proptest! {
     }
 }
 
+/// Numbers between two of one sign.
+fn ulps(a: f64, b: f64) -> u64 {
+    a.to_bits().abs_diff(b.to_bits())
+}
+
 /// One less, as many and one more than a chunk of lanes, and than a task of chunks.
 #[test]
 fn chunks_begin_and_end_where_they_should() {
@@ -149,16 +154,17 @@ fn chunks_begin_and_end_where_they_should() {
             let (a, b) = (x[k], x[2 * instances - 1 - k]);
             let row = compiled.row_of(k).unwrap();
             assert_eq!(evaluation.residuals[row], a * b + k as f64, "instance {k} of {instances}");
-            assert_eq!(evaluation.residuals[row + 1], a.sin(), "instance {k} of {instances}");
+            assert!(ulps(evaluation.residuals[row + 1], a.sin()) <= 1, "instance {k} of {instances}");
             let mut entries = rows[row].clone();
             entries.sort_by_key(|&(parameter, _)| parameter);
             assert_eq!(entries, [(k, b), (2 * instances - 1 - k, a)], "instance {k} of {instances}");
-            assert_eq!(rows[row + 1], [(k, a.cos())]);
+            let [(parameter, derivative)] = rows[row + 1][..] else { panic!("{:?}", rows[row + 1]) };
+            assert!(parameter == k && ulps(derivative, a.cos()) <= 1, "instance {k} of {instances}");
         }
     }
 }
 
-/// Every operation as a compiled kernel: the numbers of `Op::evaluate` to the last bit, the derivatives of eager `backward`, on a
+/// Every operation as a compiled kernel: the numbers of `Op::evaluate` to the last bit (sine and cosine to one unit there), the derivatives of eager `backward`, on a
 /// grid that has ties, zeros and points outside the domain.
 #[test]
 fn every_operation_is_compiled() {
@@ -179,7 +185,8 @@ fn every_operation_is_compiled() {
         let (evaluation, entries) = linearize(&compiled, grid.as_flattened());
         for (k, &[a, b, c]) in grid.iter().enumerate() {
             let (found, expected) = (evaluation.residuals[k], op.evaluate(a, b, c));
-            let same = found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan());
+            let own = matches!(op, Op::Sin | Op::Cos);
+            let same = ulps(found, expected) <= u64::from(own) || (found.is_nan() && expected.is_nan());
             // Whole powers are written as multiplications, in the order of `powi`; −0 and 0 are one number.
             assert!(same || (found == expected), "{op:?} of {a}, {b}, {c}: {found} for {expected}");
             if !expected.is_finite() {

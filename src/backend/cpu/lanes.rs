@@ -1,5 +1,6 @@
 //! The interpreter of lane bytecode.
 
+use super::trigonometry;
 use crate::backend::{Column, InstanceTable};
 use crate::kernel::{Instruction, LaneCode};
 use crate::value::op::Op;
@@ -66,14 +67,29 @@ impl Registers {
         });
     }
 
+    /// Not by [`Registers::write`]: a closure as long as this would not be inlined, see [`Run`].
+    #[inline(always)]
+    fn sin(&mut self, to: u32, [a, ..]: [u32; 3]) {
+        trigonometry::sin(&self.lanes[a as usize], &mut self.spare);
+        std::mem::swap(&mut self.spare, &mut self.lanes[to as usize]);
+    }
+
+    #[inline(always)]
+    fn cos(&mut self, to: u32, [a, ..]: [u32; 3]) {
+        trigonometry::cos(&self.lanes[a as usize], &mut self.spare);
+        std::mem::swap(&mut self.spare, &mut self.lanes[to as usize]);
+    }
+
     /// One arm an operation, so that each becomes a loop over one operation; the operation itself stands in the table of
-    /// [`crate::value::op`] alone.
+    /// [`crate::value::op`] alone, but for those that would call the platform lane by lane and need not.
     #[inline(always)]
     fn apply(&mut self, op: Op, to: u32, args: [u32; 3]) {
         macro_rules! arms {
             (unary: $($unary:ident)*; binary: $($binary:ident)*; ternary: $($ternary:ident)*;) => {
                 match op {
                     Op::Variable | Op::Datum => {}
+                    Op::Sin => self.sin(to, args),
+                    Op::Cos => self.cos(to, args),
                     Op::Powi(n) => self.unary(to, args, |a| crate::value::op::powi(a, n)),
                     $(Op::$unary => self.unary(to, args, |a| Op::$unary.evaluate(a, a, a)),)*
                     $(Op::$binary => self.binary(to, args, |a, b| Op::$binary.evaluate(a, b, b)),)*
@@ -82,8 +98,8 @@ impl Registers {
             };
         }
         arms! {
-            unary: Neg Abs Sign Floor Ceil Round Trunc Sqrt Cbrt Recip Exp Exp2 ExpM1 Ln Ln1p Log2 Log10 Sin Cos Tan
-                Asin Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh Sigmoid Softplus;
+            unary: Neg Abs Sign Floor Ceil Round Trunc Sqrt Cbrt Recip Exp Exp2 ExpM1 Ln Ln1p Log2 Log10 Tan Asin
+                Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh Sigmoid Softplus;
             binary: Add Sub Mul Div Rem Powf Atan2 Hypot Min Max Copysign Eq Ne Lt Le Gt Ge;
             ternary: Select Clamp;
         }

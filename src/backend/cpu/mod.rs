@@ -6,6 +6,7 @@
 //! bit for bit.
 
 mod lanes;
+mod trigonometry;
 
 pub use lanes::LANES;
 

@@ -1,9 +1,13 @@
-//! The interpreter against the program it came from, to the last bit.
+//! The interpreter against the program it came from, to the last bit but where it has functions of its own.
 
 use super::*;
 use crate::backend::Column;
 use crate::program::{Builder, Id, Node, Program};
 use crate::value::op::Op;
+
+fn operations() -> impl Iterator<Item = Op> {
+    Op::ALL.iter().copied().filter(|op| !op.is_leaf()).chain([Op::Powi(70), Op::Powi(-70)])
+}
 
 /// Every operation on two parameters and a datum, each an output.
 fn every_operation() -> Program {
@@ -12,8 +16,7 @@ fn every_operation() -> Program {
     let b = builder.leaf(Node::Parameter { block: 1, component: 0 });
     let c = builder.leaf(Node::Datum(0));
     let d = builder.leaf(Node::Datum(1));
-    let ops = Op::ALL.iter().copied().filter(|op| !op.is_leaf()).chain([Op::Powi(70), Op::Powi(-70)]);
-    let mut outputs: Vec<Id> = ops.map(|op| builder.apply_op(op, [a, b, c])).collect();
+    let mut outputs: Vec<Id> = operations().map(|op| builder.apply_op(op, [a, b, c])).collect();
     outputs.push(d);
     builder.finish(vec![2, 1], 2, &outputs)
 }
@@ -30,6 +33,9 @@ fn table(count: usize) -> (InstanceTable, Vec<f64>) {
 #[test]
 fn lanes_compute_the_program_to_the_last_bit() {
     let program = every_operation();
+    // Sine and cosine are our own and the program's the platform's: either may be the one that is rounded rightly.
+    let own: Vec<bool> = operations().map(|op| matches!(op, Op::Sin | Op::Cos)).chain([false]).collect();
+    assert_eq!(own.len(), program.outputs.len());
     let code = LaneCode::new(&program);
     for count in [1, LANES - 1, LANES, LANES + 1, 3 * LANES + 5] {
         let (table, x) = table(count);
@@ -40,7 +46,8 @@ fn lanes_compute_the_program_to_the_last_bit() {
             let data = [table.data[0].get(instance), table.data[1].get(instance)];
             let expected = program.evaluate(&[&x[p..p + 2], &x[q..q + 1]], &data);
             for (k, (f, e)) in found.iter().zip(&expected).enumerate() {
-                let same = f.to_bits() == e.to_bits() || (f.is_nan() && e.is_nan());
+                let ulps = f.to_bits().abs_diff(e.to_bits());
+                let same = ulps <= u64::from(own[k]) || (f.is_nan() && e.is_nan());
                 assert!(same, "instance {instance} of {count}, output {k}: {f} for {e}");
             }
         }
