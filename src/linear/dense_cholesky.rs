@@ -19,6 +19,10 @@ impl LinearSolver for DenseCholesky {
         "dense cholesky"
     }
 
+    fn is_direct(&self) -> bool {
+        true
+    }
+
     fn analyze(&mut self, structure: &Arc<BlockStructure>) -> Result<Analysis, LinearError> {
         let n = structure.scalars();
         let bytes = n.saturating_mul(n).saturating_mul(size_of::<f64>());

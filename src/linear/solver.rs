@@ -14,6 +14,11 @@ pub trait LinearSolver: Send {
         String::new()
     }
 
+    /// Whether a solution is one of the whole system up to rounding, by factoring, and not up to what [`Stopping`] says.
+    fn is_direct(&self) -> bool {
+        false
+    }
+
     /// Prepares for matrices of one structure; called once per structure, before the first solve.
     fn analyze(&mut self, structure: &Arc<BlockStructure>) -> Result<Analysis, LinearError>;
 

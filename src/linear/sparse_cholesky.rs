@@ -53,6 +53,10 @@ impl LinearSolver for SparseCholesky {
         "sparse cholesky"
     }
 
+    fn is_direct(&self) -> bool {
+        true
+    }
+
     fn analyze(&mut self, structure: &Arc<BlockStructure>) -> Result<Analysis, LinearError> {
         self.plan = None;
         self.factor = Vec::new();

@@ -352,7 +352,11 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         self.equations.scatter(&self.step, &mut self.full_step);
         self.compiled.steps().take(&self.x, &self.full_step, &mut self.trial_x);
         self.bounds.project(&self.x, &mut self.full_step, &mut self.trial_x);
-        let model_change = self.compiled.model_cost_change(&self.evaluation, &self.full_step);
+        let model_change = if self.solver.is_direct() && self.bounds.is_empty() {
+            TrustRegion::model_decrease(&self.equations.gradient, &self.damping, &self.step)
+        } else {
+            self.compiled.model_cost_change(&self.evaluation, &self.full_step)
+        };
         let evaluated = self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes);
         self.times.evaluate += began.elapsed().as_secs_f64();
         evaluated.ok()?;

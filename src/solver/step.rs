@@ -91,6 +91,14 @@ impl StepSolver {
         Ok((description, analysis.factor_bytes))
     }
 
+    /// Whether steps solve the damped normal equations up to rounding. QR solves them better than JᵀJ says what they are.
+    pub fn is_direct(&self) -> bool {
+        match self {
+            StepSolver::DenseQr => false,
+            StepSolver::Normal(solver) => solver.is_direct(),
+        }
+    }
+
     /// Solves (JᵀJ + D) δ = −Jᵀr with δ = 0 in the scalars `active`; overwrites the damping there.
     pub fn solve(
         &mut self,

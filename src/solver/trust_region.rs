@@ -45,6 +45,15 @@ impl TrustRegion {
         damping.extend(diagonal.iter().zip(&self.scales).map(entry));
     }
 
+    /// Decrease of the cost that the linear model predicts for a δ that solves (JᵀJ + D) δ = −g:
+    /// −gᵀδ − ½ δᵀJᵀJδ = ½ (δᵀDδ − gᵀδ) (Madsen, Nielsen, Tingleff, eq. 3.14).
+    ///
+    /// Neither −gᵀδ nor δᵀDδ is negative, so that nothing cancels, and J is not read again.
+    pub fn model_decrease(gradient: &[f64], damping: &[f64], step: &[f64]) -> f64 {
+        let terms = gradient.iter().zip(damping).zip(step);
+        0.5 * terms.map(|((g, d), step)| step * (d * step - g)).sum::<f64>()
+    }
+
     pub fn accept(&mut self, gain_ratio: f64) {
         let growth = (1.0 - (2.0 * gain_ratio - 1.0).powi(3)).max(1.0 / 3.0);
         self.radius = (self.radius / growth).min(self.max_radius);
@@ -54,5 +63,20 @@ impl TrustRegion {
     pub fn reject(&mut self) {
         self.radius /= self.shrink;
         self.shrink *= 2.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// J = [[1, 2], [0, 3]], r = (1, −2), D = diag(1, 2): JᵀJ + D = [[2, 2], [2, 15]], g = (1, −4), δ = (−23, 10) / 26.
+    #[test]
+    fn the_decrease_is_that_of_the_linear_model() {
+        let step = [-23.0 / 26.0, 10.0 / 26.0];
+        let moved = [1.0 + step[0] + 2.0 * step[1], -2.0 + 3.0 * step[1]];
+        let expected = 0.5 * (5.0 - moved[0] * moved[0] - moved[1] * moved[1]);
+        let found = TrustRegion::model_decrease(&[1.0, -4.0], &[1.0, 2.0], &step);
+        assert!((found - expected).abs() < 1e-14, "{found} for {expected}");
     }
 }

@@ -37,6 +37,10 @@ impl LinearSolver for DenseSchur {
         "dense Schur complement"
     }
 
+    fn is_direct(&self) -> bool {
+        true
+    }
+
     fn detail(&self) -> String {
         self.complement.as_ref().map_or_else(String::new, |c| c.partition.describe())
     }

@@ -59,6 +59,10 @@ impl LinearSolver for SparseSchur {
         "sparse Schur complement"
     }
 
+    fn is_direct(&self) -> bool {
+        true
+    }
+
     fn detail(&self) -> String {
         self.state.as_ref().map_or_else(String::new, |s| s.complement.partition.describe())
     }
