@@ -32,7 +32,7 @@ impl Cpu {
     pub fn residuals(self, groups: &[Group], x: &[f64], residuals: &mut [f64]) {
         for group in groups {
             let rows = &mut residuals[group.rows.clone()];
-            run(group, &group.kernel.residual_code, x, rows, &mut []);
+            run_group(group, &group.kernel.residual_code, x, rows, &mut []);
         }
     }
 
@@ -40,7 +40,7 @@ impl Cpu {
     pub fn objective(self, groups: &[Group], x: &[f64], residuals: &mut [f64]) {
         for group in groups {
             let rows = &mut residuals[group.rows.clone()];
-            run(group, group.kernel.objective_code(), x, rows, &mut []);
+            run_group(group, group.kernel.objective_code(), x, rows, &mut []);
         }
     }
 
@@ -48,38 +48,41 @@ impl Cpu {
     pub fn linearize(self, groups: &[Group], x: &[f64], residuals: &mut [f64], stored: &mut [f64]) {
         for group in groups {
             let rows = &mut residuals[group.rows.clone()];
-            run(group, &group.kernel.linearize_code, x, rows, &mut stored[group.stored.clone()]);
+            run_group(group, &group.kernel.linearize_code, x, rows, &mut stored[group.stored.clone()]);
         }
     }
 }
 
-/// The outputs of `code` for every instance, one instance after the other.
+/// The outputs of `code` for every instance, one instance after the other, on the threads of the present rayon pool.
 pub(crate) fn evaluate_code(code: &LaneCode, table: &InstanceTable, x: &[f64]) -> Vec<f64> {
     let mut outputs = vec![0.0; table.count * code.outputs];
-    let mut registers = Registers::new(code);
-    let run = Run {
-        code,
-        table,
-        x,
-        instances: 0..table.count,
-        registers: &mut registers,
-        residuals: (&mut outputs, code.outputs),
-        stored: (&mut [], 0),
-    };
-    run.run();
+    if code.outputs > 0 {
+        run(code, table, x, (&mut outputs, code.outputs), (&mut [], 0));
+    }
     outputs
 }
 
-/// Runs `code` over all instances: the first outputs of each go to `residuals`, the rest to `stored`.
-fn run(group: &Group, code: &LaneCode, x: &[f64], residuals: &mut [f64], stored: &mut [f64]) {
-    let count = group.table.count;
-    let width = group.kernel.residuals();
+/// Runs the `code` of a group: the first outputs of each instance go to `residuals`, the rest to `stored`.
+fn run_group(group: &Group, code: &LaneCode, x: &[f64], residuals: &mut [f64], stored: &mut [f64]) {
     let stored_width = if stored.is_empty() { 0 } else { group.kernel.stored() };
+    run(code, &group.table, x, (residuals, group.kernel.residuals()), (stored, stored_width));
+}
+
+/// Runs `code` over all instances of `table`: outputs go to the rows of the first array as far as these are wide, then to those of
+/// the second.
+fn run(
+    code: &LaneCode,
+    table: &InstanceTable,
+    x: &[f64],
+    (residuals, width): (&mut [f64], usize),
+    (stored, stored_width): (&mut [f64], usize),
+) {
+    let count = table.count;
     let task = |first: usize, residuals: &mut [f64], stored: &mut [f64]| {
         let mut registers = Registers::new(code);
         let run = Run {
             code,
-            table: &group.table,
+            table,
             x,
             instances: first..(first + TASK).min(count),
             registers: &mut registers,

@@ -37,7 +37,7 @@ fn lanes_compute_the_program_to_the_last_bit() {
     let own: Vec<bool> = operations().map(|op| matches!(op, Op::Sin | Op::Cos)).chain([false]).collect();
     assert_eq!(own.len(), program.outputs.len());
     let code = LaneCode::new(&program);
-    for count in [1, LANES - 1, LANES, LANES + 1, 3 * LANES + 5] {
+    for count in [1, LANES - 1, LANES, LANES + 1, 3 * LANES + 5, 2 * TASK + 5] {
         let (table, x) = table(count);
         let found = evaluate_code(&code, &table, &x);
         assert_eq!(found.len(), count * program.outputs.len());
@@ -58,6 +58,13 @@ fn lanes_compute_the_program_to_the_last_bit() {
 fn no_instances_give_nothing() {
     let (table, x) = table(0);
     assert!(evaluate_code(&LaneCode::new(&every_operation()), &table, &x).is_empty());
+}
+
+#[test]
+fn no_outputs_give_nothing() {
+    let program = Builder::default().finish(vec![2, 1], 2, &[]);
+    let (table, x) = table(2 * TASK);
+    assert!(evaluate_code(&LaneCode::new(&program), &table, &x).is_empty());
 }
 
 /// What stands in lanes past the last instance never shows: a partial chunk after a full one equals the same instances alone.
