@@ -49,10 +49,10 @@ fn bundle() -> Problem {
     let cameras: Vec<BlockId> = (0..CAMERAS).map(|c| block(&camera(c), 0.01, 10_000 + 9 * c)).collect();
     let points: Vec<BlockId> = (0..POINTS).map(|p| block(&point(p), 0.05, 20_000 + 3 * p)).collect();
     let (mut blocks, mut measured) = (Vec::new(), Vec::new());
-    for p in 0..POINTS {
+    for (p, &seen) in points.iter().enumerate() {
         for view in 0..4 {
             let c = (p + view) % CAMERAS;
-            blocks.push([cameras[c], points[p]]);
+            blocks.push([cameras[c], seen]);
             let image = project(camera(c).map(Value::from), point(p).map(Value::from)).map(|v| v.primal());
             let k = 2 * (p * CAMERAS + c);
             measured.push([image[0] + 0.3 * noise(30_000 + k), image[1] + 0.3 * noise(30_001 + k)]);

@@ -125,7 +125,7 @@ impl Problem {
         options: &CovarianceOptions,
     ) -> Result<Covariance, CovarianceError> {
         let blocks = self.parameters().blocks();
-        for block in pairs.iter().flat_map(|&(a, b)| [a.index(), b.index()]).filter(|&block| block >= blocks) {
+        if let Some(block) = pairs.iter().flat_map(|&(a, b)| [a.index(), b.index()]).find(|&block| block >= blocks) {
             return Err(ProblemError::NoSuchBlock { block, blocks }.into());
         }
         let compiled = self.compile()?;
@@ -144,7 +144,7 @@ impl Problem {
             return Err(CovarianceError::TooLarge { found: scalars, allowed: DENSE_SCALARS });
         } else {
             equations.refill(&compiled, &evaluation);
-            Inverse::Sparse(SparseInverse::new(self, &equations, options)?)
+            Inverse::Sparse(Box::new(SparseInverse::new(self, &equations, options)?))
         };
         inverse.blocks(self, &equations, pairs)
     }
@@ -153,7 +153,7 @@ impl Problem {
 /// (JᵀJ)⁻¹ in one form or another.
 enum Inverse {
     Dense(DMatrix<f64>),
-    Sparse(SparseInverse),
+    Sparse(Box<SparseInverse>),
 }
 
 impl Inverse {
@@ -371,7 +371,7 @@ mod tests {
         let pairs: Vec<_> =
             [(0, 0), (3, 17), (17, 3), (59, 59), (20, 21)].map(|(a, b)| (blocks[a], blocks[b])).to_vec();
         let dense = Inverse::Dense(dense_inverse(&problem, &compiled, &equations, &evaluation, &options).unwrap());
-        let sparse = Inverse::Sparse(SparseInverse::new(&problem, &equations, &options).unwrap());
+        let sparse = Inverse::Sparse(Box::new(SparseInverse::new(&problem, &equations, &options).unwrap()));
         let [dense, sparse] = [dense, sparse].map(|inverse| inverse.blocks(&problem, &equations, &pairs).unwrap());
         let exact = equations.matrix.to_dense().try_inverse().unwrap();
         let start = |block: BlockId| 2 * block.index();
