@@ -8,7 +8,7 @@ use crate::kernel::wgsl::Slot;
 use crate::problem::{Evaluation, NonFiniteResidual};
 
 impl GpuDerivatives {
-    /// The residuals at `x`, in the layout of the [`CompiledProblem`].
+    /// The residuals at `x`, in the layout of the [`CompiledProblem`](crate::problem::CompiledProblem).
     ///
     /// # Errors
     /// [`DerivativesError::NonFinite`] names a residual that is not finite; else what the device says.
@@ -20,7 +20,7 @@ impl GpuDerivatives {
         Ok(evaluation.residuals)
     }
 
-    /// Residuals and stored numbers of the Jacobian at `x`, in the layout of the [`CompiledProblem`].
+    /// Residuals and stored numbers of the Jacobian at `x`, in the layout of the [`CompiledProblem`](crate::problem::CompiledProblem).
     ///
     /// # Errors
     /// As [`residuals`](Self::residuals).
@@ -62,7 +62,7 @@ impl GpuDerivatives {
     /// The gradient that was recorded last, finite or not.
     ///
     /// # Errors
-    /// As [`GpuBuffer::read`].
+    /// As [`GpuBuffer::read`](crate::backend::gpu::GpuBuffer::read).
     pub fn read_gradient(&self) -> Result<Vec<f64>, GpuError> {
         self.read_vector(Slot::Gradient)
     }
@@ -70,7 +70,7 @@ impl GpuDerivatives {
     /// The product that was recorded last, finite or not.
     ///
     /// # Errors
-    /// As [`GpuBuffer::read`].
+    /// As [`GpuBuffer::read`](crate::backend::gpu::GpuBuffer::read).
     pub fn read_product(&self) -> Result<Vec<f64>, GpuError> {
         self.read_vector(Slot::Image)
     }
