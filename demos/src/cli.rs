@@ -1,5 +1,7 @@
 //! The command line.
 
+mod problems;
+
 use crate::goal::Goal;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,8 @@ use isograd::mesh::energy::Energy;
 use isograd::{Backend, Precision};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+
+pub use problems::{Bundle, Case, CurveFit, LinearSolverName, Method, PoseGraph, Sketch};
 
 /// Demos of isograd: nonlinear least squares with compiled, grouped residuals.
 #[derive(Debug, Parser)]
@@ -24,6 +28,16 @@ pub enum Command {
     Icosphere(Icosphere),
     /// Minimise an energy of a mesh file
     Mesh(Mesh),
+    /// Adjust cameras and points of a BAL file, of each file of a folder, or of a made-up problem
+    Bundle(Bundle),
+    /// Optimise the pose graph of a g2o file, or of each file of a folder
+    #[command(name = "posegraph")]
+    PoseGraph(PoseGraph),
+    /// Fit the curve of a NIST regression file, or of each file of a folder, and compare with the certified values
+    #[command(name = "curvefit")]
+    CurveFit(CurveFit),
+    /// Solve the constraints of a small drawing, and tell what they leave free and which contradict each other
+    Sketch(Sketch),
     /// Show what a residual becomes: topology, program, derivative, memory
     Inspect(Inspect),
     /// Show version, processor, GPU adapters, chosen backend, energies and file formats
@@ -147,23 +161,31 @@ pub struct Solver {
     /// Threads; 0 for one a core
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
-    /// Most iterations, rejected ones counted; with `developable` in each of its rounds [default: 200, and 12 in such a round]
+    /// Most iterations, rejected ones counted; with `developable` in each of its rounds [default: 200; 12 in such a round; 2000 with `curvefit`]
     #[arg(long, value_name = "N")]
     pub max_iterations: Option<usize>,
 }
 
-/// Where results go.
+/// Where results go, and from where pictures look.
 #[derive(Debug, Clone, Args)]
 pub struct Results {
-    /// Folder for pictures, meshes and reports [default: out/ and the name of the problem]
+    /// Where results go.
+    #[command(flatten)]
+    pub files: Files,
+    /// From where pictures look, in degrees about the vertical axis: 0 from the front, which is z for meshes, and 90 from x
+    #[arg(long, value_name = "DEGREES", default_value_t = 32.0, allow_negative_numbers = true)]
+    pub azimuth: f64,
+}
+
+/// Where results go.
+#[derive(Debug, Clone, Args)]
+pub struct Files {
+    /// Folder for pictures, reports and results [default: out/ and the name of the problem]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Write no files: solve and report only
     #[arg(long, conflicts_with = "out")]
     pub no_files: bool,
-    /// From where pictures look, in degrees about the y axis: 0 from z, 90 from x
-    #[arg(long, value_name = "DEGREES", default_value_t = 32.0, allow_negative_numbers = true)]
-    pub azimuth: f64,
     /// End with one JSON object on standard output; everything else goes to standard error
     #[arg(long)]
     pub json: bool,

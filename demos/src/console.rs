@@ -8,12 +8,18 @@ use std::io::{self, Write};
 #[derive(Debug, Clone, Copy)]
 pub struct Console {
     json: bool,
+    muted: bool,
 }
 
 impl Console {
     /// With `json`, standard output is for [`Console::json`] alone.
     pub fn new(json: bool) -> Self {
-        Console { json }
+        Console { json, muted: false }
+    }
+
+    /// The same, but silent: for the solves of a folder, of which a table is printed instead.
+    pub fn muted(self) -> Self {
+        Console { muted: true, ..self }
     }
 
     /// Whether a program reads.
@@ -26,6 +32,9 @@ impl Console {
     /// # Errors
     /// If nobody reads any more.
     pub fn say(self, text: impl Display) -> io::Result<()> {
+        if self.muted {
+            return Ok(());
+        }
         if self.json { writeln!(io::stderr(), "{text}") } else { writeln!(io::stdout(), "{text}") }
     }
 
@@ -34,6 +43,14 @@ impl Console {
     /// # Errors
     /// If nobody reads any more.
     pub fn json(self, value: &impl Serialize) -> io::Result<()> {
-        if self.json { writeln!(io::stdout(), "{}", serde_json::to_string(value)?) } else { Ok(()) }
+        if self.json { self.json_line(&serde_json::to_string(value)?) } else { Ok(()) }
+    }
+
+    /// Prints what is one line of JSON already, if a program reads.
+    ///
+    /// # Errors
+    /// If nobody reads any more.
+    pub fn json_line(self, line: &str) -> io::Result<()> {
+        if self.json && !self.muted { writeln!(io::stdout(), "{line}") } else { Ok(()) }
     }
 }

@@ -10,6 +10,9 @@
 //! | [`goal`] | what `icosphere` and `mesh` can minimise |
 //! | [`optimize`] | minimise the energy of a mesh by one solve and show it |
 //! | [`develop`] | make a mesh developable by a run of solves and show it |
+//! | [`bundle`], [`posegraph`], [`curvefit`], [`sketch`] | state such a problem, solve and show it |
+//! | [`collection`] | one file, or a folder of them and a table |
+//! | [`loss`] | robust losses by name |
 //! | [`inspection`] | what `inspect` shows of a group |
 //! | [`run`] | solver options from the command line, and a solve with a progress bar |
 //! | [`output`] | the folder of results, the summary, the convergence plot |
@@ -18,14 +21,20 @@
 //!
 //! A new subcommand is a variant in [`cli::Command`] and a file in [`command`].
 
+pub mod bundle;
 pub mod cli;
+pub mod collection;
 pub mod command;
 pub mod console;
+pub mod curvefit;
 pub mod develop;
 pub mod failure;
 pub mod goal;
 pub mod inspection;
+pub mod loss;
 pub mod optimize;
 pub mod output;
 pub mod picture;
+pub mod posegraph;
 pub mod run;
+pub mod sketch;

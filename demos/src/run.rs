@@ -1,6 +1,6 @@
 //! A solve as the command line asks for it.
 
-use crate::cli::{Results, Solver};
+use crate::cli::{Files, Method, Solver};
 use crate::console::Console;
 use crate::output::{Folder, default_folder};
 use crate::picture::SolveProgress;
@@ -27,6 +27,11 @@ pub fn options(solver: &Solver) -> SolverOptions {
     }
 }
 
+/// The same with a linear solver.
+pub fn options_with(solver: &Solver, method: &Method) -> SolverOptions {
+    SolverOptions { linear_solver: method.linear_solver.into(), ..options(solver) }
+}
+
 /// Runs `solve` with a callback that moves a progress bar. The bar is gone when this returns.
 pub fn with_progress<R>(
     options: &SolverOptions,
@@ -46,9 +51,9 @@ pub fn with_progress<R>(
 ///
 /// # Errors
 /// If it cannot be made.
-pub fn folder(results: &Results, name: &str) -> anyhow::Result<Option<Folder>> {
-    match &results.out {
-        _ if results.no_files => Ok(None),
+pub fn folder(files: &Files, name: &str) -> anyhow::Result<Option<Folder>> {
+    match &files.out {
+        _ if files.no_files => Ok(None),
         Some(path) => Folder::create(path.clone()).map(Some),
         None => Folder::create(default_folder(name)).map(Some),
     }

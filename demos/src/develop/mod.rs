@@ -49,11 +49,11 @@ pub fn options(solver: &Solver) -> DevelopableOptions {
 /// # Errors
 /// If a round cannot be solved, or a file not written.
 pub fn develop(task: &Task, solver: &Solver, results: &Results) -> anyhow::Result<()> {
-    let console = Console::new(results.json);
+    let console = Console::new(results.files.json);
     let (names, driver) = (&task.names, &task.driver);
     // First what can fail at once: a run should not end in a folder that cannot be written.
     driver.options.solver.backend.select()?;
-    let folder = run::folder(results, &names.folder)?;
+    let folder = run::folder(&results.files, &names.folder)?;
     if let Some(finest) = driver.levels.last() {
         let (vertices, faces) = (finest.vertex_count(), finest.face_count());
         console.say(format_args!("{}: {vertices} vertices, {faces} faces\n", names.problem))?;

@@ -9,12 +9,11 @@ mod show;
 
 use crate::cli::{Results, Solver};
 use crate::console::Console;
-use crate::output::{Names, Summary, convergence};
+use crate::output::{Names, Summary, write_report};
 use crate::run;
 use anyhow::Context;
 use isograd::mesh::Mesh;
 use isograd::mesh::energy::Energy;
-use serde_json::json;
 
 pub use drive::{Solved, drive};
 pub use measure::{Errors, Measure};
@@ -34,12 +33,12 @@ pub struct Task {
 /// # Errors
 /// If the problem cannot be stated or solved, or a file not written.
 pub fn optimize(task: &Task, solver: &Solver, results: &Results) -> anyhow::Result<()> {
-    let console = Console::new(results.json);
+    let console = Console::new(results.files.json);
     let options = run::options(solver);
     // First what can fail at once: a solve should not end in a folder that cannot be written.
     options.backend.select()?;
     let names = &task.names;
-    let folder = run::folder(results, &names.folder)?;
+    let folder = run::folder(&results.files, &names.folder)?;
 
     let (vertices, faces) = (task.mesh.vertex_count(), task.mesh.face_count());
     console.say(format_args!("{}: {vertices} vertices, {faces} faces\n", names.problem))?;
@@ -53,11 +52,8 @@ pub fn optimize(task: &Task, solver: &Solver, results: &Results) -> anyhow::Resu
     run::note_precision(console, options.precision, report.precision)?;
     if let Some(mut folder) = folder {
         show::write(&mut folder, task, &solved, results.azimuth)?;
-        let plot = convergence(&format!("{}: {}", names.title, task.energy), report)?;
-        folder.write("convergence.png", |path| Ok(plot.save_png(path)?))?;
-        folder.write("report.txt", |path| Ok(std::fs::write(path, &text)?))?;
-        let whole = serde_json::to_string_pretty(&json!({ "summary": summary, "report": report }))?;
-        folder.write("report.json", |path| Ok(std::fs::write(path, &whole)?))?;
+        let title = format!("{}: {}", names.title, task.energy);
+        write_report(&mut folder, &title, &text, &summary, report)?;
         console.say(&folder)?;
     }
     console.json(&summary)?;

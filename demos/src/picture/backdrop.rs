@@ -19,11 +19,26 @@ pub(super) struct Backdrop {
     shadow: Option<GroundShadow>,
 }
 
+/// Colours of the gradient.
+const TOP: Rgb = Rgb([252, 253, 254]);
+const BOTTOM: Rgb = Rgb([225, 231, 238]);
+
+/// Linear-light colour of the gradient at a share of the height from above.
+pub(super) fn gradient(top: Vector, bottom: Vector, down: f64) -> Vector {
+    mix(top, bottom, down * down * (3.0 - 2.0 * down))
+}
+
+/// The gradient alone, row by row.
+pub(super) fn rows(height: usize) -> Vec<Rgb> {
+    let (top, bottom) = (TOP.to_linear(), BOTTOM.to_linear());
+    (0..height).map(|y| Rgb::from_linear(gradient(top, bottom, (y as f64 + 0.5) / height as f64))).collect()
+}
+
 impl Backdrop {
     pub fn of(scene: &Scene, surface: &Surface, camera: &Camera) -> Self {
         Self {
-            top: Rgb([252, 253, 254]).to_linear(),
-            bottom: Rgb([225, 231, 238]).to_linear(),
+            top: TOP.to_linear(),
+            bottom: BOTTOM.to_linear(),
             shadow: (scene.ground_shadow && dot(camera.eye, camera.zenith) > camera.floor)
                 .then(|| GroundShadow::of(scene.positions, surface, camera)),
         }
@@ -32,8 +47,7 @@ impl Backdrop {
     /// Linear-light colour in the middle of a pixel.
     pub fn color(&self, viewport: &Viewport, x: usize, y: usize) -> Vector {
         let (x, y) = (x as f64 + 0.5, y as f64 + 0.5);
-        let down = y / viewport.height as f64;
-        let gradient = mix(self.top, self.bottom, down * down * (3.0 - 2.0 * down));
+        let gradient = gradient(self.top, self.bottom, y / viewport.height as f64);
         let shade = self.shadow.as_ref().map_or(0.0, |s| s.along(viewport.camera, viewport.ray(x, y)));
         // Shadows on a bright floor under a bright sky are slightly blue.
         mix(gradient, [0.10, 0.12, 0.16], shade)

@@ -135,6 +135,18 @@ impl Camera {
 }
 
 impl View {
+    /// The same view, but turned so that the camera stands `azimuth` degrees to the side of a direction from the scene. A direction
+    /// that has no level part changes nothing.
+    pub fn facing(self, front: [f64; 3], azimuth: f64) -> Self {
+        let level = |degrees: f64| Some(View { azimuth: degrees, elevation: 0.0, ..self }.axes().ok()?.1);
+        let (Some(north), Some(east)) = (level(0.0), level(90.0)) else { return self };
+        let (x, y) = (dot(front, north), dot(front, east));
+        if !(x.hypot(y) > 1e-9 * norm(front)) {
+            return self;
+        }
+        View { azimuth: y.atan2(x).to_degrees() + azimuth, ..self }
+    }
+
     /// Unit vectors up and from the scene to the camera.
     fn axes(&self) -> Result<(Vector, Vector), PictureError> {
         let zenith = direction(self.up).ok_or(PictureError::View("its up vector has no direction"))?;
@@ -201,6 +213,16 @@ mod tests {
         let ray = camera.ray(position);
         let back = add(camera.eye, scale(ray, depth / -dot(ray, camera.backward)));
         assert!(norm(subtract(back, point)) < 1e-12);
+    }
+
+    #[test]
+    fn views_face_where_they_should() {
+        for front in [[1.0, 0.0, 0.0], [0.0, -2.0, 0.3], [-1.0, 1.0, 5.0]] {
+            let view = View { elevation: 0.0, ..View::default() }.facing(front, 0.0);
+            let level = direction([front[0], front[1], 0.0]).unwrap();
+            assert!(norm(subtract(view.axes().unwrap().1, level)) < 1e-12);
+        }
+        assert_eq!(View::default().facing([0.0, 0.0, 1.0], 10.0), View::default());
     }
 
     #[test]

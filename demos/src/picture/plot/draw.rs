@@ -7,7 +7,7 @@ use plotters::style::RGBColor;
 use super::super::text::text_width;
 use super::super::{Picture, PictureError, Rgb};
 use super::axis::Axis;
-use super::words::{legend_rows, write_ticks, write_words};
+use super::words::{legend_rows, write_labels, write_ticks, write_words};
 use super::{Mark, Plot, Series};
 
 /// Oversampling in each direction.
@@ -39,6 +39,7 @@ pub(super) fn draw(plot: &Plot, width: usize, height: usize) -> Result<Picture, 
     }
     let mut picture = draw_series(plot, &x, &y, &layout)?;
     write_ticks(&mut picture, &x, &y, &layout);
+    write_labels(&mut picture, plot, &x, &y, &layout);
     write_words(&mut picture, plot, &layout);
     Ok(picture)
 }
@@ -132,8 +133,8 @@ fn draw_samples(plot: &Plot, x: &Axis, y: &Axis, layout: &Layout, bytes: &mut [u
         let color = rgb(series.color);
         match series.mark {
             Mark::Line => {
-                let style = color.stroke_width(layout.line(2.2));
-                let joint = layout.line(2.2) / 2;
+                let style = color.stroke_width(layout.line(2.2 * series.scale));
+                let joint = layout.line(2.2 * series.scale) / 2;
                 for run in unbroken(series, x, y) {
                     // Piece by piece: the backend fills a thick curve as one polygon, with holes where it meets itself.
                     let pieces = run.windows(2).map(|ends| PathElement::new(ends.to_vec(), style));
@@ -143,12 +144,12 @@ fn draw_samples(plot: &Plot, x: &Axis, y: &Axis, layout: &Layout, bytes: &mut [u
             }
             Mark::Dots => {
                 let dots = unbroken(series, x, y).into_iter().flatten();
-                chart.draw_series(dots.map(|p| Circle::new(p, layout.line(3.4), color.filled())))?;
+                chart.draw_series(dots.map(|p| Circle::new(p, layout.line(3.4 * series.scale), color.filled())))?;
             }
             Mark::Crosses => {
-                let style = color.stroke_width(layout.line(2.0));
+                let style = color.stroke_width(layout.line(2.0 * series.scale));
                 let marks = unbroken(series, x, y).into_iter().flatten();
-                chart.draw_series(marks.map(|p| Cross::new(p, layout.line(4.6), style)))?;
+                chart.draw_series(marks.map(|p| Cross::new(p, layout.line(4.6 * series.scale), style)))?;
             }
         }
     }

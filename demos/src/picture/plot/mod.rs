@@ -37,6 +37,8 @@ struct Series {
     points: Vec<[f64; 2]>,
     mark: Mark,
     color: Rgb,
+    /// Width of lines and size of marks, relative to the usual one.
+    scale: f64,
 }
 
 /// A plot in the making: add series, then [`Plot::render`].
@@ -59,6 +61,8 @@ pub struct Plot {
     /// Values that the x axis shows in any case.
     x_shown: Vec<f64>,
     series: Vec<Series>,
+    /// Words at a place.
+    labels: Vec<([f64; 2], String)>,
 }
 
 impl Plot {
@@ -120,6 +124,20 @@ impl Plot {
         self
     }
 
+    /// Makes the lines and marks of the series added last this many times as wide; below 1 is thin.
+    pub fn scale(mut self, scale: f64) -> Self {
+        if let Some(series) = self.series.last_mut() {
+            series.scale = scale;
+        }
+        self
+    }
+
+    /// Writes a word centred at a place, on a patch of white.
+    pub fn word(mut self, at: [f64; 2], text: impl Into<String>) -> Self {
+        self.labels.push((at, text.into()));
+        self
+    }
+
     /// Draws the plot.
     pub fn render(&self, width: usize, height: usize) -> Result<Picture, PictureError> {
         draw::draw(self, width, height)
@@ -128,7 +146,7 @@ impl Plot {
     fn add(mut self, name: String, points: impl IntoIterator<Item = [f64; 2]>, mark: Mark) -> Self {
         let color = PALETTE[self.series.len() % PALETTE.len()];
         let points = points.into_iter().collect();
-        self.series.push(Series { name, points, mark, color });
+        self.series.push(Series { name, points, mark, color, scale: 1.0 });
         self
     }
 }

@@ -20,6 +20,20 @@ pub(super) fn write_ticks(picture: &mut Picture, x: &Axis, y: &Axis, layout: &La
     }
 }
 
+/// The words that stand at places of the data.
+pub(super) fn write_labels(picture: &mut Picture, plot: &Plot, x: &Axis, y: &Axis, layout: &Layout) {
+    let style = Type { size: layout.font, color: Rgb::INK };
+    for (at, text) in &plot.labels {
+        let (Some(across), Some(up)) = (x.place(at[0]), y.place(at[1])) else { continue };
+        let column = layout.left as f64 + (across - x.low) / x.width() * layout.inner_width() as f64;
+        let row = layout.top as f64 + (y.high - up) / y.width() * layout.inner_height() as f64;
+        let half = 0.5 * text_width(text, layout.font) + 0.25 * layout.font;
+        let (left, top) = ((column - half).max(0.0) as usize, (row - 0.6 * layout.font).max(0.0) as usize);
+        picture.fill_rectangle(left, top, (2.0 * half) as usize, (1.2 * layout.font) as usize, Rgb::WHITE);
+        draw_text(picture, text, column, row + 0.36 * layout.font, Anchor::Middle, style);
+    }
+}
+
 /// Title, axis names and legend.
 pub(super) fn write_words(picture: &mut Picture, plot: &Plot, layout: &Layout) {
     let font = layout.font;
