@@ -88,7 +88,7 @@ pub fn adjust(
         final_rms_pixels,
     };
     let figures = format!(
-        "Reprojection error, root mean square: {initial_rms_pixels:.4} before, {final_rms_pixels:.4} after, in pixels"
+        "Reprojection error, root mean square: {initial_rms_pixels:.5e} before, {final_rms_pixels:.5e} after, in pixels"
     );
     let text = format!("{}\n\n{report}\n\n{figures}\n", report.iteration_table());
     console.say(&text)?;

@@ -35,7 +35,7 @@ pub(super) fn write(folder: &mut Folder, title: &str, solved: &Solved, azimuth: 
         let colors = ColorMap::Sequential.map(&logs[k], range);
         let hidden = state.points.iter().filter(|point| !scene.shows(point)).count();
         let hidden = if hidden > 0 { format!(", {hidden} points far out not shown") } else { String::new() };
-        let note = format!("reprojection error {:.3} pixels rms{hidden}", errors.rms());
+        let note = format!("reprojection error {} pixels rms{hidden}", short(errors.rms()));
         let picture = draw(state, &scene, &camera, &colors)?;
         let mut picture = side_by_side(&[Panel { picture: &picture, caption: &captions[k], note: &note }])?;
         color_bar(&mut picture, ColorMap::Sequential, range, "log₁₀ of a point's error in pixels");
@@ -109,7 +109,7 @@ fn histogram(title: &str, errors: &[Reprojection; 2]) -> Result<Picture, Picture
         steps.push([edge(BINS), 0.0]);
         steps
     };
-    let name = |state: &str, errors: &Reprojection| format!("{state}, {:.3} rms", errors.rms());
+    let name = |state: &str, errors: &Reprojection| format!("{state}, {} rms", short(errors.rms()));
     Plot::new(format!("{title}: reprojection errors"))
         .labels("error in pixels", "observations")
         .log_x()
@@ -118,6 +118,11 @@ fn histogram(title: &str, errors: &[Reprojection; 2]) -> Result<Picture, Picture
         .line(name("after", &errors[1]), bars(&logs[1]))
         .color(AFTER)
         .render(1200, 800)
+}
+
+/// Three decimals, or as many as it takes to see that it is not zero.
+fn short(pixels: f64) -> String {
+    if pixels >= 1e-3 || pixels == 0.0 { format!("{pixels:.3}") } else { format!("{pixels:.1e}") }
 }
 
 /// Points, coloured by their errors, and the centres of the cameras as a PLY file without faces.

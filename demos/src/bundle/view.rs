@@ -15,9 +15,7 @@ pub(super) struct Scene {
 }
 
 /// Stray points are further from the centre than so many radii.
-const STRAY: f64 = 3.0;
-/// Points up to so many radii away are framed.
-const FRAMED: f64 = 1.5;
+const STRAY: f64 = 2.0;
 /// Cameras up to so many radii away are framed.
 const CAMERAS: f64 = 6.0;
 /// How far the scene reaches to the side and up: words stand above and below.
@@ -60,7 +58,7 @@ impl Scene {
     pub fn camera(&self, states: &[BalProblem], azimuth: f64) -> Result<Camera, PictureError> {
         let within = |p: &Vector3<f64>, radii: f64| (p - self.center).norm() <= radii * self.radius;
         let points =
-            states.iter().flat_map(|state| &state.points).map(|p| Vector3::from(*p)).filter(|p| within(p, FRAMED));
+            states.iter().flat_map(|state| &state.points).map(|p| Vector3::from(*p)).filter(|p| within(p, STRAY));
         let cameras = states.iter().flat_map(|state| &state.cameras).map(|camera| Pose::of(camera).center);
         let mut framed: Vec<[f64; 3]> = points.map(Into::into).collect();
         framed.extend(cameras.filter(|p| within(p, CAMERAS)).map(<[f64; 3]>::from));

@@ -24,13 +24,15 @@ pub(super) fn write(folder: &mut Folder, title: &str, solved: &Solved, azimuth: 
         (format!("{title}: start"), format!("cost {:.5e}", report.initial_cost)),
         (format!("{title}: after {iterations} iterations"), format!("cost {:.5e}", report.final_cost)),
     ];
+    // One direction for both, so that they can be compared.
+    let view = view(&shapes[1].positions, azimuth);
     let mut pictures = Vec::new();
     for (k, name) in ["before", "after"].into_iter().enumerate() {
         let (caption, note) = &captions[k];
         let picture = if shapes[k].dimension == 2 {
             plan(&shapes[k], &format!("{caption}, {note}"))?
         } else {
-            let picture = perspective(&shapes[k], azimuth)?;
+            let picture = perspective(&shapes[k], view)?;
             side_by_side(&[Panel { picture: &picture, caption, note }])?
         };
         folder.write(&format!("{name}.png"), |path| Ok(picture.save_png(path)?))?;
@@ -61,14 +63,15 @@ fn plan(shape: &Shape, title: &str) -> Result<Picture, PictureError> {
     plot.render(width, height)
 }
 
-fn perspective(shape: &Shape, azimuth: f64) -> Result<Picture, PictureError> {
-    let camera = camera(&shape.positions, azimuth)?;
+fn perspective(shape: &Shape, view: View) -> Result<Picture, PictureError> {
+    let framed: [&[[f64; 3]]; 1] = [&shape.positions];
+    let camera = Camera::framing(&framed, view)?.fill(&framed, REACH);
     let (width, height) = PICTURE_SIZE;
     // Few poses are beads on their way; many would hide it.
     let dots = if shape.positions.len() <= 400 { shape.positions.as_slice() } else { &shape.positions[..1] };
     let colors = (0..dots.len()).map(|pose| if pose == 0 { FIRST } else { WAY });
     let radius = if dots.len() > 1 { Cloud::radius_for(40 * dots.len(), width, height).max(3.0) } else { 7.0 };
-    let thin = if shape.positions.len() > 1000 { 1.0 } else { 1.8 };
+    let thin = if shape.positions.len() > 1000 { 1.0 } else { 2.2 };
     Cloud::new()
         .lines(shape.closures(), Stroke { color: CLOSURES, width: thin, opacity: 0.75 })
         .lines(shape.odometry(), Stroke { color: WAY, width: 1.3 * thin, opacity: 1.0 })
@@ -76,8 +79,8 @@ fn perspective(shape: &Shape, azimuth: f64) -> Result<Picture, PictureError> {
         .render(&camera, width, height)
 }
 
-/// A camera with the flat side of the points down, or z up if they have none, before their widest side.
-fn camera(positions: &[[f64; 3]], azimuth: f64) -> Result<Camera, PictureError> {
+/// A view with the flat side of the points down, or z up if they have none, of their widest side.
+fn view(positions: &[[f64; 3]], azimuth: f64) -> View {
     let points = positions.iter().map(|p| Vector3::from(*p)).filter(|p| p.norm().is_finite());
     let points: Vec<Vector3<f64>> = points.collect();
     let mean = points.iter().sum::<Vector3<f64>>() / points.len().max(1) as f64;
@@ -90,8 +93,7 @@ fn camera(positions: &[[f64; 3]], azimuth: f64) -> Result<Camera, PictureError> 
     let down = axis(0) * if axis(0).sum() < 0.0 { -1.0 } else { 1.0 };
     let up = if thick(0) < FLAT * thick(1) { down } else { Vector3::z() };
     let view = View { elevation: 30.0, up: up.into(), field_of_view: 34.0, ..View::default() };
-    let view = view.facing(axis(2).cross(&up).into(), azimuth);
-    Ok(Camera::framing(&[positions], view)?.fill(&[positions], REACH))
+    view.facing(axis(2).cross(&up).into(), azimuth)
 }
 
 #[cfg(test)]
@@ -104,7 +106,7 @@ mod tests {
         for positions in [vec![[1.0; 3]], line, vec![[0.0; 3], [f64::NAN; 3], [0.0, 0.0, 2.0]]] {
             let edges = (1..positions.len() as u32).map(|k| [k - 1, k]).collect();
             let shape = Shape { dimension: 3, positions, edges };
-            perspective(&shape, 20.0).unwrap();
+            perspective(&shape, view(&shape.positions, 20.0)).unwrap();
             plan(&shape, "plan").unwrap();
         }
     }

@@ -16,7 +16,8 @@ const ARROW: f64 = 14.0;
 /// Writes the pictures.
 pub(super) fn write(folder: &mut Folder, name: &str, shapes: [&Shape; 2], freedom: &Freedom) -> anyhow::Result<()> {
     let (free, redundant) = (freedom.motions.len(), freedom.residuals.len() - freedom.rank);
-    let end = format!("solved: {free} degrees of freedom, {redundant} redundant");
+    let degrees = if free == 1 { "degree" } else { "degrees" };
+    let end = format!("solved: {free} {degrees} of freedom, {redundant} redundant");
     let before = draw(shapes[0], &format!("{name}: start"), None)?;
     let after = draw(shapes[1], &end, Some(freedom))?;
     folder.write("before.png", |path| Ok(before.save_png(path)?))?;

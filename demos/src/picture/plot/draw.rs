@@ -27,7 +27,9 @@ pub(super) struct Layout {
 }
 
 pub(super) fn draw(plot: &Plot, width: usize, height: usize) -> Result<Picture, PictureError> {
-    let coordinate = |k: usize| plot.series.iter().flat_map(move |s| s.points.iter().map(move |p| p[k]));
+    let words = |k: usize| plot.labels.iter().map(move |(at, _)| at[k]);
+    let coordinate =
+        |k: usize| plot.series.iter().flat_map(move |s| s.points.iter().map(move |p| p[k])).chain(words(k));
     let mut x = Axis::fit(coordinate(0).chain(plot.x_shown.iter().copied()), plot.x_log, plot.whole_x_ticks);
     let mut y = Axis::fit(coordinate(1), plot.y_log, false);
     let layout = Layout::of(plot, &y, width, height);
