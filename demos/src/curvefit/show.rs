@@ -26,6 +26,16 @@ pub(super) fn write(
     folder.write("residuals.png", |path| Ok(plot.save_png(path)?))
 }
 
+/// Name and model, cut where the picture ends.
+fn headline(title: &str, data: &NistProblem) -> String {
+    const LONGEST: usize = 68;
+    let whole = format!("{title}: {}", data.model);
+    if whole.chars().count() <= LONGEST {
+        return whole;
+    }
+    whole.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
 /// What the model says at these predictors.
 fn model(data: &NistProblem, parameters: &[f64], predictors: &[f64]) -> f64 {
     data.model.evaluate(&[parameters, predictors].concat())
@@ -50,7 +60,7 @@ fn curve(title: &str, data: &NistProblem, fits: &[Fit], chosen: &Fit) -> Result<
         let shown = |y: f64| if (low - room..=high + room).contains(&y) { y } else { f64::NAN };
         (0..SAMPLES).map(x).map(|x| [x, shown(y(x))]).collect()
     };
-    let mut plot = Plot::new(format!("{title}: {}", data.model)).labels("x", data.response.to_string());
+    let mut plot = Plot::new(headline(title, data)).labels("x", data.response.to_string());
     for fit in fits {
         let start = line(&data.start(fit.start));
         let seen = start.iter().any(|point| point[1].is_finite());
@@ -67,7 +77,7 @@ fn observed(title: &str, data: &NistProblem, chosen: &Fit) -> Result<Picture, Pi
         data.observations().map(|row| [model(data, &chosen.parameters, &row[1..]), response(data, row)]).collect();
     let all = || points.iter().flatten().copied().filter(|x| x.is_finite());
     let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
-    Plot::new(format!("{title}: {}", data.model))
+    Plot::new(headline(title, data))
         .labels("fitted", format!("observed {}", data.response))
         .line("fitted = observed", [[low, low], [high, high]])
         .color(CURVE)
