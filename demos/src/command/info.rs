@@ -27,8 +27,8 @@ struct Facts {
     adapters: Vec<AdapterFact>,
     energies: Vec<&'static str>,
     residuals: Vec<&'static str>,
-    read_formats: [&'static str; 3],
-    written_formats: [&'static str; 3],
+    read_formats: [&'static str; 6],
+    written_formats: [&'static str; 5],
 }
 
 #[derive(Debug, Serialize)]
@@ -86,8 +86,8 @@ impl Facts {
             adapters: GpuContext::adapter_summaries().iter().map(AdapterFact::of).collect(),
             energies: Goal::all().map(Goal::name).collect(),
             residuals: crate::inspection::residuals::ALL.iter().map(|example| example.name).collect(),
-            read_formats: ["OBJ", "PLY (ascii, binary)", "OFF"],
-            written_formats: ["OBJ", "PLY (ascii, binary)", "PNG"],
+            read_formats: ["OBJ", "PLY (ascii, binary)", "OFF", "BAL", "g2o", "NIST regression"],
+            written_formats: ["OBJ", "PLY (ascii, binary)", "BAL", "g2o", "PNG"],
         })
     }
 }

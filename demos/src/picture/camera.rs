@@ -141,10 +141,9 @@ impl View {
         let level = |degrees: f64| Some(View { azimuth: degrees, elevation: 0.0, ..self }.axes().ok()?.1);
         let (Some(north), Some(east)) = (level(0.0), level(90.0)) else { return self };
         let (x, y) = (dot(front, north), dot(front, east));
-        if !(x.hypot(y) > 1e-9 * norm(front)) {
-            return self;
-        }
-        View { azimuth: y.atan2(x).to_degrees() + azimuth, ..self }
+        // A NaN is no direction either.
+        let is_level = x.hypot(y) > 1e-9 * norm(front);
+        if is_level { View { azimuth: y.atan2(x).to_degrees() + azimuth, ..self } } else { self }
     }
 
     /// Unit vectors up and from the scene to the camera.
