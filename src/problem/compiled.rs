@@ -176,7 +176,7 @@ impl CompiledProblem {
     }
 
     /// The residual block behind an instance of a group.
-    pub(super) fn residual_block(&self, group: usize, instance: usize) -> usize {
+    pub(crate) fn residual_block(&self, group: usize, instance: usize) -> usize {
         self.residual_blocks[group][instance] as usize
     }
 
@@ -309,27 +309,37 @@ impl CompiledProblem {
                 if evaluation.residuals[row..row + width].iter().chain(entries).all(|r| r.is_finite()) {
                     continue;
                 }
-                return Some(NonFiniteResidual {
-                    group: index,
-                    name: self.names[index].clone(),
-                    instance,
-                    residual_block: self.residual_blocks[index][instance] as usize,
-                    reason: explain(group, instance, x),
-                });
+                return Some(self.non_finite_residual(index, instance, &group.parameters(instance, x)));
             }
         }
         None
     }
+
+    /// Names an instance that is not finite at these parameters, with the operation that made it so.
+    pub(crate) fn non_finite_residual(
+        &self,
+        group: usize,
+        instance: usize,
+        parameters: &[&[f64]],
+    ) -> NonFiniteResidual {
+        NonFiniteResidual {
+            group,
+            name: self.names[group].clone(),
+            instance,
+            residual_block: self.residual_block(group, instance),
+            reason: explain(&self.groups[group], instance, parameters),
+        }
+    }
 }
 
 /// The operation of an instance that first gave a NaN or infinity.
-fn explain(group: &Group, instance: usize, x: &[f64]) -> String {
-    let (parameters, data) = (group.parameters(instance, x), group.data(instance));
+fn explain(group: &Group, instance: usize, parameters: &[&[f64]]) -> String {
+    let data = group.data(instance);
     let kernel = &*group.kernel;
     let objective = kernel.objective.as_ref().map(|objective| ("in the loss, ", objective));
     let derivative = ("in the derivative, ", &kernel.linearization.program);
     for (where_, program) in [("", &kernel.program)].into_iter().chain(objective).chain([derivative]) {
-        let values = program.evaluate_nodes(&parameters, &data);
+        let values = program.evaluate_nodes(parameters, &data);
         for (node, &value) in program.nodes.iter().zip(&values) {
             if value.is_finite() {
                 continue;

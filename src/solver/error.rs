@@ -44,6 +44,21 @@ pub enum SolveError {
         /// Bytes allowed.
         allowed: usize,
     },
+    /// A component of a problem is too large to be solved by itself with dense equations.
+    #[error(
+        "component {component} (from parameter block {first_block} on) has {parameters} free parameters, and \
+         solve_independent takes components of at most {allowed}; use Problem::solve, or fix the blocks that couple its parts"
+    )]
+    ComponentTooLarge {
+        /// Index of the component, in the order of their first parameter blocks.
+        component: usize,
+        /// Its first parameter block.
+        first_block: usize,
+        /// Its free scalar parameters.
+        parameters: usize,
+        /// Most that are allowed.
+        allowed: usize,
+    },
     /// The threads could not be started.
     #[error("cannot start {threads} threads: {reason}")]
     Threads {

@@ -13,16 +13,16 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Changes of the cost below this many rounding errors, relative, drown in the rounding of the cost itself.
-const ROUNDING: f64 = 4.0;
+pub(super) const ROUNDING: f64 = 4.0;
 /// A full step that is rejected although it promises more than this many of those changes is not lost to rounding.
-const SMALL_PROMISE: f64 = 1e4;
+pub(super) const SMALL_PROMISE: f64 = 1e4;
 
 /// Rounding errors by which the cost may seem to rise over such a step: residuals that are differences of large numbers carry more
 /// than their own.
-const NOISE: f64 = 1e4;
+pub(super) const NOISE: f64 = 1e4;
 /// How much shorter the gradient must be for a step to be taken on its account: more than its own rounding, and no more than steps that
 /// converge linearly bring.
-const POLISHED: f64 = 0.9;
+pub(super) const POLISHED: f64 = 0.9;
 
 /// What a solve on the CPU begins with.
 #[derive(Debug)]

@@ -9,7 +9,8 @@
 //! * `step` solves for the step by the [linear solver](crate::linear) that fits;
 //! * `bounds` keeps the parameters in their box;
 //! * `minimizer` is the loop on the CPU, and decides when to stop; its `evaluator` may have a device help;
-//! * `device` is the loop on a GPU, `placement` chooses between the two, and `run` goes from one to the other if a device fails.
+//! * `device` is the loop on a GPU, `placement` chooses between the two, and `run` goes from one to the other if a device fails;
+//! * [`independent`] minimises each connected component of a problem by itself.
 
 mod accumulation;
 mod bounds;
@@ -19,6 +20,7 @@ mod covariance;
 mod device;
 mod error;
 mod evaluator;
+pub mod independent;
 mod minimizer;
 mod normal_equations;
 #[cfg(feature = "gpu")]
@@ -37,6 +39,7 @@ mod trust_region;
 
 pub use covariance::{Covariance, CovarianceError, CovarianceOptions};
 pub use error::SolveError;
+pub use independent::{ComponentRecord, IndependentReport, Outcome};
 pub use options::{FALLBACK_THRESHOLD, LinearSolverKind, Precision, SolverOptions};
 pub use report::{DeviceSummary, GroupSummary, IterationRecord, SolverReport, StageTimes, Termination};
 
