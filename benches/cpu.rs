@@ -1,10 +1,11 @@
 //! The CPU path on `smooth`, stage by stage: trace, compile, evaluate, fill the normal equations, factor and solve; and bundle
 //! adjustments by Schur complement.
 //!
-//! `cargo bench --bench cpu` (all levels), `cargo bench --bench cpu -- smooth/6` (one), `cargo bench --bench cpu -- schur`. Everything runs on one thread but what says
-//! otherwise. `stream` reads and writes as many bytes as refilling the normal equations must touch: the floor to compare with.
+//! `cargo bench --bench cpu` (all levels), `cargo bench --bench cpu -- smooth/6` (one), `cargo bench --bench cpu -- schur`,
+//! `cargo bench --bench cpu -- independent` (a thousand curve fits). Everything runs on one thread but what says otherwise. `stream` reads and writes as many bytes as refilling the normal equations must touch: the floor to compare with.
 
 mod bundle;
+mod fits;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use isograd::linear::{DenseSchur, LinearSolver, SparseCholesky, SparseSchur, Stopping};
@@ -127,5 +128,5 @@ fn schur(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, smooth, schur);
+criterion_group!(benches, smooth, schur, fits::independent);
 criterion_main!(benches);
