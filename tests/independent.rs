@@ -169,7 +169,7 @@ fn different_shapes_mix_and_one_that_cannot_begin_stops_no_other() {
     assert!(text.contains("Function tolerance reached"), "{text}");
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["components"][51]["outcome"], "not-finite");
-    assert_eq!(json["components"][50]["outcome"]["stopped"].is_string(), true);
+    assert!(json["components"][50]["outcome"]["stopped"].is_string());
 }
 
 /// Where the hand of three links of length 1 is, each turned in the frame of the one before.
