@@ -3,7 +3,7 @@
 use isograd::loss::Cauchy;
 use isograd::manifold::So3;
 use isograd::solver::Outcome;
-use isograd::{BlockId, Blocks, IndependentReport, Problem, SolveError, SolverOptions, Termination, Value};
+use isograd::{Backend, BlockId, Blocks, IndependentReport, Problem, SolveError, SolverOptions, Termination, Value};
 use nalgebra::{Quaternion, UnitQuaternion, Vector3};
 use std::time::Duration;
 
@@ -379,6 +379,21 @@ fn steps_that_cannot_be_evaluated_are_reported_with_what_they_ran_into() {
     assert_eq!(lost.outcome, Outcome::NotFinite);
     assert!(lost.reason.as_deref().is_some_and(|reason| reason.contains("in the derivative")), "{report}");
     assert!(problem.parameter_block(root)[0] < 2.0 && lost.final_cost < lost.initial_cost);
+}
+
+/// A GPU has no part in this; whoever asks for one is told.
+#[test]
+fn a_gpu_asked_for_is_answered() {
+    let mut problem = Problem::new();
+    add_fits(&mut problem, &fits(3));
+    let result = problem.solve_independent(&SolverOptions { backend: Backend::Gpu, ..options() });
+    if cfg!(feature = "gpu") {
+        let report = result.unwrap();
+        assert_eq!((report.converged, report.backend.backend, report.notes.len()), (3, Backend::Cpu, 1), "{report}");
+        assert!(report.to_string().contains("no part of solve_independent runs on one"), "{report}");
+    } else {
+        assert!(matches!(result, Err(SolveError::Backend(_))), "{result:?}");
+    }
 }
 
 #[test]

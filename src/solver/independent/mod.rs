@@ -25,7 +25,7 @@ mod whole;
 pub use report::{ComponentRecord, IndependentReport, IndependentTimes, Outcome};
 
 use super::{SolveError, SolverOptions};
-use crate::backend::{Backend, Selection};
+use crate::backend::Selection;
 use crate::problem::{CompiledProblem, Evaluation, Problem, ProblemError};
 use batch::{Batch, Solved};
 use partition::Partition;
@@ -44,7 +44,8 @@ impl Problem {
     /// stop the others. Results are equal bit for bit whatever the number of threads.
     ///
     /// Of the options `max_iterations`, the tolerances and the trust region hold for each component; `max_time` and `cancel` for
-    /// all. `linear_solver` and `max_memory` are not looked at: every component is solved by dense Cholesky factorisation.
+    /// all. `linear_solver` and `max_memory` are not looked at: every component is solved by dense Cholesky factorisation. All of it
+    /// runs on the CPU; a GPU asked for is answered with a note in the report.
     ///
     /// ```
     /// use isograd::{Problem, SolverOptions};
@@ -137,6 +138,7 @@ fn solve(problem: &mut Problem, options: &SolverOptions) -> Result<IndependentRe
 /// Where the components are solved.
 #[cfg(feature = "gpu")]
 fn place(options: &SolverOptions) -> Result<(Selection, Vec<String>), SolveError> {
+    use crate::backend::Backend;
     let reason =
         if options.backend == Backend::Cpu { "asked for" } else { "independent problems are solved on the CPU" };
     let mut notes = Vec::new();
