@@ -18,6 +18,12 @@ fn energy(energy: Energy, level: u32) -> Problem {
     MeshProblem::new(energy, &icosphere(level).unwrap()).unwrap().problem
 }
 
+/// A device on the same adapter that no other test counts dispatches on.
+fn alone(context: &GpuContext) -> GpuContext {
+    let adapter = Some(context.info().name.clone());
+    GpuContext::new(&GpuOptions { adapter, ..GpuOptions::default() }).unwrap()
+}
+
 /// The costs and the parameters as bits.
 fn bits(report: &SolverReport, problem: &Problem) -> (Vec<u64>, Vec<u64>) {
     let bits = |numbers: &mut dyn Iterator<Item = f64>| numbers.map(f64::to_bits).collect();
@@ -26,6 +32,7 @@ fn bits(report: &SolverReport, problem: &Problem) -> (Vec<u64>, Vec<u64>) {
 }
 
 fn batches_change_no_bit(context: &GpuContext) {
+    let context = &alone(context);
     for precision in precisions(context).into_iter().filter(|&precision| precision != Precision::DoubleF32) {
         let run = |batch_size| {
             let mut problem = energy(Energy::Smooth, 2);
@@ -57,6 +64,7 @@ fn with_limit(context: &GpuContext, bytes: u64) -> GpuContext {
 }
 
 fn buffers_larger_than_a_binding(context: &GpuContext) {
+    let context = &alone(context);
     let small = with_limit(context, 8 << 10);
     for precision in precisions(context).into_iter().filter(|&precision| precision != Precision::DoubleF32) {
         // 162 vertices: vectors of 3,888 bytes and diagonal blocks of 7,776 in double precision, but 11,520 bytes of derivatives.
