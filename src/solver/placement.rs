@@ -40,6 +40,9 @@ pub(super) fn choose(
         let (count, threshold) = (compiled.residuals(), options.fallback_threshold);
         return Ok(Placement::Cpu(format!("{count} residuals are fewer than the {threshold} from which a GPU pays")));
     }
+    if auto && let Some(reason) = factors_cheaply(problem, compiled) {
+        return Ok(Placement::Cpu(reason));
+    }
     let unavailable = |reason: String| match auto {
         true => Ok(Placement::Cpu(reason)),
         false => Err(BackendUnavailable { backend: Backend::Gpu, reason }.into()),
@@ -83,6 +86,40 @@ pub(super) fn choose(
     notes.extend(obstacles);
     notes.extend(direct.then(|| direct_note.to_owned()));
     Ok(Placement::Hybrid { device: Device { context, formats, notes }, groups })
+}
+
+/// Pairs of coupled blocks for each block up to which a factorisation is cheap and conjugate gradients are slow, as on a pose graph.
+const LOOSE: f64 = 2.5;
+/// The same where blocks are on manifolds.
+const LOOSE_ON_MANIFOLDS: f64 = 4.0;
+/// Scalar residuals up to which the CPU's Schur complement is the faster one.
+const SMALL_BUNDLE: usize = 300_000;
+
+/// Why the direct linear solvers of the CPU are expected to be faster than conjugate gradients on a device.
+fn factors_cheaply(problem: &Problem, compiled: &CompiledProblem) -> Option<String> {
+    let parameters = problem.parameters();
+    let free = (0..parameters.blocks()).filter(|&block| !parameters.is_fixed(block));
+    let (mut blocks, mut scalars, mut of_size) = (0usize, 0usize, vec![0usize; 1]);
+    for size in free.map(|block| parameters.tangent_size(block)) {
+        blocks += 1;
+        scalars += size;
+        of_size.resize(of_size.len().max(size + 1), 0);
+        of_size[size] += size;
+    }
+    let most = of_size.iter().copied().max().unwrap_or(0);
+    // Most parameters in blocks of one size, the others in another: cameras and points.
+    let bundle = most < scalars && 3 * (scalars - most) <= scalars;
+    if bundle {
+        let small = compiled.residuals() <= SMALL_BUNDLE;
+        return small.then(|| "the Schur complement is small enough to be factored".to_owned());
+    }
+    let pairs = |slots: usize| slots * slots.saturating_sub(1) / 2;
+    let coupled: usize = compiled.groups.iter().map(|g| g.table.count * pairs(g.table.blocks.len())).sum();
+    let coupling = coupled as f64 / blocks.max(1) as f64;
+    let loose = if parameters.has_manifolds() { LOOSE_ON_MANIFOLDS } else { LOOSE };
+    // Blocks that nothing couples are a matter of one iteration anywhere.
+    (coupled > 0 && coupling <= loose)
+        .then(|| format!("a block is coupled with {:.1} others, so that a factorisation is cheap", 2.0 * coupling))
 }
 
 /// The groups that can run on a device, and why each of the others cannot.
@@ -162,5 +199,33 @@ pub(super) fn rounding(format: Format) -> f64 {
         Format::F32 => f64::from(f32::EPSILON),
         Format::F64 => f64::EPSILON,
         Format::DoubleF32 => 2f64.powi(-46),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::{BalProblem, parse_g2o};
+    use crate::mesh::energy::{Energy, MeshProblem};
+    use crate::mesh::icosphere;
+    use crate::models::{BundleProblem, PoseGraphProblem};
+
+    fn reason(problem: &Problem) -> Option<String> {
+        factors_cheaply(problem, &problem.compile().unwrap())
+    }
+
+    #[test]
+    fn what_factors_cheaply_is_left_to_the_cpu() {
+        let mesh = MeshProblem::new(Energy::Smooth, &icosphere(2).unwrap()).unwrap();
+        assert_eq!(reason(&mesh.problem), None);
+        let chain: String = (0..9).map(|k| format!("EDGE_SE2 {k} {} 1 0 0.1 1 0 0 1 0 1\n", k + 1)).collect();
+        let poses = PoseGraphProblem::new(&parse_g2o(chain.as_bytes(), "chain").unwrap()).unwrap();
+        assert!(reason(&poses.problem).unwrap().contains("a block is coupled with 2.0 others"));
+        let bundle = BundleProblem::new(&BalProblem::synthetic(4, 100, 3, 1).unwrap()).unwrap();
+        assert!(reason(&bundle.problem).unwrap().contains("Schur complement"));
+        let mut alone = Problem::new();
+        let block = alone.add_parameter_block(&[1.0]).unwrap();
+        alone.add_residual(&[block], |x| x[0][0]).unwrap();
+        assert_eq!(reason(&alone), None);
     }
 }
