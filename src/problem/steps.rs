@@ -78,6 +78,7 @@ impl Steps {
         self.starts.get(start as usize).copied().unwrap_or(start) as usize
     }
 
+    #[cfg(feature = "gpu")]
     /// The manifolds that blocks move on, each with where its blocks start in the parameter vector. Fixed blocks are left out.
     pub(crate) fn manifolds(&self) -> impl ExactSizeIterator<Item = (&Retraction, &[u32])> {
         self.curved.iter().map(|curved| (&*curved.retraction, &curved.table.blocks[0][..]))

@@ -2,7 +2,8 @@
 
 use super::bounds::Bounds;
 use super::evaluator::Evaluator;
-use super::report::{GroupSummary, IterationRecord, SolverReport, StageTimes, Termination};
+use super::finite::check_finite;
+use super::report::{IterationRecord, SolverReport, StageTimes, Termination, summaries};
 use super::step::StepSolver;
 use super::trust_region::TrustRegion;
 use super::{NormalEquations, Precision, SolveError, SolverOptions};
@@ -474,39 +475,6 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             device: None,
             times_s: self.times,
         }
-    }
-}
-
-pub(super) fn summaries(compiled: &CompiledProblem) -> Vec<GroupSummary> {
-    let groups = compiled.groups.iter().enumerate();
-    groups
-        .map(|(index, group)| GroupSummary {
-            name: compiled.name(index).map(str::to_owned),
-            instances: group.table.count,
-            residuals: group.kernel.residuals(),
-            parameters: group.kernel.program.parameters(),
-            operations: group.kernel.linearization.program.operations(),
-            stored: group.kernel.stored(),
-            topology: format!("{:016x}", (group.kernel.topology.hash >> 64) as u64),
-        })
-        .collect()
-}
-
-pub(super) fn check_finite(
-    compiled: &CompiledProblem,
-    x: &[f64],
-    evaluation: &Evaluation,
-    cost: f64,
-    iterations: usize,
-) -> Result<(), SolveError> {
-    // One sum tells whether to search: it is not finite if any number in it is not.
-    let derivatives: f64 = evaluation.stored.iter().map(|d| d * 0.0).sum();
-    if cost.is_finite() && derivatives == 0.0 {
-        return Ok(());
-    }
-    match compiled.find_non_finite(x, evaluation) {
-        Some(residual) => Err(SolveError::NonFinite { iterations, residual }),
-        None => Err(SolveError::CostOverflow { iterations }),
     }
 }
 

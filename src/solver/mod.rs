@@ -20,6 +20,7 @@ mod covariance;
 mod device;
 mod error;
 mod evaluator;
+mod finite;
 pub mod independent;
 mod minimizer;
 mod normal_equations;

@@ -2,9 +2,10 @@
 
 use super::device::{DeviceFailure, DeviceOutcome, DeviceSolve};
 use super::evaluator::{Evaluator, Hybrid};
-use super::minimizer::{self, Beginning, Earlier, check_finite, summaries};
+use super::finite::check_finite;
+use super::minimizer::{self, Beginning, Earlier};
 use super::placement::precision;
-use super::report::{DeviceSummary, IterationRecord, SolverReport, StageTimes, Termination};
+use super::report::{DeviceSummary, IterationRecord, SolverReport, StageTimes, Termination, summaries};
 use super::{SolveError, SolverOptions};
 use crate::backend::gpu::{GpuContext, GpuStatistics};
 use crate::backend::{Backend, Selection, cpu};

@@ -3,6 +3,7 @@
 use super::Precision;
 use crate::backend::Selection;
 use crate::kernel::CompileStatistics;
+use crate::problem::CompiledProblem;
 use serde::Serialize;
 
 /// Why the minimiser stopped.
@@ -199,4 +200,20 @@ impl SolverReport {
     pub fn accepted_steps(&self) -> usize {
         self.iterations.iter().skip(1).filter(|record| record.accepted).count()
     }
+}
+
+/// What a report says of each group.
+pub(super) fn summaries(compiled: &CompiledProblem) -> Vec<GroupSummary> {
+    let groups = compiled.groups.iter().enumerate();
+    groups
+        .map(|(index, group)| GroupSummary {
+            name: compiled.name(index).map(str::to_owned),
+            instances: group.table.count,
+            residuals: group.kernel.residuals(),
+            parameters: group.kernel.program.parameters(),
+            operations: group.kernel.linearization.program.operations(),
+            stored: group.kernel.stored(),
+            topology: format!("{:016x}", (group.kernel.topology.hash >> 64) as u64),
+        })
+        .collect()
 }
