@@ -95,6 +95,24 @@ proptest! {
     }
 }
 
+/// Where the last step changes nothing to rounding, the solve is over and has converged.
+#[test]
+fn an_optimum_inside_of_a_box_is_recognised() {
+    let mut numbers = vec![0.0; 60];
+    numbers[..6].copy_from_slice(&[
+        0.3901597337771795,
+        0.6467430771749783,
+        -0.04199611524039239,
+        -0.0318493698241535,
+        0.04744089959550565,
+        -0.24810915615692483,
+    ]);
+    let (mut problem, _) = box_problem(&numbers, 1);
+    let report = problem.solve(&tight()).unwrap();
+    assert!(report.termination.is_converged(), "{report}");
+    check_kkt(&problem, 1e-6);
+}
+
 #[test]
 fn every_linear_solver_finds_the_same_optimum_in_a_box() {
     let numbers = noise(60);

@@ -56,15 +56,18 @@ impl Bounds {
         self.bounded.iter().filter(|b| b.is_active(x, &equations.gradient)).map(|b| b.scalar).collect()
     }
 
-    /// Projects `trial` onto the box, and shortens `step`, over all blocks, accordingly.
-    pub fn project(&self, x: &[f64], step: &mut [f64], trial: &mut [f64]) {
+    /// Projects `trial` onto the box, and shortens `step`, over all blocks, accordingly. Returns whether it was outside.
+    pub fn project(&self, x: &[f64], step: &mut [f64], trial: &mut [f64]) -> bool {
+        let mut outside = false;
         for b in &self.bounded {
             let inside = trial[b.place].clamp(b.lower, b.upper);
             if inside != trial[b.place] {
                 trial[b.place] = inside;
                 step[b.component] = inside - x[b.place];
+                outside = true;
             }
         }
+        outside
     }
 
     /// The largest component of x − Π(x − g), which is the gradient but for what leads out of the box.

@@ -113,6 +113,8 @@ struct Minimizer<'a, C> {
 struct Trial {
     cost: f64,
     model_change: f64,
+    /// Whether bounds cut the step short.
+    projected: bool,
     linear_iterations: usize,
 }
 
@@ -229,13 +231,14 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
     fn iterate(&mut self) -> Result<ControlFlow<(Termination, String)>, SolveError> {
         let trial = self.try_step();
         let step_norm = norm(&self.full_step);
-        let (mut gain_ratio, mut outcome) = (0.0, None);
+        let mut gain_ratio = 0.0;
+        let outcome;
         let (trial_cost, linear_iterations) =
             trial.as_ref().map_or((f64::NAN, 0), |trial| (trial.cost, trial.linear_iterations));
         let cost_change = self.cost - trial_cost;
         // A projected step may promise nothing, and wants more damping like any that is rejected.
-        let projected = !self.bounds.is_empty();
-        let valid = trial.filter(|trial| trial.cost.is_finite() && (trial.model_change > 0.0 || projected));
+        let bounded = !self.bounds.is_empty();
+        let valid = trial.filter(|trial| trial.cost.is_finite() && (trial.model_change > 0.0 || bounded));
         let mut accepted = match &valid {
             Some(trial) => {
                 self.invalid_steps = 0;
@@ -251,11 +254,14 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             outcome = self.accept(trial_cost, step_norm, gain_ratio)?;
         } else {
             let rounding = ROUNDING * self.evaluator.rounding();
-            let promised = valid.map(|trial| trial.model_change).filter(|&change| change > 0.0);
+            // Below 0 without a projection it is 0 to rounding.
+            let promised = valid.filter(|trial| trial.model_change > 0.0 || !trial.projected);
+            let promised = promised.map(|trial| trial.model_change.max(0.0));
             let lost_in_rounding = promised.filter(|&change| change <= rounding * self.cost);
             let small = promised.is_some_and(|change| change <= NOISE * self.evaluator.rounding() * self.cost);
             if small && self.polish(trial_cost)? {
                 accepted = true;
+                outcome = self.gradient_tolerance_reached();
             } else if let Some(change) = lost_in_rounding {
                 self.trust_region.reject();
                 // A short step promises little wherever it is taken; only the first one from a point says how good the point is.
@@ -319,7 +325,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         let mut there = self.compiled.new_evaluation();
         self.evaluator.linearize(self.compiled, &self.trial_x, &mut there, &mut self.notes)?;
         self.equations.refill(self.compiled, &there);
-        if scaled(&self.equations.gradient) <= POLISHED * POLISHED * before {
+        if scaled(&self.equations.gradient) < POLISHED * POLISHED * before {
             std::mem::swap(&mut self.x, &mut self.trial_x);
             self.evaluation = there;
             self.cost = trial_cost;
@@ -352,7 +358,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         let began = Instant::now();
         self.equations.scatter(&self.step, &mut self.full_step);
         self.compiled.steps().take(&self.x, &self.full_step, &mut self.trial_x);
-        self.bounds.project(&self.x, &mut self.full_step, &mut self.trial_x);
+        let projected = self.bounds.project(&self.x, &mut self.full_step, &mut self.trial_x);
         let model_change = if self.solver.is_direct() && self.bounds.is_empty() {
             TrustRegion::model_decrease(&self.equations.gradient, &self.damping, &self.step)
         } else {
@@ -361,7 +367,8 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         let evaluated = self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes);
         self.times.evaluate += began.elapsed().as_secs_f64();
         evaluated.ok()?;
-        Some(Trial { cost: self.trial.cost(), model_change, linear_iterations: summary.iterations })
+        let cost = self.trial.cost();
+        Some(Trial { cost, model_change, projected, linear_iterations: summary.iterations })
     }
 
     /// Moves to the trial point.

@@ -95,6 +95,8 @@ pub(super) struct Component {
     /// The step under way: decrease that the model promises, `None` if there is no step, and its length.
     model_change: Option<f64>,
     step_norm: f64,
+    /// Whether bounds cut the step short.
+    projected: bool,
 }
 
 impl Component {
@@ -121,6 +123,7 @@ impl Component {
             invalid_steps: 0,
             promise: None,
             model_change: None,
+            projected: false,
             step_norm: 0.0,
         };
         component.outcome = if cost.is_finite() && there.has_finite_derivatives() {
@@ -159,10 +162,12 @@ impl Component {
         room: &mut Room,
         step: &mut [f64],
     ) {
+        self.projected = false;
         for b in &bounds[self.extent.bounded.clone()] {
             let place = b.place as usize;
             let inside = trial[place].clamp(b.lower, b.upper);
             if inside != trial[place] {
+                self.projected = true;
                 trial[place] = inside;
                 step[b.component as usize] = inside - x[place];
             }
@@ -190,11 +195,12 @@ impl Component {
         self.iterations += 1;
         let cost = there.cost();
         // A projected step may promise nothing, and wants more damping like any that is rejected.
-        let projected = !self.extent.bounded.is_empty();
-        let valid = self.model_change.filter(|&change| cost.is_finite() && (change > 0.0 || projected));
+        let bounded = !self.extent.bounded.is_empty();
+        let valid = self.model_change.filter(|&change| cost.is_finite() && (change > 0.0 || bounded));
         self.invalid_steps = if valid.is_some() { 0 } else { self.invalid_steps + 1 };
-        let promised = valid.filter(|&change| change > 0.0);
-        let gain_ratio = promised.map(|change| (self.cost - cost) / change);
+        // Below 0 without a projection it is 0 to rounding.
+        let promised = valid.filter(|&change| change > 0.0 || !self.projected).map(|change| change.max(0.0));
+        let gain_ratio = promised.filter(|&change| change > 0.0).map(|change| (self.cost - cost) / change);
         if let Some(gain_ratio) = gain_ratio.filter(|&ratio| ratio >= options.min_gain_ratio) {
             self.accept(there, gain_ratio, (x, trial), bounds, room, options);
             return true;
@@ -202,6 +208,7 @@ impl Component {
         let rounding = ROUNDING * f64::EPSILON;
         let small = promised.is_some_and(|change| change <= NOISE * f64::EPSILON * self.cost);
         if small && self.polish(there, cost, room) {
+            self.outcome = self.gradient_tolerance_reached(trial, bounds, options);
             return true;
         }
         self.trust_region.reject();
@@ -271,7 +278,7 @@ impl Component {
         normal.reset(self.extent.scalars);
         there.fill(normal, row);
         // A NaN is not less.
-        let shorter = scaled(&normal.gradient) <= POLISHED * POLISHED * scaled(&self.normal.gradient);
+        let shorter = scaled(&normal.gradient) < POLISHED * POLISHED * scaled(&self.normal.gradient);
         if shorter {
             self.normal.copy_from(normal);
             self.cost = cost;
