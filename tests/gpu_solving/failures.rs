@@ -3,6 +3,8 @@
 use super::{chain, check_report, cost, of_block, on, precisions, rosenbrock, solve, tight};
 use crate::gpu_support::Test;
 use isograd::backend::gpu::{GpuContext, GpuOptions};
+use isograd::mesh::energy::{Energy, MeshProblem};
+use isograd::mesh::icosphere;
 use isograd::{Backend, IterationRecord, Precision, Problem, SolveError, SolverOptions, SolverReport, Termination};
 use std::ops::ControlFlow;
 
@@ -241,7 +243,12 @@ fn auto_leaves_software_alone(context: &GpuContext) {
     let auto = SolverOptions { backend: Backend::Auto, gpu: Some(context.clone()), ..SolverOptions::default() };
     let report = chain(10).solve(&auto).unwrap();
     assert!(report.backend.backend == Backend::Cpu && report.backend.reason.contains("fewer than"), "{report}");
-    let report = chain(10).solve(&SolverOptions { fallback_threshold: 0, ..auto }).unwrap();
+    // Loose couplings are left to a factorisation on the CPU, on any adapter.
+    let small = SolverOptions { fallback_threshold: 0, ..auto };
+    let report = chain(10).solve(&small).unwrap();
+    assert!(report.backend.reason.contains("a factorisation is cheap"), "{report}");
+    let mut mesh = MeshProblem::new(Energy::Smooth, &icosphere(1).unwrap()).unwrap().problem;
+    let report = mesh.solve(&small).unwrap();
     let expected = if context.is_software() { Backend::Cpu } else { Backend::Gpu };
     assert_eq!(report.backend.backend, expected, "{report}");
     assert!(!context.is_software() || report.backend.reason.contains("software"), "{report}");
