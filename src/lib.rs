@@ -48,7 +48,9 @@ pub mod value;
 pub use backend::Backend;
 pub use problem::{BlockId, CompiledResiduals, Problem, ProblemError, Table, loss, manifold};
 pub use solver::IndependentReport;
-pub use solver::{IterationRecord, LinearSolverKind, Precision, SolveError, SolverOptions, SolverReport, Termination};
+pub use solver::{
+    IterationRecord, LinearSolverKind, Precision, Progress, SolveError, SolverOptions, SolverReport, Termination,
+};
 pub use topology::{Blocks, Residuals};
 pub use value::{Value, ValueError};
 

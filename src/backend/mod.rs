@@ -58,6 +58,7 @@ impl Backend {
     ///
     /// # Errors
     /// [`BackendUnavailable`] for `Gpu`, where there is none.
+    #[cfg(not(all(feature = "gpu", target_arch = "wasm32")))]
     pub fn select(self) -> Result<Selection, BackendUnavailable> {
         match self {
             Backend::Cpu => Ok(Selection::cpu("asked for")),
@@ -72,7 +73,7 @@ impl Backend {
         }
     }
 
-    #[cfg(feature = "gpu")]
+    #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
     fn select_gpu(self) -> Result<Selection, BackendUnavailable> {
         let auto = self == Backend::Auto;
         match gpu::GpuContext::shared() {

@@ -113,21 +113,19 @@ impl DeviceEvaluator {
     ///
     /// # Errors
     /// What the device says.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn finish(
+    pub async fn finish(
         &self,
         pending: PendingEvaluation,
         residuals: &mut [f64],
         stored: &mut [f64],
     ) -> Result<(), GpuError> {
-        self.spread(pending.residuals, Numbers::Residuals, residuals)?;
-        self.spread(pending.stored, Numbers::Stored, stored)
+        self.spread(pending.residuals, Numbers::Residuals, residuals).await?;
+        self.spread(pending.stored, Numbers::Stored, stored).await
     }
 
-    #[cfg(not(target_arch = "wasm32"))]
-    fn spread(&self, downloads: Vec<Download>, numbers: Numbers, to: &mut [f64]) -> Result<(), GpuError> {
+    async fn spread(&self, downloads: Vec<Download>, numbers: Numbers, to: &mut [f64]) -> Result<(), GpuError> {
         for (download, shard) in downloads.into_iter().zip(&self.layout.shards) {
-            let bytes: Vec<u8> = download.wait(&self.context)?;
+            let bytes: Vec<u8> = download.read(&self.context).await?;
             shard.spread(numbers, &self.groups, &self.layout.shapes, &self.format.decode(&bytes), to);
         }
         Ok(())

@@ -5,13 +5,16 @@
 //!
 //! * [`DeviceProblem`] has what Levenberg-Marquardt on the device needs;
 //! * [`DeviceEvaluator`] evaluates residuals and Jacobian for a solver on the CPU;
-//! * [`GpuDerivatives`] has gradients and products with JᵀJ that need no stored Jacobian.
+//! * [`GpuDerivatives`] has gradients and products with JᵀJ that need no stored Jacobian; it waits for the device, so there is none in
+//!   browsers.
 //!
 //! Instances whose numbers would fill a buffer larger than a binding may be are cut into shards, by all three.
 
+#[cfg(not(target_arch = "wasm32"))]
 mod accumulation;
 mod buffers;
 mod classes;
+#[cfg(not(target_arch = "wasm32"))]
 mod derivatives;
 mod elimination;
 mod evaluator;
@@ -25,7 +28,9 @@ mod shard;
 mod stage;
 mod tasks;
 
+#[cfg(not(target_arch = "wasm32"))]
 pub use accumulation::Accumulation;
+#[cfg(not(target_arch = "wasm32"))]
 pub use derivatives::{DerivativesError, GpuDerivatives};
 pub use evaluator::{DeviceEvaluator, PendingEvaluation};
 pub use problem::DeviceProblem;

@@ -137,6 +137,7 @@ pub struct Shard {
     /// Stored numbers of the Jacobian.
     pub stored: usize,
     /// Numbers contributed to sums.
+    #[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "no derivatives without a stored Jacobian there"))]
     pub contributions: usize,
 }
 

@@ -1,7 +1,7 @@
 //! Dense Cholesky factorisation, for small systems.
 
 use std::sync::Arc;
-use std::time::Instant;
+use web_time::Instant;
 
 use nalgebra::{DMatrix, DVectorViewMut};
 

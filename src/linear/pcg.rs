@@ -1,7 +1,7 @@
 //! Preconditioned conjugate gradients.
 
 use std::sync::Arc;
-use std::time::Instant;
+use web_time::Instant;
 
 use super::error::{check_finite, check_system};
 use super::vector::{axpy, dot, xpay};

@@ -1,7 +1,7 @@
 //! Sparse Cholesky factorisation as a linear solver.
 
 use std::sync::Arc;
-use std::time::Instant;
+use web_time::Instant;
 
 use super::error::{check_finite, check_length, check_system};
 use super::multifrontal::Multifrontal;

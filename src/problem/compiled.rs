@@ -8,7 +8,8 @@ use crate::value::ValueError;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use web_time::Instant;
 
 /// The groups of a problem with their kernels.
 ///

@@ -3,6 +3,7 @@
 use super::{BlockId, CompiledProblem, Evaluation, Problem, ProblemError};
 use crate::topology::trace_function;
 use crate::{SolveError, SolverOptions, SolverReport, Value};
+use std::ops::ControlFlow;
 
 /// The residuals r(x) of a function ℝⁿ → ℝᵐ, each compiled by itself so that those of one shape share a kernel.
 ///
@@ -144,8 +145,17 @@ impl CompiledResiduals {
     ///
     /// # Errors
     /// As [`Problem::solve`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn solve(&mut self, options: &SolverOptions) -> Result<SolverReport, SolveError> {
         self.problem.solve(options)
+    }
+
+    /// [`CompiledResiduals::solve`] for the browser.
+    ///
+    /// # Errors
+    /// As [`Problem::solve_async`].
+    pub async fn solve_async(&mut self, options: &SolverOptions) -> Result<SolverReport, SolveError> {
+        self.problem.solve_async(options, async |_| ControlFlow::Continue(())).await
     }
 }
 
@@ -159,7 +169,7 @@ impl Problem {
         blocks: &[BlockId],
         function: impl FnOnce(&[Value]) -> Vec<Value>,
     ) -> Result<(), ProblemError> {
-        let start = std::time::Instant::now();
+        let start = web_time::Instant::now();
         let recorded = trace_function(self.parameters.values(), function)
             .map_err(|source| ProblemError::Value { residual_block: 0, source })?;
         if recorded.is_empty() {

@@ -4,7 +4,7 @@ use super::{BlockId, GroupInstances, Problem, ProblemError};
 use crate::backend::InstanceTable;
 use crate::topology::{Blocks, Placement, Residuals, TraceError};
 use std::sync::Arc;
-use std::time::Instant;
+use web_time::Instant;
 
 impl Problem {
     /// Adds a residual block: `function` is called once, on the blocks in the order given, and what it computes is recorded.

@@ -9,7 +9,7 @@ use crate::topology::{Blocks, Expression, Residuals};
 use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use web_time::Instant;
 
 impl Problem {
     /// Adds a residual block for each row of `blocks` and `data`, which `function` receives as values; pass `&()` for no data.

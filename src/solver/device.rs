@@ -6,7 +6,7 @@
 //! the number recorded follows what the steps before needed; a step cut short is an inexact one, nothing worse.
 
 use super::placement::rounding;
-use super::report::{IterationRecord, Termination};
+use super::report::{IterationRecord, Progress, Termination};
 use super::{LinearSolverKind, SolverOptions};
 use crate::backend::gpu::{Commands, Download, GpuContext, GpuError, Submission};
 use crate::device::{DeviceProblem, Settings};
@@ -14,7 +14,7 @@ use crate::kernel::wgsl::{Formats, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use web_time::Instant;
 
 /// Most iterations of conjugate gradients a step, whatever the options say: each takes its bytes on the device.
 const MOST_ITERATIONS: usize = 1 << 16;
@@ -24,8 +24,6 @@ const FIRST_ITERATIONS: usize = 32;
 const FIXED_ITERATIONS: usize = 64;
 /// Points of at most this many bytes are read back after every step, larger ones now and then.
 const SMALL_POINT: u64 = 1 << 20;
-/// How often a large point is read back.
-const CHECKPOINT: Duration = Duration::from_millis(250);
 
 /// How a solve on a device went.
 pub(super) struct DeviceOutcome {
@@ -114,7 +112,7 @@ pub(super) struct DeviceSolve<'a, C> {
     compile_s: f64,
 }
 
-impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
+impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
     /// Uploads the problem.
     pub fn new(
         context: &GpuContext,
@@ -147,13 +145,14 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
     }
 
     /// Runs to the end.
-    pub fn run(mut self) -> Result<DeviceOutcome, Box<DeviceFailure>> {
+    pub async fn run(mut self) -> Result<DeviceOutcome, Box<DeviceFailure>> {
         let began = Instant::now();
-        match self.iterate().and_then(|stop| Ok((self.final_point(&stop)?, stop))) {
+        match self.solved().await {
             Ok((x, Stop { termination, message, .. })) => Ok(DeviceOutcome {
-                invalid_x: (termination == Termination::InvalidSteps)
-                    .then(|| self.read(Slot::TrialPoint).ok())
-                    .flatten(),
+                invalid_x: match termination {
+                    Termination::InvalidSteps => self.read(Slot::TrialPoint).await.ok(),
+                    _ => None,
+                },
                 termination,
                 message,
                 iterations: self.iterations,
@@ -172,10 +171,16 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
         }
     }
 
+    /// The end of the solve, and the point it left.
+    async fn solved(&mut self) -> Result<(Vec<f64>, Stop), GpuError> {
+        let stop = self.iterate().await?;
+        Ok((self.final_point(&stop).await?, stop))
+    }
+
     /// Iterates until the device or the host finds that the solve is over.
-    fn iterate(&mut self) -> Result<Stop, GpuError> {
+    async fn iterate(&mut self) -> Result<Stop, GpuError> {
         let first = self.submit_start()?;
-        let mut stop = self.arrive(first, true)?;
+        let mut stop = self.arrive(first, true).await?;
         let mut pending: Option<Pending> = None;
         let mut submitted = 0;
         while stop.is_none() {
@@ -186,7 +191,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
                 None
             };
             match std::mem::replace(&mut pending, next) {
-                Some(arriving) => stop = self.arrive(arriving, true)?,
+                Some(arriving) => stop = self.arrive(arriving, true).await?,
                 None if pending.is_none() => break,
                 None => {}
             }
@@ -200,7 +205,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
             && stop.by_host
             && !self.is_checkpoint_present()
         {
-            self.arrive(last, false)?;
+            self.arrive(last, false).await?;
         }
         Ok(stop)
     }
@@ -212,21 +217,21 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
 
     /// The accepted point. A device that fails only now takes away what came after the checkpoint, which only a solve that goes on on
     /// the CPU makes up for.
-    fn final_point(&self, stop: &Stop) -> Result<Vec<f64>, GpuError> {
+    async fn final_point(&self, stop: &Stop) -> Result<Vec<f64>, GpuError> {
         if self.is_checkpoint_present() {
             return Ok(self.checkpoint.0.clone());
         }
-        match self.read(Slot::Point) {
+        match self.read(Slot::Point).await {
             Err(_) if stop.by_host => Ok(self.checkpoint.0.clone()),
             point => point,
         }
     }
 
-    fn read(&self, slot: Slot) -> Result<Vec<f64>, GpuError> {
+    async fn read(&self, slot: Slot) -> Result<Vec<f64>, GpuError> {
         let mut commands = self.device.context().commands("result");
         let point = commands.download(self.device.buffer(slot).raw(), 0..self.device.parameter_bytes());
         commands.submit();
-        let bytes: Vec<u8> = point.wait(self.device.context())?;
+        let bytes: Vec<u8> = point.read(self.device.context()).await?;
         Ok(self.decode(&bytes))
     }
 
@@ -265,7 +270,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
         self.device.record_step(&mut commands, self.linear_iterations);
         let state = self.read_state(&mut commands);
         let bytes = self.device.parameter_bytes();
-        let due = bytes <= SMALL_POINT || self.checkpoint_time.elapsed() >= CHECKPOINT;
+        let due = bytes <= SMALL_POINT || self.checkpoint_time.elapsed() >= self.options.checkpoint_interval;
         let point = due.then(|| commands.download(self.device.buffer(Slot::Point).raw(), 0..bytes));
         let submission = commands.submit();
         if due {
@@ -276,9 +281,9 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
     }
 
     /// Waits for a step, records it, and says whether the solve is over. `announce`: shows the record to the callback.
-    fn arrive(&mut self, pending: Pending, announce: bool) -> Result<Option<Stop>, GpuError> {
+    async fn arrive(&mut self, pending: Pending, announce: bool) -> Result<Option<Stop>, GpuError> {
         let context = self.device.context().clone();
-        let bytes: Vec<u8> = pending.state.wait(&context)?;
+        let bytes: Vec<u8> = pending.state.read(&context).await?;
         let numbers = self.device.decode_state(&bytes);
         let number = |place: usize| numbers[place];
         // A step that found the solve over did nothing.
@@ -288,10 +293,10 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
             return Ok(None);
         }
         if let Some(point) = pending.point {
-            let bytes: Vec<u8> = point.wait(&context)?;
+            let bytes: Vec<u8> = point.read(&context).await?;
             self.checkpoint = (self.decode(&bytes), self.iterations.len());
         }
-        for (stage, seconds) in pending.submission.stage_times(&context)? {
+        for (stage, seconds) in pending.submission.read_stage_times(&context).await? {
             match self.stage_times.iter_mut().find(|(name, _)| *name == stage) {
                 Some((_, sum)) => *sum += seconds,
                 None => self.stage_times.push((stage, seconds)),
@@ -315,7 +320,10 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> DeviceSolve<'a, C> {
             accepted: number(state::ACCEPTED) != 0.0,
             elapsed_s: self.start.elapsed().as_secs_f64(),
         };
-        let asked = if announce { (self.callback)(&record) } else { ControlFlow::Continue(()) };
+        let asked = match announce {
+            true => (self.callback)(Progress { record: &record, parameters: &self.checkpoint.0 }).await,
+            false => ControlFlow::Continue(()),
+        };
         let relative = record.cost_change.abs() / before;
         let step = record.step_norm;
         self.iterations.push(record);

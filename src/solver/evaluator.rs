@@ -54,16 +54,16 @@ impl Hybrid {
         self.device.bytes()
     }
 
-    fn objective(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), GpuError> {
+    async fn objective(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), GpuError> {
         let pending = self.device.start(x, false)?;
         Cpu.objective(&self.others, x, &mut evaluation.residuals);
-        self.device.finish(pending, &mut evaluation.residuals, &mut [])
+        self.device.finish(pending, &mut evaluation.residuals, &mut []).await
     }
 
-    fn linearize(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), GpuError> {
+    async fn linearize(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), GpuError> {
         let pending = self.device.start(x, true)?;
         Cpu.linearize(&self.others, x, &mut evaluation.residuals, &mut evaluation.stored);
-        self.device.finish(pending, &mut evaluation.residuals, &mut evaluation.stored)
+        self.device.finish(pending, &mut evaluation.residuals, &mut evaluation.stored).await
     }
 }
 
@@ -78,7 +78,7 @@ impl Evaluator {
     }
 
     /// What the cost at `x` is half the squared sum of. A device that fails is left for good, with a note about it.
-    pub fn objective(
+    pub async fn objective(
         &mut self,
         compiled: &CompiledProblem,
         x: &[f64],
@@ -87,7 +87,7 @@ impl Evaluator {
     ) -> Result<(), ProblemError> {
         #[cfg(feature = "gpu")]
         if let Evaluator::Hybrid(hybrid) = self {
-            match hybrid.objective(x, evaluation) {
+            match hybrid.objective(x, evaluation).await {
                 Ok(()) => return Ok(()),
                 Err(error) => self.leave_device(&error, _notes),
             }
@@ -96,7 +96,7 @@ impl Evaluator {
     }
 
     /// Residuals and Jacobian at `x`, likewise.
-    pub fn linearize(
+    pub async fn linearize(
         &mut self,
         compiled: &CompiledProblem,
         x: &[f64],
@@ -105,7 +105,7 @@ impl Evaluator {
     ) -> Result<(), ProblemError> {
         #[cfg(feature = "gpu")]
         if let Evaluator::Hybrid(hybrid) = self {
-            match hybrid.linearize(x, evaluation) {
+            match hybrid.linearize(x, evaluation).await {
                 Ok(()) => return Ok(()),
                 Err(error) => self.leave_device(&error, _notes),
             }

@@ -3,7 +3,7 @@
 use super::bounds::Bounds;
 use super::evaluator::Evaluator;
 use super::finite::check_finite;
-use super::report::{IterationRecord, SolverReport, StageTimes, Termination, summaries};
+use super::report::{IterationRecord, Progress, SolverReport, StageTimes, Termination, summaries};
 use super::step::StepSolver;
 use super::trust_region::TrustRegion;
 use super::{NormalEquations, Precision, SolveError, SolverOptions};
@@ -11,7 +11,7 @@ use crate::backend::Selection;
 use crate::problem::{CompiledProblem, Evaluation, Problem};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use web_time::Instant;
 
 /// Changes of the cost below this many rounding errors, relative, drown in the rounding of the cost itself.
 pub(super) const ROUNDING: f64 = 4.0;
@@ -58,17 +58,18 @@ impl Beginning {
 }
 
 /// Solves `problem` in place on the CPU. On every way out, errors included, the parameters are at the best accepted point.
-pub(super) fn minimize(
+pub(super) async fn minimize(
     problem: &mut Problem,
     compiled: &CompiledProblem,
     options: &SolverOptions,
     beginning: Beginning,
     start: Instant,
-    callback: impl FnMut(&IterationRecord) -> ControlFlow<()>,
+    callback: impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<SolverReport, SolveError> {
     let Beginning { selection, notes, precision, evaluator, earlier } = beginning;
-    let mut minimizer = Minimizer::start(problem, compiled, options, (evaluator, notes), earlier, start, callback)?;
-    let outcome = minimizer.run();
+    let mut minimizer =
+        Minimizer::start(problem, compiled, options, (evaluator, notes), earlier, start, callback).await?;
+    let outcome = minimizer.run().await;
     let x = std::mem::take(&mut minimizer.x);
     let report = outcome.map(|(termination, message)| {
         let report = minimizer.report(problem, selection, termination, message);
@@ -118,8 +119,8 @@ struct Trial {
     linear_iterations: usize,
 }
 
-impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
-    fn start(
+impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
+    async fn start(
         problem: &Problem,
         compiled: &'a CompiledProblem,
         options: &'a SolverOptions,
@@ -136,14 +137,14 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         let x = problem.parameters().values().to_vec();
         let mut evaluation = compiled.new_evaluation();
         let mut trial = Evaluation { residuals: vec![0.0; compiled.residuals()], stored: Vec::new() };
-        let cost = timed(&mut times.evaluate, || {
-            evaluator.linearize(compiled, &x, &mut evaluation, &mut notes)?;
-            if !compiled.has_losses() {
-                return Ok::<_, SolveError>(evaluation.cost());
-            }
-            evaluator.objective(compiled, &x, &mut trial, &mut notes)?;
-            Ok(trial.cost())
-        })?;
+        let began = Instant::now();
+        evaluator.linearize(compiled, &x, &mut evaluation, &mut notes).await?;
+        let mut cost = evaluation.cost();
+        if compiled.has_losses() {
+            evaluator.objective(compiled, &x, &mut trial, &mut notes).await?;
+            cost = trial.cost();
+        }
+        times.evaluate += began.elapsed().as_secs_f64();
         let done = earlier.as_ref().map_or(0, |earlier| earlier.iterations.len().saturating_sub(1));
         check_finite(compiled, &x, &evaluation, cost, done)?;
         let Earlier { initial_cost, iterations } =
@@ -189,9 +190,9 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         })
     }
 
-    fn run(&mut self) -> Result<(Termination, String), SolveError> {
+    async fn run(&mut self) -> Result<(Termination, String), SolveError> {
         if self.iterations.is_empty()
-            && let ControlFlow::Break(outcome) = self.record_start()
+            && let ControlFlow::Break(outcome) = self.record_start().await
         {
             return Ok(outcome);
         }
@@ -205,13 +206,13 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             if let Some(outcome) = self.limit_reached() {
                 return Ok(outcome);
             }
-            if let ControlFlow::Break(outcome) = self.iterate()? {
+            if let ControlFlow::Break(outcome) = self.iterate().await? {
                 return Ok(outcome);
             }
         }
     }
 
-    fn record_start(&mut self) -> ControlFlow<(Termination, String)> {
+    async fn record_start(&mut self) -> ControlFlow<(Termination, String)> {
         let start = IterationRecord {
             iteration: 0,
             cost: self.cost,
@@ -224,12 +225,12 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             accepted: true,
             elapsed_s: self.start.elapsed().as_secs_f64(),
         };
-        self.record(start)
+        self.record(start).await
     }
 
     /// One iteration: a step, and what follows from it.
-    fn iterate(&mut self) -> Result<ControlFlow<(Termination, String)>, SolveError> {
-        let trial = self.try_step();
+    async fn iterate(&mut self) -> Result<ControlFlow<(Termination, String)>, SolveError> {
+        let trial = self.try_step().await;
         let step_norm = norm(&self.full_step);
         let mut gain_ratio = 0.0;
         let outcome;
@@ -251,7 +252,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             }
         };
         if accepted {
-            outcome = self.accept(trial_cost, step_norm, gain_ratio)?;
+            outcome = self.accept(trial_cost, step_norm, gain_ratio).await?;
         } else {
             let rounding = ROUNDING * self.evaluator.rounding();
             // Below 0 without a projection it is 0 to rounding.
@@ -259,7 +260,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             let promised = promised.map(|trial| trial.model_change.max(0.0));
             let lost_in_rounding = promised.filter(|&change| change <= rounding * self.cost);
             let small = promised.is_some_and(|change| change <= NOISE * self.evaluator.rounding() * self.cost);
-            if small && self.polish(trial_cost)? {
+            if small && self.polish(trial_cost).await? {
                 accepted = true;
                 outcome = self.gradient_tolerance_reached();
             } else if let Some(change) = lost_in_rounding {
@@ -293,7 +294,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
             accepted,
             elapsed_s: self.start.elapsed().as_secs_f64(),
         };
-        let recorded = self.record(record);
+        let recorded = self.record(record).await;
         Ok(match outcome {
             Some(outcome) => ControlFlow::Break(outcome),
             None => recorded,
@@ -312,7 +313,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
 
     /// Takes a step whose promise is lost in the rounding of the cost, if it shortens the gradient: that tells points apart which the
     /// cost does not, and is worth half of the digits of the parameters.
-    fn polish(&mut self, trial_cost: f64) -> Result<bool, SolveError> {
+    async fn polish(&mut self, trial_cost: f64) -> Result<bool, SolveError> {
         if trial_cost > self.cost * (1.0 + NOISE * self.evaluator.rounding()) {
             return Ok(false);
         }
@@ -323,7 +324,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         };
         let before = scaled(&self.equations.gradient);
         let mut there = self.compiled.new_evaluation();
-        self.evaluator.linearize(self.compiled, &self.trial_x, &mut there, &mut self.notes)?;
+        self.evaluator.linearize(self.compiled, &self.trial_x, &mut there, &mut self.notes).await?;
         self.equations.refill(self.compiled, &there);
         if scaled(&self.equations.gradient) < POLISHED * POLISHED * before {
             std::mem::swap(&mut self.x, &mut self.trial_x);
@@ -337,7 +338,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
     }
 
     /// Solves for a step and evaluates where it leads; `None` if there is no step.
-    fn try_step(&mut self) -> Option<Trial> {
+    async fn try_step(&mut self) -> Option<Trial> {
         self.trust_region.damping(&self.equations.matrix.diagonal(), &mut self.damping);
         let active = self.bounds.active(&self.x, &self.equations);
         let began = Instant::now();
@@ -364,7 +365,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         } else {
             self.compiled.model_cost_change(&self.evaluation, &self.full_step)
         };
-        let evaluated = self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes);
+        let evaluated = self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes).await;
         self.times.evaluate += began.elapsed().as_secs_f64();
         evaluated.ok()?;
         let cost = self.trial.cost();
@@ -372,7 +373,7 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
     }
 
     /// Moves to the trial point.
-    fn accept(
+    async fn accept(
         &mut self,
         trial_cost: f64,
         step_norm: f64,
@@ -394,9 +395,9 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         self.cost = trial_cost;
         self.promise = None;
         self.trust_region.accept(gain_ratio);
-        timed(&mut self.times.evaluate, || {
-            self.evaluator.linearize(self.compiled, &self.x, &mut self.evaluation, &mut self.notes)
-        })?;
+        let began = Instant::now();
+        self.evaluator.linearize(self.compiled, &self.x, &mut self.evaluation, &mut self.notes).await?;
+        self.times.evaluate += began.elapsed().as_secs_f64();
         check_finite(self.compiled, &self.x, &self.evaluation, self.cost, self.iterations.len())?;
         timed(&mut self.times.normal_equations, || self.equations.refill(self.compiled, &self.evaluation));
         Ok(self.gradient_tolerance_reached().or(function).or(parameter))
@@ -438,8 +439,8 @@ impl<'a, C: FnMut(&IterationRecord) -> ControlFlow<()>> Minimizer<'a, C> {
         format!("{}: {what}", Termination::InvalidSteps.describe())
     }
 
-    fn record(&mut self, record: IterationRecord) -> ControlFlow<(Termination, String)> {
-        let asked = (self.callback)(&record);
+    async fn record(&mut self, record: IterationRecord) -> ControlFlow<(Termination, String)> {
+        let asked = (self.callback)(Progress { record: &record, parameters: &self.x }).await;
         self.iterations.push(record);
         match asked {
             ControlFlow::Continue(()) => ControlFlow::Continue(()),

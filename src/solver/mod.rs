@@ -42,7 +42,10 @@ pub use covariance::{Covariance, CovarianceError, CovarianceOptions};
 pub use error::SolveError;
 pub use independent::{ComponentRecord, IndependentReport, Outcome};
 pub use options::{FALLBACK_THRESHOLD, LinearSolverKind, Precision, SolverOptions};
-pub use report::{DeviceSummary, GroupSummary, IterationRecord, SolverReport, StageTimes, Termination};
+pub use report::{DeviceSummary, GroupSummary, IterationRecord, Progress, SolverReport, StageTimes, Termination};
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use run::on_threads;
 
 pub use normal_equations::NormalEquations;
 
@@ -50,11 +53,13 @@ use crate::problem::Problem;
 use std::ops::ControlFlow;
 
 impl Problem {
-    /// Minimises ½ Σ ρᵢ(‖rᵢ‖²) from the present parameters, and leaves the parameters at the best accepted point.
+    /// Minimises ½ Σ ρᵢ(‖rᵢ‖²) from the present parameters, and leaves the parameters at the best accepted point. In a browser, where
+    /// nothing may block, there is [`Problem::solve_async`] in its place.
     ///
     /// # Errors
     /// If there is nothing to solve, the backend cannot be had, the start point gives a residual that is not finite, or memory
     /// does not suffice. The parameters are then at the best point accepted until there.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn solve(&mut self, options: &SolverOptions) -> Result<SolverReport, SolveError> {
         self.solve_with(options, |_| ControlFlow::Continue(()))
     }
@@ -63,12 +68,49 @@ impl Problem {
     ///
     /// # Errors
     /// As [`Problem::solve`].
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn solve_with(
         &mut self,
         options: &SolverOptions,
-        callback: impl FnMut(&IterationRecord) -> ControlFlow<()> + Send,
+        mut callback: impl FnMut(&IterationRecord) -> ControlFlow<()> + Send,
     ) -> Result<SolverReport, SolveError> {
-        run::run(self, options, callback)
+        let callback = async |progress: Progress<'_>| callback(progress.record);
+        on_threads(options, || pollster::block_on(run::run(self, options, callback)))?
+    }
+
+    /// [`Problem::solve_with`] for the browser, and for programs that show the solution as it forms: `callback` also sees the accepted
+    /// point, and is awaited before the solve goes on.
+    ///
+    /// Outside browsers each turn computes on the thread that polls it and on the rayon pool it belongs to, whatever
+    /// [`SolverOptions::threads`] says, and waits for a GPU there.
+    ///
+    /// ```
+    /// # use isograd::{Problem, SolverOptions};
+    /// # use std::ops::ControlFlow;
+    /// # pollster::block_on(async {
+    /// let mut problem = Problem::new();
+    /// let x = problem.add_parameter_block(&[2.0])?;
+    /// problem.add_residual(&[x], |x| x[0][0] * x[0][0] - 2.0)?;
+    /// let (options, mut path) = (SolverOptions::default(), Vec::new());
+    /// let solve = problem.solve_async(&options, async |progress| {
+    ///     path.push(progress.parameters[0]);
+    ///     ControlFlow::Continue(())
+    /// });
+    /// solve.await?;
+    /// assert_eq!(path[0], 2.0);
+    /// assert!((path[path.len() - 1] - 2f64.sqrt()).abs() < 1e-6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Problem::solve`].
+    pub async fn solve_async(
+        &mut self,
+        options: &SolverOptions,
+        callback: impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<SolverReport, SolveError> {
+        run::run(self, options, callback).await
     }
 }
 

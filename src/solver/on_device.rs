@@ -5,14 +5,14 @@ use super::evaluator::{Evaluator, Hybrid};
 use super::finite::check_finite;
 use super::minimizer::{self, Beginning, Earlier};
 use super::placement::precision;
-use super::report::{DeviceSummary, IterationRecord, SolverReport, StageTimes, Termination, summaries};
+use super::report::{DeviceSummary, Progress, SolverReport, StageTimes, Termination, summaries};
 use super::{SolveError, SolverOptions};
 use crate::backend::gpu::{GpuContext, GpuStatistics};
 use crate::backend::{Backend, Selection, cpu};
 use crate::kernel::wgsl::{Format, Formats};
 use crate::problem::{CompiledProblem, Evaluation, Problem};
 use std::ops::ControlFlow;
-use std::time::Instant;
+use web_time::Instant;
 
 /// What came of a solve on a device.
 pub(super) enum Solved {
@@ -41,13 +41,13 @@ impl Device {
 }
 
 /// Solves on the device, and leaves the parameters at the best accepted point.
-pub(super) fn solve(
+pub(super) async fn solve(
     problem: &mut Problem,
     compiled: &CompiledProblem,
     options: &SolverOptions,
     device: Device,
     start: Instant,
-    callback: impl FnMut(&IterationRecord) -> ControlFlow<()>,
+    callback: impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Solved, SolveError> {
     let (context, formats) = (&device.context, device.formats);
     let mut evaluation = Evaluation::default();
@@ -57,9 +57,11 @@ pub(super) fn solve(
     compiled.linearize(&x, &mut evaluation)?;
     check_finite(compiled, &x, &evaluation, initial_cost, 0)?;
     let before = context.statistics();
-    let outcome = DeviceSolve::new(context, compiled, problem.parameters(), options, formats, start, callback)
-        .map_err(|error| Box::new(DeviceFailure { error, iterations: Vec::new(), x: x.clone() }))
-        .and_then(DeviceSolve::run);
+    let begun = DeviceSolve::new(context, compiled, problem.parameters(), options, formats, start, callback);
+    let outcome = match begun {
+        Ok(begun) => begun.run().await,
+        Err(error) => Err(Box::new(DeviceFailure { error, iterations: Vec::new(), x: x.clone() })),
+    };
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(failure) => return Ok(failed(problem, &device, *failure, initial_cost)),
@@ -110,14 +112,14 @@ fn failed(problem: &mut Problem, device: &Device, failure: DeviceFailure, initia
 }
 
 /// Solves on the CPU, with the groups evaluated on the device that can be.
-pub(super) fn assist(
+pub(super) async fn assist(
     problem: &mut Problem,
     compiled: &CompiledProblem,
     options: &SolverOptions,
     device: Device,
     groups: &[usize],
     start: Instant,
-    callback: impl FnMut(&IterationRecord) -> ControlFlow<()>,
+    callback: impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<SolverReport, SolveError> {
     let context = &device.context;
     let format: Format = device.formats.real;
@@ -128,7 +130,7 @@ pub(super) fn assist(
         Ok(hybrid) => hybrid,
         Err(error) => {
             let reason = format!("{} cannot take the problem: {}", device.name(), error.brief());
-            return minimizer::minimize(problem, compiled, options, Beginning::cpu(reason), start, callback);
+            return minimizer::minimize(problem, compiled, options, Beginning::cpu(reason), start, callback).await;
         }
     };
     let (compile_s, memory_bytes) = (began.elapsed().as_secs_f64(), hybrid.device_bytes());
@@ -143,7 +145,7 @@ pub(super) fn assist(
         evaluator: Evaluator::Hybrid(Box::new(hybrid)),
         earlier: None,
     };
-    let mut report = minimizer::minimize(problem, compiled, options, beginning, start, callback)?;
+    let mut report = minimizer::minimize(problem, compiled, options, beginning, start, callback).await?;
     let mut evaluation = Evaluation::default();
     compiled.evaluate_objective(&x, &mut evaluation)?;
     let initial_cost = evaluation.cost();

@@ -109,6 +109,9 @@ pub struct SolverOptions {
     /// Most instances of a dispatch on a GPU; larger groups are split into several, with the same results bit for bit. Each costs some
     /// microseconds, so this is for devices that give a dispatch too little time to end in. Default: none.
     pub batch_size: Option<usize>,
+    /// How often the accepted point is read back from a GPU where it is larger than a megabyte (a smaller one is after every step):
+    /// what [`Progress`](super::Progress) shows, and what a device that is lost leaves. Default: 250 ms.
+    pub checkpoint_interval: Duration,
     /// Measure the stages of a solve on a GPU by its own clock, which costs some microseconds a stage. Default: false.
     pub device_timing: bool,
     /// The device to use instead of the one that the process shares; [`GpuContext::from_wgpu`] makes one of the caller's own wgpu
@@ -145,6 +148,7 @@ impl Default for SolverOptions {
             forcing: 0.1,
             fallback_threshold: FALLBACK_THRESHOLD,
             batch_size: None,
+            checkpoint_interval: Duration::from_millis(250),
             device_timing: false,
             #[cfg(feature = "gpu")]
             gpu: None,

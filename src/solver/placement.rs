@@ -29,11 +29,11 @@ pub(super) enum Placement {
 ///
 /// # Errors
 /// For [`Backend::Gpu`], if there is no device or it has not the precision asked for.
-pub(super) fn choose(
+pub(super) async fn choose(
     problem: &Problem,
     compiled: &CompiledProblem,
     options: &SolverOptions,
-    context: impl FnOnce() -> Result<GpuContext, GpuError>,
+    context: impl AsyncFnOnce() -> Result<GpuContext, GpuError>,
 ) -> Result<Placement, SolveError> {
     let auto = options.backend == Backend::Auto;
     if auto && compiled.residuals() < options.fallback_threshold {
@@ -47,7 +47,7 @@ pub(super) fn choose(
         true => Ok(Placement::Cpu(reason)),
         false => Err(BackendUnavailable { backend: Backend::Gpu, reason }.into()),
     };
-    let context = match context() {
+    let context = match context().await {
         Ok(context) => context,
         Err(error) if auto => return Ok(Placement::Cpu(format!("no GPU: {error}"))),
         Err(error) => return unavailable(error.to_string()),
@@ -60,7 +60,7 @@ pub(super) fn choose(
     if (0..parameters.blocks()).all(|block| parameters.is_fixed(block)) {
         return Ok(Placement::Cpu("every parameter is fixed".to_owned()));
     }
-    let (formats, mut notes) = match formats(&context, options.precision) {
+    let (formats, mut notes) = match formats(&context, options.precision).await {
         Ok(found) => found,
         Err(reason) => return unavailable(reason),
     };
@@ -157,7 +157,7 @@ fn listed(noun: &str, names: &[String]) -> String {
 }
 
 /// The number formats for a precision on a device, with what there is to say about them.
-fn formats(context: &GpuContext, precision: Precision) -> Result<(Formats, Vec<String>), String> {
+async fn formats(context: &GpuContext, precision: Precision) -> Result<(Formats, Vec<String>), String> {
     let device = &context.info().name;
     let doubles = context.has_f64();
     if doubles && matches!(precision, Precision::Auto | Precision::F64) {
@@ -170,7 +170,7 @@ fn formats(context: &GpuContext, precision: Precision) -> Result<(Formats, Vec<S
         return Ok((Formats { real: Format::F32, sum: Format::F64 }, Vec::new()));
     }
     // From here on two-float numbers are wanted, for sums if for nothing else.
-    let works = context.double_f32_works().map_err(|error| error.to_string())?;
+    let works = context.test_double_f32().await.map_err(|error| error.to_string())?;
     match precision {
         Precision::F32 if works => Ok((Formats { real: Format::F32, sum: Format::DoubleF32 }, Vec::new())),
         _ if works => Ok((Formats { real: Format::DoubleF32, sum: Format::DoubleF32 }, Vec::new())),

@@ -83,6 +83,16 @@ pub struct IterationRecord {
     pub elapsed_s: f64,
 }
 
+/// How far a solve has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// The last iteration.
+    pub record: &'a IterationRecord,
+    /// The accepted point, all parameters in the order in which they were added. On a device the latest one that was read back, see
+    /// [`SolverOptions::checkpoint_interval`](super::SolverOptions::checkpoint_interval).
+    pub parameters: &'a [f64],
+}
+
 /// Where the time went, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct StageTimes {

@@ -1,75 +1,103 @@
 //! A solve from beginning to end: chooses where it runs, and goes on elsewhere if a device fails.
 
 use super::minimizer::{self, Beginning};
-use super::{IterationRecord, SolveError, SolverOptions, SolverReport};
+use super::{Progress, SolveError, SolverOptions, SolverReport};
 use crate::backend::Backend;
 use crate::problem::{CompiledProblem, Problem, ProblemError};
 use std::ops::ControlFlow;
-use std::time::Instant;
-
-/// What sees every iteration.
-type Callback<'c> = dyn FnMut(&IterationRecord) -> ControlFlow<()> + Send + 'c;
+use web_time::Instant;
 
 /// Solves `problem` in place. On every way out, errors included, the parameters are at the best accepted point.
-pub(super) fn run(
+pub(super) async fn run(
     problem: &mut Problem,
     options: &SolverOptions,
-    mut callback: impl FnMut(&IterationRecord) -> ControlFlow<()> + Send,
+    mut callback: impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<SolverReport, SolveError> {
     options.check()?;
     if problem.parameters().blocks() == 0 {
         return Err(ProblemError::Empty { what: "parameters" }.into());
     }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads)
-        .build()
-        .map_err(|error| SolveError::Threads { threads: options.threads, reason: error.to_string() })?;
-    pool.install(|| {
-        let start = Instant::now();
-        let compiled = problem.compile()?;
-        if options.backend == Backend::Cpu {
-            return minimizer::minimize(problem, &compiled, options, Beginning::cpu("asked for"), start, callback);
-        }
-        elsewhere(problem, &compiled, options, start, &mut callback)
-    })
+    let start = Instant::now();
+    let compiled = problem.compile()?;
+    let beginning = match begin(problem, &compiled, options, start, &mut callback).await? {
+        Begun::Done(report) => return Ok(*report),
+        Begun::OnCpu(beginning) => beginning,
+    };
+    minimizer::minimize(problem, &compiled, options, beginning, start, callback).await
+}
+
+/// Runs `work` on as many threads as the options say, with no executor needed for what it awaits.
+///
+/// # Errors
+/// [`SolveError::Threads`].
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn on_threads<T: Send>(options: &SolverOptions, work: impl FnOnce() -> T + Send) -> Result<T, SolveError> {
+    let threads = options.threads;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| SolveError::Threads { threads, reason: error.to_string() })?;
+    Ok(pool.install(work))
+}
+
+/// Runs `work`: there are no threads.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn on_threads<T>(_: &SolverOptions, work: impl FnOnce() -> T) -> Result<T, SolveError> {
+    Ok(work())
+}
+
+/// What is left to do on the CPU.
+enum Begun {
+    /// Nothing.
+    #[cfg_attr(not(feature = "gpu"), expect(dead_code, reason = "there is no device to do it all"))]
+    Done(Box<SolverReport>),
+    OnCpu(Beginning),
 }
 
 /// Solves on a device if one is asked for, or is worth it and there.
 #[cfg(feature = "gpu")]
-fn elsewhere(
+async fn begin(
     problem: &mut Problem,
     compiled: &CompiledProblem,
     options: &SolverOptions,
     start: Instant,
-    callback: &mut Callback<'_>,
-) -> Result<SolverReport, SolveError> {
+    callback: &mut impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Begun, SolveError> {
     use super::on_device::{self, Solved};
     use super::placement::{self, Placement};
     use crate::backend::gpu::GpuContext;
-    let context = || options.gpu.clone().map_or_else(GpuContext::shared, Ok);
-    let beginning = match placement::choose(problem, compiled, options, context)? {
-        Placement::Cpu(reason) => Beginning::cpu(reason),
-        Placement::Device(device) => match on_device::solve(problem, compiled, options, device, start, &mut *callback)?
-        {
-            Solved::Done(report) => return Ok(*report),
-            Solved::Failed { reason, earlier } => Beginning { earlier, ..Beginning::cpu(reason) },
-        },
-        Placement::Hybrid { device, groups } => {
-            return on_device::assist(problem, compiled, options, device, &groups, start, callback);
-        }
+    if options.backend == Backend::Cpu {
+        return Ok(Begun::OnCpu(Beginning::cpu("asked for")));
+    }
+    let context = async || match &options.gpu {
+        Some(context) => Ok(context.clone()),
+        None => GpuContext::request_shared().await,
     };
-    minimizer::minimize(problem, compiled, options, beginning, start, callback)
+    Ok(match placement::choose(problem, compiled, options, context).await? {
+        Placement::Cpu(reason) => Begun::OnCpu(Beginning::cpu(reason)),
+        Placement::Device(device) => {
+            match on_device::solve(problem, compiled, options, device, start, &mut *callback).await? {
+                Solved::Done(report) => Begun::Done(report),
+                Solved::Failed { reason, earlier } => Begun::OnCpu(Beginning { earlier, ..Beginning::cpu(reason) }),
+            }
+        }
+        Placement::Hybrid { device, groups } => {
+            let report = on_device::assist(problem, compiled, options, device, &groups, start, callback).await?;
+            Begun::Done(Box::new(report))
+        }
+    })
 }
 
 /// Without a GPU backend, `Backend::Auto` is the CPU and `Backend::Gpu` an error.
 #[cfg(not(feature = "gpu"))]
-fn elsewhere(
-    problem: &mut Problem,
-    compiled: &CompiledProblem,
+async fn begin(
+    _: &mut Problem,
+    _: &CompiledProblem,
     options: &SolverOptions,
-    start: Instant,
-    callback: &mut Callback<'_>,
-) -> Result<SolverReport, SolveError> {
-    let beginning = Beginning::cpu(options.backend.select()?.reason);
-    minimizer::minimize(problem, compiled, options, beginning, start, callback)
+    _: Instant,
+    _: &mut impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Begun, SolveError> {
+    let reason = match options.backend {
+        Backend::Cpu => "asked for".to_owned(),
+        other => other.select()?.reason,
+    };
+    Ok(Begun::OnCpu(Beginning::cpu(reason)))
 }

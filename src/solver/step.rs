@@ -16,8 +16,9 @@ const QR_ENTRIES: usize = 200_000;
 const DENSE_PARAMETERS: usize = 150;
 /// Damping that holds a component in JᵀJ, beside which everything else there is rounding.
 const HOLDING: f64 = 1e30;
-/// Bytes of a factor up to which factoring a Schur complement is the choice, if no limit on the memory is given.
-const SCHUR_FACTOR_BYTES: usize = 1 << 32;
+/// Bytes of a factor up to which factoring a Schur complement is the choice, if no limit on the memory is given: 4 GiB, and as much as
+/// there is in a browser.
+const SCHUR_FACTOR_BYTES: usize = 0xffff_ffff;
 
 /// The chosen linear solver.
 pub(super) enum StepSolver {

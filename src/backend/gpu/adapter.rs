@@ -70,6 +70,7 @@ fn instance() -> wgpu::Instance {
 }
 
 /// What there is, the best first.
+#[cfg(not(target_arch = "wasm32"))]
 pub(super) async fn summaries() -> Vec<AdapterSummary> {
     let summary = |adapter: &wgpu::Adapter| AdapterSummary {
         info: adapter.get_info(),
@@ -79,7 +80,16 @@ pub(super) async fn summaries() -> Vec<AdapterSummary> {
     ranked(&instance()).await.iter().map(summary).collect()
 }
 
+/// The adapter that the browser gives, if it gives one.
+#[cfg(target_arch = "wasm32")]
+async fn ranked(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
+    let options =
+        wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
+    instance.request_adapter(&options).await.into_iter().collect()
+}
+
 /// The adapters, the best first; of equals the order is the driver's.
+#[cfg(not(target_arch = "wasm32"))]
 async fn ranked(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
     let mut adapters = instance.enumerate_adapters(wgpu::Backends::PRIMARY).await;
     adapters.sort_by_key(|adapter| match adapter.get_info().device_type {

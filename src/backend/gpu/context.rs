@@ -1,7 +1,11 @@
 //! A device with everything that is shared on it: kernels, pooled memory, counts.
 
-use super::adapter::{self, AdapterSummary, GpuOptions};
-use super::health::{Health, locked, scoped};
+#[cfg(not(target_arch = "wasm32"))]
+use super::adapter::AdapterSummary;
+use super::adapter::{self, GpuOptions};
+#[cfg(not(target_arch = "wasm32"))]
+use super::health::locked;
+use super::health::{Health, scoped};
 use super::kernel_cache::KernelCache;
 use super::pipeline_cache::PipelineCacheFile;
 use super::pool::{Pool, Ticket};
@@ -46,6 +50,30 @@ impl GpuContext {
             None => {}
         }
         shared.insert(GpuContext::new(&GpuOptions::default())).clone()
+    }
+
+    /// [`shared`](Self::shared), without blocking in a browser.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn request_shared() -> Result<GpuContext, GpuError> {
+        GpuContext::shared()
+    }
+
+    /// The context of this thread, made at the first call with default options. A lost device is replaced by a new one.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    #[cfg(target_arch = "wasm32")]
+    pub async fn request_shared() -> Result<GpuContext, GpuError> {
+        thread_local!(static SHARED: std::cell::RefCell<Option<GpuContext>> = const { std::cell::RefCell::new(None) });
+        if let Some(context) = SHARED.with_borrow(Clone::clone).filter(|context| context.lost().is_none()) {
+            return Ok(context);
+        }
+        let context = GpuContext::request(&GpuOptions::default()).await?;
+        SHARED.set(Some(context.clone()));
+        Ok(context)
     }
 
     /// Opens a device; blocks until it is there.

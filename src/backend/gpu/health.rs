@@ -4,13 +4,16 @@ use super::GpuError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(not(target_arch = "wasm32"))]
 use std::time::{Duration, Instant};
 
 /// How long anything may take on the device before it counts as hung.
+#[cfg(not(target_arch = "wasm32"))]
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Between two looks at whether the device was lost while waiting. Long, because a wait that times out while another thread uses the
 /// device may panic in wgpu, see [`Health::poll`]; a driver that loses the device ends the wait itself.
+#[cfg(not(target_arch = "wasm32"))]
 const SLICE: Duration = Duration::from_secs(5);
 
 /// Panics in a row, of wgpu in a poll, that mean a device is lost.
@@ -83,6 +86,7 @@ impl Health {
     }
 
     /// Blocks until the submission is finished; a lost device and one that hangs are errors.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(&self, device: &wgpu::Device, submission: &wgpu::SubmissionIndex) -> Result<(), GpuError> {
         self.until(|| {
             let poll = wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(SLICE) };
@@ -95,6 +99,7 @@ impl Health {
     }
 
     /// Tries until it is so, as long as the device lives and patience lasts.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn until(&self, mut attempt: impl FnMut() -> Result<bool, GpuError>) -> Result<(), GpuError> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
@@ -113,22 +118,23 @@ impl Health {
 }
 
 /// Runs `create` and returns with its result the first error that wgpu has about it.
+#[cfg(not(target_arch = "wasm32"))]
 pub(super) fn scoped<T>(device: &wgpu::Device, create: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
-    // The browser answers only after a turn of its event loop; there the uncaptured handler takes the error.
-    #[cfg(target_arch = "wasm32")]
-    return (create(), None);
-    #[cfg(not(target_arch = "wasm32"))]
-    {
-        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
-        let scopes = [Internal, OutOfMemory, Validation].map(|filter| device.push_error_scope(filter));
-        let made = create();
-        let mut first = None;
-        for scope in scopes.into_iter().rev() {
-            let error = pollster::block_on(scope.pop());
-            first = first.or(error);
-        }
-        (made, first)
+    use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
+    let scopes = [Internal, OutOfMemory, Validation].map(|filter| device.push_error_scope(filter));
+    let made = create();
+    let mut first = None;
+    for scope in scopes.into_iter().rev() {
+        let error = pollster::block_on(scope.pop());
+        first = first.or(error);
     }
+    (made, first)
+}
+
+/// Runs `create`. A browser says what was wrong only after a turn of its event loop: [`Health::check`] has it then.
+#[cfg(target_arch = "wasm32")]
+pub(super) fn scoped<T>(_: &wgpu::Device, create: impl FnOnce() -> T) -> (T, Option<wgpu::Error>) {
+    (create(), None)
 }
 
 /// Locks; what these locks guard is valid after any panic.

@@ -5,9 +5,8 @@ use super::kernel::{self, GpuKernel};
 use super::{GpuContext, GpuError, KernelRequest};
 use rustc_hash::FxHashMap;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use web_time::Instant;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Stack of a compiling thread: naga recurses over expressions.
@@ -118,6 +117,7 @@ impl Hasher for HashOf<'_> {
 #[cfg(not(target_arch = "wasm32"))]
 fn on_threads<T: Send>(count: usize, work: impl Fn(usize) -> Result<T, GpuError> + Sync) -> Vec<Result<T, GpuError>> {
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
     let next = AtomicUsize::new(0);
     let made: Vec<_> = (0..count).map(|_| Mutex::new(None)).collect();
     let worker = || {

@@ -4,8 +4,9 @@ use super::adapter::environment;
 use super::health::locked;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{fs, io, process};
+use web_time::Instant;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// What our files begin with; the number is that of the layout.

@@ -9,14 +9,21 @@ const RUNS: u32 = 4096;
 
 impl GpuContext {
     /// Whether pairs of single-precision numbers add and multiply correctly on this device: an optimiser that cancels what looks like
-    /// zero takes their lower halves away. Tried once in a context.
+    /// zero takes their lower halves away. Tried once in a context; blocks until it is known.
     ///
     /// # Errors
     /// What keeps the device from computing at all.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn double_f32_works(&self) -> Result<bool, GpuError> {
-        let mut known = locked(self.double_f32());
-        if let Some(works) = *known {
+        pollster::block_on(self.test_double_f32())
+    }
+
+    /// [`double_f32_works`](Self::double_f32_works), without blocking in a browser.
+    ///
+    /// # Errors
+    /// What keeps the device from computing at all.
+    pub async fn test_double_f32(&self) -> Result<bool, GpuError> {
+        if let Some(works) = *locked(self.double_f32()) {
             return Ok(works);
         }
         let (text, entry) = wgsl::self_test();
@@ -27,8 +34,8 @@ impl GpuContext {
         let mut commands = self.commands("self test");
         commands.dispatch(&kernel, &group, &[], u64::from(RUNS / 64));
         commands.submit();
-        let works = correct.read_blocking()? == [RUNS];
-        *known = Some(works);
+        let works = correct.read().await? == [RUNS];
+        *locked(self.double_f32()) = Some(works);
         Ok(works)
     }
 }

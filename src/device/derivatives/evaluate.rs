@@ -1,5 +1,4 @@
 //! Evaluation at a point, with the result read back.
-#![cfg(not(target_arch = "wasm32"))]
 
 use super::{DerivativesError, GpuDerivatives};
 use crate::backend::gpu::{Commands, GpuError};

@@ -95,7 +95,6 @@ impl GpuDerivatives {
     ///
     /// # Errors
     /// What the device says; [`GpuError::Unsupported`] where it lacks a format or an accumulation, or a residual has too many operations.
-    #[cfg(not(target_arch = "wasm32"))]
     pub fn new(
         context: &GpuContext,
         problem: &CompiledProblem,
@@ -108,7 +107,6 @@ impl GpuDerivatives {
 
     /// The same with workgroups in front that do nothing, so that tests need no millions of instances to fill two dimensions of them.
     #[doc(hidden)]
-    #[cfg(not(target_arch = "wasm32"))]
     pub fn with_idle_workgroups(
         context: &GpuContext,
         problem: &CompiledProblem,
@@ -285,7 +283,6 @@ fn common_buffers(
 }
 
 /// Whether the device computes in these formats, and correctly.
-#[cfg(not(target_arch = "wasm32"))]
 fn check_formats(context: &GpuContext, formats: Formats) -> Result<(), GpuError> {
     let uses = |format| [formats.real, formats.sum].contains(&format);
     let what = if uses(Format::F64) && !context.has_f64() {

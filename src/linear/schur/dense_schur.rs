@@ -1,7 +1,7 @@
 //! Elimination followed by a dense factorisation.
 
 use std::sync::Arc;
-use std::time::Instant;
+use web_time::Instant;
 
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{ColMut, MatMut, MatRef, Par};

@@ -1,7 +1,7 @@
 //! Elimination followed by conjugate gradients on a matrix that is never formed.
 
 use std::sync::Arc;
-use std::time::Instant;
+use web_time::Instant;
 
 use super::super::error::{check_finite, check_shape};
 use super::super::pcg::conjugate_gradients;

@@ -24,13 +24,14 @@ mod whole;
 
 pub use report::{ComponentRecord, IndependentReport, IndependentTimes, Outcome};
 
+use super::run::on_threads;
 use super::{SolveError, SolverOptions};
 use crate::backend::Selection;
 use crate::problem::{CompiledProblem, Evaluation, Problem, ProblemError};
 use batch::{Batch, Solved};
 use partition::Partition;
 use rayon::prelude::*;
-use std::time::Instant;
+use web_time::Instant;
 use whole::Whole;
 
 /// Most free scalar parameters of a component: its normal equations are dense.
@@ -76,11 +77,7 @@ impl Problem {
         if self.parameters().blocks() == 0 {
             return Err(ProblemError::Empty { what: "parameters" }.into());
         }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads)
-            .build()
-            .map_err(|error| SolveError::Threads { threads: options.threads, reason: error.to_string() })?;
-        pool.install(|| solve(self, options))
+        on_threads(options, || solve(self, options))?
     }
 }
 

@@ -6,7 +6,7 @@ use super::partition::Partition;
 use crate::problem::{CompiledProblem, Parameters};
 use crate::solver::SolverOptions;
 use std::ops::Range;
-use std::time::Instant;
+use web_time::Instant;
 
 /// Residual blocks of a batch, at least: enough to fill the lanes of the kernels, few enough to spread over threads.
 const INSTANCES: usize = 1024;

@@ -27,10 +27,10 @@ pub use measure::{Developability, hinges};
 
 use super::super::{IcosphereLevelTooHigh, Mesh, SubdivideError, icosphere, subdivide};
 use crate::problem::ProblemError;
-use crate::{IterationRecord, SolveError, SolverOptions, SolverReport, Termination};
+use crate::{IterationRecord, Progress, SolveError, SolverOptions, SolverReport, Termination};
 use round::{Round, Weights};
 use std::ops::ControlFlow;
-use std::time::Instant;
+use web_time::Instant;
 
 /// How a mesh is made developable. The defaults were found by trial on the icosphere; `docs/developable.md` has the trials.
 #[derive(Debug, Clone)]
@@ -124,6 +124,8 @@ pub struct DevelopableIteration<'a> {
     pub vertices: usize,
     /// The iteration within the round.
     pub record: &'a IterationRecord,
+    /// The mesh of this level at the accepted point: x, y and z of each vertex.
+    pub positions: &'a [f64],
 }
 
 /// What became of a mesh.
@@ -185,9 +187,22 @@ impl Developable {
     ///
     /// # Errors
     /// If a round cannot be solved; see [`Problem::solve`](crate::Problem::solve).
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn run(
         &self,
         mut callback: impl FnMut(&DevelopableIteration) -> ControlFlow<()> + Send,
+    ) -> Result<DevelopableResult, DevelopableError> {
+        let callback = async |iteration: &DevelopableIteration<'_>| callback(iteration);
+        crate::solver::on_threads(&self.options.solver, || pollster::block_on(self.run_async(callback)))?
+    }
+
+    /// [`Developable::run`] for the browser: `callback` is awaited. See [`Problem::solve_async`](crate::Problem::solve_async).
+    ///
+    /// # Errors
+    /// As [`Developable::run`].
+    pub async fn run_async(
+        &self,
+        mut callback: impl AsyncFnMut(&DevelopableIteration) -> ControlFlow<()>,
     ) -> Result<DevelopableResult, DevelopableError> {
         let start = Instant::now();
         let mut reports = Vec::new();
@@ -205,11 +220,16 @@ impl Developable {
                 let mut options = self.options.solver.clone();
                 options.max_time = options.max_time.map(|limit| limit.saturating_sub(start.elapsed()));
                 let mut state = Round::new(&mesh, rest, &Developability::of(&mesh), &weights)?;
-                let report = state.problem.solve_with(&options, |record| {
+                let report = state.problem.solve_async(&options, async |Progress { record, parameters }| {
                     let (levels, exponent) = (self.levels.len(), weights.exponent);
                     let vertices = rest.vertex_count();
-                    callback(&DevelopableIteration { level, levels, round, exponent, vertices, record })
-                })?;
+                    // Vertices come first.
+                    let positions = &parameters[..3 * vertices];
+                    let iteration =
+                        DevelopableIteration { level, levels, round, exponent, vertices, record, positions };
+                    callback(&iteration).await
+                });
+                let report = report.await?;
                 mesh.vertices = state.positions();
                 stopped = matches!(report.termination, Termination::Cancelled | Termination::TimeLimit);
                 reports.push(report);
