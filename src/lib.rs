@@ -47,10 +47,8 @@ pub mod value;
 
 pub use backend::Backend;
 pub use problem::{BlockId, CompiledResiduals, Problem, ProblemError, Table, loss, manifold};
-pub use solver::IndependentReport;
-pub use solver::{
-    IterationRecord, LinearSolverKind, Precision, Progress, SolveError, SolverOptions, SolverReport, Termination,
-};
+pub use solver::{IndependentReport, IterationRecord, Progress, SolverReport, Termination};
+pub use solver::{LinearSolverKind, Precision, SolveError, SolverOptions};
 pub use topology::{Blocks, Residuals};
 pub use value::{Value, ValueError};
 
