@@ -12,6 +12,7 @@ use isograd::linear::{DenseSchur, LinearSolver, SparseCholesky, SparseSchur, Sto
 use isograd::mesh::energy::{Energy, MeshProblem, Tracing};
 use isograd::mesh::icosphere;
 use isograd::solver::NormalEquations;
+use rayon::prelude::*;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -58,11 +59,19 @@ fn smooth(criterion: &mut Criterion) {
                 b.iter(|| pool.install(|| equations.refill(&compiled, &evaluation)));
             });
         }
-        group.bench_function("stream: bytes the normal equations touch", |b| {
-            let touched = equations.refill_bytes(&compiled) / size_of::<f64>() / 2;
-            let (source, mut target) = (vec![1.0; touched], vec![0.0; touched]);
-            b.iter(|| black_box(&mut target).copy_from_slice(black_box(&source)));
-        });
+        for threads in [1, 2] {
+            let pool = pool(threads);
+            let name = "stream: bytes the normal equations touch";
+            group.bench_function(BenchmarkId::new(name, format!("{threads} threads")), |b| {
+                let touched = equations.refill_bytes(&compiled) / size_of::<f64>() / 2;
+                let share = touched.div_ceil(threads);
+                let (source, mut target) = (vec![1.0; touched], vec![0.0; touched]);
+                b.iter(|| {
+                    let pieces = black_box(&mut target).par_chunks_mut(share).zip(black_box(&source).par_chunks(share));
+                    pool.install(|| pieces.for_each(|(target, source)| target.copy_from_slice(source)));
+                });
+            });
+        }
 
         let damping = vec![1e-4; equations.scalars()];
         let mut solution = vec![0.0; equations.scalars()];

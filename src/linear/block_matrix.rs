@@ -34,14 +34,12 @@ impl BlockMatrix {
 
     /// The block at a position of the structure, column-major.
     pub fn block(&self, position: usize) -> &[f64] {
-        let ptr = self.structure.value_ptr();
-        &self.values[ptr[position]..ptr[position + 1]]
+        &self.values[self.structure.values(position)]
     }
 
     /// The block at a position of the structure, column-major.
     pub fn block_mut(&mut self, position: usize) -> &mut [f64] {
-        let ptr = self.structure.value_ptr();
-        &mut self.values[ptr[position]..ptr[position + 1]]
+        &mut self.values[self.structure.values(position)]
     }
 
     /// `y = (A + diag(damping)) x`; an empty `damping` stands for zeros. The result does not depend on the

@@ -1,5 +1,6 @@
 //! The sparsity structure of a symmetric matrix made of small dense blocks.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::LinearError;
@@ -8,15 +9,20 @@ use super::LinearError;
 ///
 /// Block `j` covers the scalars `offsets[j]..offsets[j + 1]`. The blocks of column `j` are the positions
 /// `col_ptr[j]..col_ptr[j + 1]`, with ascending rows in `row_idx`; the first one is the diagonal block, which
-/// is always there. The block at position `k` is stored dense and column-major in the scalars
-/// `value_ptr[k]..value_ptr[k + 1]` of [`BlockMatrix::values`](super::BlockMatrix::values). Diagonal blocks are
-/// stored in full; only their lower triangle is read by the solvers.
+/// is always there. The block at position `k` is stored dense and column-major in the scalars `values(k)` of
+/// [`BlockMatrix::values`](super::BlockMatrix::values), in the order of the positions unless
+/// [`BlockStructure::storing_first`] says otherwise. Diagonal blocks are stored in full; only their lower triangle
+/// is read by the solvers.
 #[derive(Debug)]
 pub struct BlockStructure {
     offsets: Vec<usize>,
     col_ptr: Vec<usize>,
     row_idx: Vec<u32>,
+    /// First scalar of each position, and how many it has.
     value_ptr: Vec<usize>,
+    value_len: Vec<u32>,
+    /// Scalars of all positions.
+    value_count: usize,
     /// The blocks left of the diagonal by rows, built at the first matrix-vector product.
     rows: OnceLock<RowIndex>,
 }
@@ -80,16 +86,27 @@ impl BlockStructure {
             scalars += size;
             offsets.push(scalars);
         }
-        let mut value_ptr = Vec::with_capacity(row_idx.len() + 1);
-        let mut values = 0;
-        value_ptr.push(0);
-        for (j, size) in sizes.iter().enumerate() {
-            for &row in &row_idx[col_ptr[j]..col_ptr[j + 1]] {
-                values += size * sizes[row as usize];
-                value_ptr.push(values);
+        let columns = sizes.iter().enumerate().map(|(j, size)| (size, &row_idx[col_ptr[j]..col_ptr[j + 1]]));
+        let value_len =
+            columns.flat_map(|(size, rows)| rows.iter().map(move |&row| (size * sizes[row as usize]) as u32));
+        let value_len: Vec<u32> = value_len.collect();
+        let value_ptr = vec![0; row_idx.len()];
+        let structure = Self { offsets, col_ptr, row_idx, value_ptr, value_len, value_count: 0, rows: OnceLock::new() };
+        structure.storing_first(|_| true)
+    }
+
+    /// The same structure with the scalars of some positions before those of all others: what is written together then lies
+    /// together.
+    pub fn storing_first(mut self, first: impl Fn(usize) -> bool) -> Self {
+        let mut count = 0;
+        for turn in [true, false] {
+            for position in (0..self.row_idx.len()).filter(|&position| first(position) == turn) {
+                self.value_ptr[position] = count;
+                count += self.value_len[position] as usize;
             }
         }
-        Self { offsets, col_ptr, row_idx, value_ptr, rows: OnceLock::new() }
+        self.value_count = count;
+        self
     }
 
     /// Number of block rows (and block columns).
@@ -104,7 +121,7 @@ impl BlockStructure {
 
     /// Number of stored scalars.
     pub fn value_count(&self) -> usize {
-        self.value_ptr[self.row_idx.len()]
+        self.value_count
     }
 
     /// First scalar of each block; one entry more than there are blocks.
@@ -122,9 +139,10 @@ impl BlockStructure {
         &self.row_idx
     }
 
-    /// First scalar of each position in the values; one entry more than there are positions.
-    pub fn value_ptr(&self) -> &[usize] {
-        &self.value_ptr
+    /// The scalars of a position in the values.
+    pub fn values(&self, position: usize) -> Range<usize> {
+        let start = self.value_ptr[position];
+        start..start + self.value_len[position] as usize
     }
 
     /// Scalar size of block `j`.
@@ -148,6 +166,7 @@ impl BlockStructure {
             + size_of_val(&self.col_ptr[..])
             + size_of_val(&self.row_idx[..])
             + size_of_val(&self.value_ptr[..])
+            + size_of_val(&self.value_len[..])
             + rows
     }
 
@@ -221,12 +240,15 @@ mod tests {
         assert_eq!(s.offsets(), [0, 1, 3, 6]);
         assert_eq!(s.col_ptr(), [0, 2, 4, 5]);
         assert_eq!(s.row_idx(), [0, 2, 1, 2, 2]);
-        assert_eq!(s.value_ptr(), [0, 1, 4, 8, 14, 23]);
+        assert_eq!((0..5).map(|k| s.values(k)).collect::<Vec<_>>(), [0..1, 1..4, 4..8, 8..14, 14..23]);
         assert_eq!(s.find(2, 0), Some(1));
         assert_eq!(s.find(1, 0), None);
         assert_eq!(s.find(7, 9), None);
         assert_eq!((s.blocks(), s.scalars(), s.value_count()), (3, 6, 23));
         assert_eq!(s.rows().entries, [(0, 1), (1, 3)]);
+        let s = s.storing_first(|k| k % 2 == 1);
+        assert_eq!((0..5).map(|k| s.values(k)).collect::<Vec<_>>(), [9..10, 0..3, 10..14, 3..9, 14..23]);
+        assert_eq!(s.value_count(), 23);
     }
 
     #[test]

@@ -7,9 +7,9 @@
 use super::contribution::Contribution;
 use super::planner;
 use super::reduction::Reduction;
-use super::sums::{Begin, Instances, Summation, Sums};
+use super::sums::{Bases, Begin, Instances, Summation, Sums};
 use crate::backend::Group;
-use crate::linear::{BlockMatrix, BlockStructure};
+use crate::linear::BlockMatrix;
 use crate::problem::Evaluation;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -29,14 +29,16 @@ pub(super) struct BlockSums {
     pub term: TermSums,
     /// Whether these sums are the first of their blocks.
     pub first: bool,
-    /// The constant parts the blocks begin with, if the sums are their first; empty if all are 0.
-    pub bases: Vec<f64>,
+    /// The constant parts the blocks begin with, if the sums are their first.
+    pub bases: Bases,
 }
 
 /// What one task owns and adds.
 #[derive(Debug)]
 pub(super) struct Task {
     pub columns: Range<usize>,
+    /// The numbers of the matrix that are its own: those of its columns that vary.
+    pub numbers: Range<usize>,
     /// Blocks to set to their constant part before anything is added, with that part: those whose first sums are not told
     /// apart from later ones.
     pub resets: Vec<(Range<u32>, Vec<f64>)>,
@@ -94,7 +96,7 @@ impl Accumulation {
         let mut gradient = gradient;
         let mut work = Vec::with_capacity(self.tasks.len());
         for task in &self.tasks {
-            let (mine, rest) = values.split_at_mut(task.numbers(&structure).len());
+            let (mine, rest) = values.split_at_mut(task.numbers.len());
             let scalars = structure.offsets()[task.columns.end] - structure.offsets()[task.columns.start];
             let (mine_too, rest_too) = gradient.split_at_mut(scalars);
             work.push((task, mine, mine_too));
@@ -113,15 +115,9 @@ impl Accumulation {
 }
 
 impl Task {
-    /// The numbers of the matrix that the task owns.
-    pub fn numbers(&self, structure: &BlockStructure) -> Range<usize> {
-        let (col_ptr, value_ptr) = (structure.col_ptr(), structure.value_ptr());
-        value_ptr[col_ptr[self.columns.start]]..value_ptr[col_ptr[self.columns.end]]
-    }
-
     fn bytes(&self) -> usize {
         let resets = self.resets.iter().map(|(_, base)| size_of_val(&base[..])).sum::<usize>();
-        let blocks = self.blocks.iter().map(|b| b.term.sums.bytes() + size_of_val(&b.bases[..])).sum::<usize>();
+        let blocks = self.blocks.iter().map(|b| b.term.sums.bytes() + b.bases.bytes()).sum::<usize>();
         let gradient = self.gradient.iter().map(|g| g.sums.bytes()).sum::<usize>();
         resets + blocks + gradient
     }
@@ -141,12 +137,7 @@ impl Task {
             values[place.start as usize..place.end as usize].copy_from_slice(base);
         }
         for BlockSums { term, first, bases } in &self.blocks {
-            let begin = match (first, bases.is_empty()) {
-                (false, _) => Begin::Present,
-                (true, true) => Begin::Zero,
-                (true, false) => Begin::Bases(bases),
-            };
-            sum(term, begin, values);
+            sum(term, if *first { Begin::At(bases) } else { Begin::Present }, values);
         }
         gradient.fill(0.0);
         self.gradient.iter().for_each(|term| sum(term, Begin::Present, gradient));

@@ -24,6 +24,13 @@ pub(super) struct Outer {
     pub scale: f64,
 }
 
+impl Outer {
+    /// Whether it is the square of one row.
+    pub fn is_square(&self) -> bool {
+        self.left == self.right
+    }
+}
+
 /// A row of the expanded Jacobian times a residual, scaled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Product {

@@ -2,6 +2,7 @@
 
 use super::accumulation::Accumulation;
 use super::contribution::Contribution;
+use super::planner;
 use super::reduction::Reduction;
 use crate::linear::{BlockMatrix, BlockStructure, LinearError};
 use crate::problem::{CompiledProblem, Evaluation, Parameters};
@@ -40,7 +41,9 @@ impl NormalEquations {
             .iter()
             .zip(&contributions)
             .flat_map(|(group, contribution)| reduction.pairs(group, contribution));
-        let structure = Arc::new(BlockStructure::from_pairs(&reduction.sizes, pairs)?);
+        let structure = BlockStructure::from_pairs(&reduction.sizes, pairs)?;
+        let varying = planner::varying(&problem.groups, &contributions, &reduction, &structure);
+        let structure = Arc::new(structure.storing_first(|position| varying[position]));
         let held = reduction.held(parameters, &structure);
         let gradient = vec![0.0; structure.scalars()];
         let mut matrix = BlockMatrix::zeros(structure);

@@ -3,7 +3,7 @@
 use super::accumulation::{BlockSums, Task, TermSums};
 use super::contribution::{Contribution, Signed};
 use super::reduction::Reduction;
-use super::sums::Sums;
+use super::sums::{Bases, Sign, Sums};
 use crate::backend::Group;
 use crate::linear::{BlockMatrix, BlockStructure};
 
@@ -25,7 +25,7 @@ pub(super) fn plan(
     for (column, &task) in task_of.iter().enumerate() {
         if task as usize == tasks.len() {
             let columns = column..column;
-            tasks.push(Task { columns, resets: Vec::new(), blocks: Vec::new(), gradient: Vec::new() });
+            tasks.push(Task { columns, numbers: 0..0, resets: Vec::new(), blocks: Vec::new(), gradient: Vec::new() });
         }
         tasks[task as usize].columns.end = column + 1;
     }
@@ -36,12 +36,44 @@ pub(super) fn plan(
         dealer.hand_out(index, &mut tasks, &mut seen);
     }
     let mut begun = vec![false; seen.len()];
+    let mut start = 0;
     for task in &mut tasks {
+        let positions = structure.col_ptr()[task.columns.start]..structure.col_ptr()[task.columns.end];
+        let varying = positions.filter(|&position| seen[position]);
+        task.numbers = start..start + varying.map(|position| structure.values(position).len()).sum::<usize>();
+        start = task.numbers.end;
         task.find_bases(&structure, &seen, &mut begun, matrix);
     }
-    let variable = (0..seen.len()).filter(|&position| seen[position]);
-    let variable_numbers = variable.map(|k| structure.value_ptr()[k + 1] - structure.value_ptr()[k]).sum();
-    (tasks, variable_numbers)
+    (tasks, start)
+}
+
+/// Whether anything varies at each position of a structure, by the same rule as the plan.
+pub(super) fn varying(
+    groups: &[Group],
+    contributions: &[Contribution],
+    reduction: &Reduction,
+    structure: &BlockStructure,
+) -> Vec<bool> {
+    let mut varying = vec![false; structure.row_idx().len()];
+    for (group, contribution) in groups.iter().zip(contributions) {
+        for (p, q) in varying_pairs(contribution) {
+            for instance in 0..group.table.count {
+                let blocks = (reduction.block(group, p, instance), reduction.block(group, q, instance));
+                let (Some(a), Some(b)) = blocks else { continue };
+                let (row, column) = (a.max(b) as usize, a.min(b) as usize);
+                let position = structure.find(row, column).expect("coupled blocks are in the structure");
+                varying[position] = true;
+            }
+        }
+    }
+    varying
+}
+
+/// Pairs of slots p ≤ q of an instance with a varying term in JᵀJ.
+fn varying_pairs(contribution: &Contribution) -> impl Iterator<Item = (usize, usize)> {
+    let slots = contribution.gradient.len();
+    let pairs = (0..slots).flat_map(move |p| (p..slots).map(move |q| (p, q)));
+    pairs.filter(|&(p, q)| contribution.pair(p, q).varying.is_some())
 }
 
 /// The task of each block column.
@@ -81,9 +113,7 @@ struct Dealer<'a> {
 
 impl<'a> Dealer<'a> {
     fn new(structure: &'a BlockStructure, contribution: &Contribution, task_of: &'a [u32], tasks: usize) -> Self {
-        let slots = contribution.gradient.len();
-        let pairs = (0..slots).flat_map(move |p| (p..slots).map(move |q| (p, q)));
-        let varying = pairs.filter(|&(p, q)| contribution.pair(p, q).varying.is_some()).collect();
+        let varying = varying_pairs(contribution).collect();
         let terms = contribution.terms.len();
         let blocks = vec![vec![Pairs::new(); tasks]; 2 * terms];
         Dealer { structure, task_of, varying, blocks, gradient: vec![vec![Pairs::new(); tasks]; terms] }
@@ -128,7 +158,7 @@ impl<'a> Dealer<'a> {
                 task.blocks.push(BlockSums {
                     term: TermSums { group, term: kind / 2, sums },
                     first,
-                    bases: Vec::new(),
+                    bases: Bases::Zero,
                 });
             }
         }
@@ -150,12 +180,14 @@ fn pack(target: usize, instance: usize, term: Signed) -> u64 {
 
 fn sums(mut pairs: Pairs) -> Sums {
     pairs.sort_unstable();
-    let mut sums = Sums { targets: Vec::new(), ends: Vec::new(), sources: Vec::with_capacity(pairs.len()) };
+    let (targets, ends, sources) = (Vec::new(), Vec::new(), Vec::with_capacity(pairs.len()));
+    let mut sums = Sums { targets, ends, sources, sign: Sign::Mixed };
     for pairs in pairs.chunk_by(|a, b| a >> 32 == b >> 32) {
         sums.sources.extend(pairs.iter().map(|&pair| pair as u32));
         sums.targets.push((pairs[0] >> 32) as u32);
         sums.ends.push(sums.sources.len() as u32);
     }
+    sums.sign = Sign::of(&sums.sources);
     sums.targets.shrink_to_fit();
     sums.ends.shrink_to_fit();
     sums
@@ -184,17 +216,13 @@ fn add_constants(contribution: &Contribution, blocks: &[Option<u32>], matrix: &m
 impl Task {
     /// Notes the constant part of every block that varies, and turns positions into places among the task's numbers.
     fn find_bases(&mut self, structure: &BlockStructure, seen: &[bool], begun: &mut [bool], matrix: &BlockMatrix) {
-        let start = self.numbers(structure).start;
-        let place = |position: u32| (structure.value_ptr()[position as usize] - start) as u32;
+        let start = self.numbers.start;
+        let place = |position: u32| (structure.values(position as usize).start - start) as u32;
         for BlockSums { term, first, bases } in &mut self.blocks {
             if *first {
-                for &position in &term.sums.targets {
-                    begun[position as usize] = true;
-                    bases.extend_from_slice(matrix.block(position as usize));
-                }
-                if bases.iter().all(|&number| number == 0.0) {
-                    *bases = Vec::new();
-                }
+                let positions = term.sums.targets.iter().map(|&position| position as usize);
+                positions.clone().for_each(|position| begun[position] = true);
+                *bases = Bases::new(positions.map(|position| matrix.block(position)));
             }
         }
         for position in structure.col_ptr()[self.columns.start]..structure.col_ptr()[self.columns.end] {

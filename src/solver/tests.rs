@@ -130,6 +130,42 @@ fn steps_go_to_the_free_parameters() {
     assert!((equations.length(x) - squares.sqrt()).abs() < 1e-14);
 }
 
+/// Distances, whose squares are summed as triangles, on blocks that begin with nothing, with multiples of the identity, with other
+/// constants, and with what another group's distances left there.
+#[test]
+fn squares_are_added_to_whatever_is_constant() {
+    for size in [2, 3] {
+        for constant in 0..4 {
+            let mut problem = Problem::new();
+            let number = |k: usize| (k * 7919 % 1009) as f64 / 1009.0 - 0.5;
+            let start = |block: usize| (0..size).map(|c| number(block * 10 + c)).collect::<Vec<_>>();
+            let blocks: Vec<BlockId> =
+                (0..20).map(|block| problem.add_parameter_block(&start(block)).unwrap()).collect();
+            let distance = |x: &crate::Blocks<'_>| -> crate::Value {
+                (0..size).map(|c| (x[0][c] - x[1][c]).powi(2)).sum::<crate::Value>().sqrt()
+            };
+            for k in 0..20 {
+                let pair = [blocks[k], blocks[(k + 7) % 20]];
+                problem.add_residual(&pair, |x| 3.0 * distance(&x) - 1.0).unwrap();
+                match constant {
+                    0 => {}
+                    1 => problem
+                        .add_residual(&pair, |x| (0..size).map(|c| x[0][c] + 2.0 * x[1][c]).collect::<Vec<_>>())
+                        .map(|_| ())
+                        .unwrap(),
+                    2 => problem.add_residual(&pair, |x| x[0][0] - 0.5 * x[0][1] + x[1][1]).map(|_| ()).unwrap(),
+                    // Rows of distances among other numbers.
+                    _ => problem
+                        .add_residual(&pair, |x| [distance(&x) + 0.1, x[0][0].sin() * x[1][1]])
+                        .map(|_| ())
+                        .unwrap(),
+                }
+            }
+            compare(&problem, &[]);
+        }
+    }
+}
+
 /// More blocks than one task owns, coupled near and far, of the sizes that have code of their own and others.
 #[test]
 fn large_normal_equations_are_the_products() {

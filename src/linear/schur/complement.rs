@@ -177,15 +177,15 @@ impl Complement {
     /// The blocks of the reduced matrix that are covered.
     pub fn write_matrix(&self, matrix: &BlockMatrix, damping: &[f64], target: &mut BlockMatrix) {
         let structure = &*self.reduced;
-        let (col_ptr, value_ptr) = (structure.col_ptr(), structure.value_ptr());
-        let blocks = structure.blocks();
-        let lengths = (0..blocks).map(|j| value_ptr[col_ptr[j + 1]] - value_ptr[col_ptr[j]]);
+        let col_ptr = structure.col_ptr();
+        let length = |k: usize| structure.values(k).len();
+        let lengths = (0..structure.blocks()).map(|j| (col_ptr[j]..col_ptr[j + 1]).map(length).sum());
         let columns = split(&mut target.values, lengths);
         columns.into_par_iter().enumerate().for_each(|(j, values)| {
             let mut rest = values;
             for k in col_ptr[j]..col_ptr[j + 1] {
                 let row = structure.row_idx()[k] as usize;
-                let (block, others) = rest.split_at_mut(value_ptr[k + 1] - value_ptr[k]);
+                let (block, others) = rest.split_at_mut(length(k));
                 self.write_block(matrix, damping, (row, j), k, block, structure.size(row));
                 rest = others;
             }

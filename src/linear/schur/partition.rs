@@ -125,7 +125,7 @@ impl Partition {
             self.eliminated_offsets.push(self.eliminated_offsets[self.eliminated_offsets.len() - 1] + size);
             self.factor_offsets.push(self.factor_offsets[self.factor_offsets.len() - 1] + size * size);
             for (_, position, is_row) in coupled(&self.structure, member) {
-                let start = self.structure.value_ptr()[position as usize];
+                let start = self.structure.values(position as usize).start;
                 self.couplings.push(Coupling(start << 1 | usize::from(!is_row)));
             }
         }
