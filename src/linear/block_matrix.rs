@@ -147,6 +147,23 @@ impl BlockMatrix {
         dense
     }
 
+    /// The lower triangle as a dense matrix, column-major; above it stand zeros and parts of diagonal blocks.
+    pub(super) fn write_lower(&self, dense: &mut Vec<f64>) {
+        let structure = &*self.structure;
+        let (offsets, scalars) = (structure.offsets(), structure.scalars());
+        dense.clear();
+        dense.resize(scalars * scalars, 0.0);
+        for j in 0..structure.blocks() {
+            for k in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
+                let i = structure.row_idx()[k] as usize;
+                let rows = structure.size(i);
+                for (column, numbers) in self.block(k).chunks_exact(rows.max(1)).enumerate() {
+                    dense[(offsets[j] + column) * scalars + offsets[i]..][..rows].copy_from_slice(numbers);
+                }
+            }
+        }
+    }
+
     /// Bytes held by the values and the structure.
     pub fn memory_bytes(&self) -> usize {
         size_of_val(&self.values[..]) + self.structure.memory_bytes()

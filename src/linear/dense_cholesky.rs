@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use web_time::Instant;
 
-use nalgebra::{DMatrix, DVectorViewMut};
+use faer::MatMut;
+use nalgebra::{DMatrixView, DVectorViewMut};
 
 use super::error::{check_finite, check_system};
 use super::{Analysis, BlockMatrix, BlockStructure, LinearError, LinearSolver, SolveSummary, Stopping};
+use super::{front, small_front};
 
 /// Direct solver that treats the matrix as dense; the simplest choice below a few hundred unknowns.
 #[derive(Debug, Default)]
 pub struct DenseCholesky {
     structure: Option<Arc<BlockStructure>>,
+    /// The factor in the lower triangle, column-major.
+    factor: Vec<f64>,
 }
 
 impl LinearSolver for DenseCholesky {
@@ -49,16 +53,17 @@ impl LinearSolver for DenseCholesky {
     ) -> Result<SolveSummary, LinearError> {
         check_system(self.structure.as_ref(), matrix, damping, rhs, solution)?;
         let start = Instant::now();
-        let mut factor = matrix.to_dense();
+        let n = rhs.len();
+        matrix.write_lower(&mut self.factor);
         for (i, damping) in damping.iter().enumerate() {
-            factor[(i, i)] += damping;
+            self.factor[i * n + i] += damping;
         }
-        factorize(&mut factor)?;
+        factorize(&mut self.factor, n).map_err(|index| LinearError::NotPositiveDefinite { index })?;
         let factor_s = start.elapsed().as_secs_f64();
 
         let start = Instant::now();
         solution.copy_from_slice(rhs);
-        let n = rhs.len();
+        let factor = DMatrixView::from_slice(&self.factor, n, n);
         let mut x = DVectorViewMut::from_slice(solution, n);
         // The factor has positive pivots, so neither triangular solve can fail.
         let _ = factor.solve_lower_triangular_mut(&mut x);
@@ -68,24 +73,16 @@ impl LinearSolver for DenseCholesky {
     }
 }
 
-/// Overwrites the lower triangle by its Cholesky factor. Right-looking by columns, as nalgebra's, but it
-/// names the pivot that failed.
-fn factorize(a: &mut DMatrix<f64>) -> Result<(), LinearError> {
-    let n = a.nrows();
-    for j in 0..n {
-        let pivot = a[(j, j)];
-        if pivot <= 0.0 || pivot.is_nan() {
-            return Err(LinearError::NotPositiveDefinite { index: j });
-        }
-        let mut column = a.view_mut((j, j), (n - j, 1));
-        column /= pivot.sqrt();
-        let (left, mut right) = a.columns_range_pair_mut(j, j + 1..n);
-        for (k, mut target) in right.column_iter_mut().enumerate() {
-            let i = j + 1 + k;
-            target.rows_mut(i, n - i).axpy(-left[i], &left.rows(i, n - i), 1.0);
-        }
+/// Most unknowns for which loops of our own are faster than faer's blocks.
+const SMALL: usize = 64;
+
+/// Overwrites the lower triangle by its Cholesky factor; the error is the column whose pivot is not positive.
+fn factorize(a: &mut [f64], n: usize) -> Result<(), usize> {
+    match n {
+        0 => Ok(()),
+        1..=SMALL => small_front::factorize_panel(a, n),
+        _ => front::factorize_panel(MatMut::from_column_major_slice_mut(a, n, n), false),
     }
-    Ok(())
 }
 
 #[cfg(test)]
