@@ -28,7 +28,8 @@
 //! Brackets are `()`, `[]` or `{}`, each closed by its own kind. A name directly before a bracket is a function: `sin cos tan asin
 //! acos atan sinh cosh tanh asinh acosh atanh exp log log2 log10 sqrt cbrt abs` of one argument, `atan2 hypot min max pow` of two;
 //! `arcsin arccos arctan ln` are other names for `asin acos atan log`, the natural logarithm. Any other name is a variable or a
-//! constant; `pi` is one unless a variable has its name. Numbers are decimal, `1`, `.5`, `2.`, `1.5E-3`. White space and the ends
+//! constant; `pi` is one unless a variable has its name. Where variables are called `p[0]`, `p[1]` …, `p[` and a number is one of
+//! them. Numbers are decimal, `1`, `.5`, `2.`, `1.5E-3`. White space and the ends
 //! of lines mean nothing.
 //!
 //! # Why not a crate

@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Operation;
 use super::error::FormulaError;
@@ -33,6 +33,8 @@ fn infix(kind: TokenKind) -> Option<(Binary, u8, u8)> {
 pub(super) struct Names {
     variables: Vec<String>,
     meanings: FxHashMap<String, Operation>,
+    /// What stands before the bracket in variables such as `p[0]`.
+    indexed: FxHashSet<String>,
     /// Whether a new name is a new variable.
     grow: bool,
 }
@@ -48,10 +50,25 @@ impl Names {
         for (name, number) in [("pi", PI)].iter().chain(constants) {
             meanings.insert((*name).to_owned(), Operation::Constant(*number));
         }
+        let mut indexed = FxHashSet::default();
         for (k, name) in variables.iter().enumerate() {
             meanings.insert(name.clone(), Operation::Variable(k));
+            indexed.extend(name.split_once('[').map(|(vector, _)| vector.to_owned()));
         }
-        Names { variables, meanings, grow: false }
+        Names { variables, meanings, indexed, grow: false }
+    }
+
+    fn is_indexed(&self, name: &str) -> bool {
+        self.indexed.contains(name)
+    }
+
+    fn component(&self, vector: Token<'_>, number: Token<'_>) -> Result<Operation, FormulaError> {
+        let name = format!("{}[{}]", vector.text, number.text);
+        self.meanings.get(&name).copied().ok_or_else(|| self.unknown(vector, name))
+    }
+
+    fn unknown(&self, token: Token<'_>, name: String) -> FormulaError {
+        FormulaError::UnknownName { at: token.at, name, variables: self.variables.clone() }
     }
 
     fn meaning(&mut self, token: Token<'_>) -> Result<Operation, FormulaError> {
@@ -59,8 +76,7 @@ impl Names {
             return Ok(meaning);
         }
         if !self.grow {
-            let variables = self.variables.clone();
-            return Err(FormulaError::UnknownName { at: token.at, name: token.text.to_owned(), variables });
+            return Err(self.unknown(token, token.text.to_owned()));
         }
         let meaning = Operation::Variable(self.variables.len());
         self.variables.push(token.text.to_owned());
@@ -136,6 +152,9 @@ impl<'a> Parser<'a> {
             }
             TokenKind::Name => {
                 self.advance()?;
+                if self.next.text == "[" && self.names.is_indexed(token.text) {
+                    return self.component(token);
+                }
                 if self.next.kind == TokenKind::Open {
                     return self.call(token);
                 }
@@ -144,6 +163,18 @@ impl<'a> Parser<'a> {
             }
             _ => Err(self.unexpected("a number, a name or an opening bracket")),
         }
+    }
+
+    /// The component of a vector whose name has been read: a variable called `name[0]`, `name[1]` …
+    fn component(&mut self, name: Token<'a>) -> Result<usize, FormulaError> {
+        let open = self.advance()?;
+        let TokenKind::Number(_) = self.next.kind else {
+            return Err(self.unexpected(&format!("the number of a component of \"{}\"", name.text)));
+        };
+        let number = self.advance()?;
+        self.close(open, "the rest of a whole number")?;
+        let meaning = self.names.component(name, number)?;
+        Ok(self.push(meaning))
     }
 
     /// The arguments of a function whose name has been read.

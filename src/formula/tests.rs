@@ -138,6 +138,29 @@ fn nesting_is_bounded_and_length_is_not() {
     assert_eq!(sum.evaluate(&[1.0]), many as f64);
 }
 
+#[test]
+fn components_of_vectors_are_variables() {
+    let names = ["p[0]", "p[1]", "q", "q[0]", "exp[0]"];
+    let value =
+        |text: &str| Formula::with_variables(text, &names).map(|formula| formula.evaluate(&[2.0, 3.0, 5.0, 7.0, 11.0]));
+    assert_eq!(value("p[0] - 2*p [ 1 ]^p[0]"), Ok(2.0 - 2.0 * 9.0));
+    assert_eq!(value("q*q[0]"), Ok(35.0));
+    // A vector hides a function of its name behind this bracket only.
+    assert_eq!(value("exp[0]*exp(0)*cos[0]"), Ok(11.0));
+    for (text, column, part) in [
+        ("1 + p[2]", 5, "unknown name \"p[2]\""),
+        ("p[0.5]", 1, "unknown name \"p[0.5]\""),
+        ("p[q]", 3, "the number of a component of \"p\""),
+        ("p[0 1]", 5, "\"]\""),
+        ("p", 1, "unknown name \"p\""),
+        ("r[0]", 1, "unknown function"),
+    ] {
+        let error = value(text).unwrap_err();
+        assert_eq!(error.position(), TextPosition { line: 1, column }, "{error}");
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
 proptest! {
     #[test]
     fn random_texts_never_panic(text in "\\PC{0,60}") {
