@@ -26,7 +26,7 @@ mod round;
 pub use measure::{Developability, hinges};
 
 use super::super::{IcosphereLevelTooHigh, Mesh, SubdivideError, icosphere, subdivide};
-use crate::problem::ProblemError;
+use crate::problem::{Problem, ProblemError};
 use crate::{IterationRecord, Progress, SolveError, SolverOptions, SolverReport, Termination};
 use round::{Round, Weights};
 use std::ops::ControlFlow;
@@ -181,6 +181,20 @@ impl Developable {
         let mut levels = (coarsest..=level).rev().map(icosphere).collect::<Result<Vec<_>, _>>()?;
         levels.reverse();
         Ok(Developable { levels, options })
+    }
+
+    /// The problem of the first round at the last level, about the given shape itself: what the largest solve of a run is like.
+    ///
+    /// # Errors
+    /// If the shape has a vertex that is not finite.
+    pub fn finest_problem(&self) -> Result<Problem, ProblemError> {
+        let (level, rest) = (self.levels.len() - 1, &self.levels[self.levels.len() - 1]);
+        let state = Developability::of(rest);
+        // A level has at least one round, unless the options say none: then there is no problem either.
+        match self.rounds(level, state.mean_lambda()).first() {
+            Some(weights) => Ok(Round::new(rest, rest, &state, weights)?.problem),
+            None => Ok(Problem::new()),
+        }
     }
 
     /// Goes all the way; `callback` sees every iteration of every solve, and may stop the run.
