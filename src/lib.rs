@@ -30,6 +30,10 @@
 //! [`linear`]. [`mesh`] has triangle meshes and ready-made energies, [`formula`] functions from text, [`io`] the files of
 //! meshes and of other problems, and [`models`] makes problems of those. `docs/architecture.md` explains the design.
 
+/// A browser has no threads, so there everything goes one after the other under rayon's names.
+#[cfg(target_arch = "wasm32")]
+extern crate isograd_serial as rayon;
+
 pub mod backend;
 #[cfg(feature = "gpu")]
 pub mod device;

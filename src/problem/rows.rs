@@ -19,6 +19,24 @@ pub trait Rows<T> {
     }
 }
 
+impl<T, R: Rows<T> + ?Sized> Rows<T> for &R {
+    fn rows(&self) -> Option<usize> {
+        (**self).rows()
+    }
+
+    fn width(&self) -> usize {
+        (**self).width()
+    }
+
+    fn row(&self, row: usize) -> &[T] {
+        (**self).row(row)
+    }
+
+    fn check(&self) -> Result<(), ProblemError> {
+        (**self).check()
+    }
+}
+
 impl<T, const N: usize> Rows<T> for [[T; N]] {
     fn rows(&self) -> Option<usize> {
         Some(self.len())

@@ -27,6 +27,20 @@ impl Problem {
         data: &(impl Rows<f64> + ?Sized),
         function: impl Fn(Blocks<'_>, &[Value]) -> R,
     ) -> Result<Range<usize>, ProblemError> {
+        self.add_batch(&blocks, &data, &|x, data| {
+            let mut residuals = Vec::new();
+            function(x, data).append_to(&mut residuals);
+            residuals
+        })
+    }
+
+    /// Compiled once for all functions and tables.
+    fn add_batch(
+        &mut self,
+        blocks: &dyn Rows<BlockId>,
+        data: &dyn Rows<f64>,
+        function: &dyn Fn(Blocks<'_>, &[Value]) -> Vec<Value>,
+    ) -> Result<Range<usize>, ProblemError> {
         let start = Instant::now();
         blocks.check()?;
         data.check()?;
@@ -43,7 +57,7 @@ impl Problem {
         self.check_rows(blocks, data, rows)?;
 
         let trace = |problem: &mut Problem, row: usize| {
-            problem.record(first_block + row, blocks.row(row), data.row(row), &function)
+            problem.record(first_block + row, blocks.row(row), data.row(row), function)
         };
         let placement = trace(self, 0)?;
         let recorded = self.tracer.expression.clone();
@@ -95,8 +109,8 @@ impl Problem {
 
     fn check_rows(
         &self,
-        blocks: &(impl Rows<BlockId> + ?Sized),
-        data: &(impl Rows<f64> + ?Sized),
+        blocks: &dyn Rows<BlockId>,
+        data: &dyn Rows<f64>,
         rows: usize,
     ) -> Result<(), ProblemError> {
         for row in 0..rows {
@@ -119,8 +133,8 @@ impl Problem {
         &self,
         guards: &Expression,
         guard_data: &[f64],
-        blocks: &(impl Rows<BlockId> + ?Sized),
-        data: &(impl Rows<f64> + ?Sized),
+        blocks: &dyn Rows<BlockId>,
+        data: &dyn Rows<f64>,
         rows: usize,
     ) -> Result<(), ProblemError> {
         if guards.outputs.is_empty() {

@@ -5,7 +5,19 @@ use super::{Progress, SolveError, SolverOptions, SolverReport};
 use crate::backend::Backend;
 use crate::problem::{CompiledProblem, Problem, ProblemError};
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use web_time::Instant;
+
+/// A callback whatever its type, so that all of a solve is compiled once.
+trait Listener {
+    fn hear<'a>(&'a mut self, progress: Progress<'a>) -> Pin<Box<dyn Future<Output = ControlFlow<()>> + 'a>>;
+}
+
+impl<C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Listener for C {
+    fn hear<'a>(&'a mut self, progress: Progress<'a>) -> Pin<Box<dyn Future<Output = ControlFlow<()>> + 'a>> {
+        Box::pin(self(progress))
+    }
+}
 
 /// Solves `problem` in place. On every way out, errors included, the parameters are at the best accepted point.
 pub(super) async fn run(
@@ -13,6 +25,15 @@ pub(super) async fn run(
     options: &SolverOptions,
     mut callback: impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<SolverReport, SolveError> {
+    solve(problem, options, &mut callback).await
+}
+
+async fn solve(
+    problem: &mut Problem,
+    options: &SolverOptions,
+    listener: &mut dyn Listener,
+) -> Result<SolverReport, SolveError> {
+    let mut callback = async |progress: Progress<'_>| listener.hear(progress).await;
     options.check()?;
     if problem.parameters().blocks() == 0 {
         return Err(ProblemError::Empty { what: "parameters" }.into());

@@ -19,10 +19,10 @@ pub struct Gpu {
 #[wasm_bindgen]
 impl Gpu {
     /// Opens a device. Rejects with an error of code `no-gpu` where the browser offers none.
-    #[wasm_bindgen(unchecked_return_type = "Gpu")]
     pub async fn request() -> Result<Gpu, JsValue> {
         let adapter = adapter().await?;
-        let context = GpuContext::request(&GpuOptions::default()).await.map_err(Failure::from)?;
+        let options = GpuOptions { name: Some(name(&adapter)), ..GpuOptions::default() };
+        let context = GpuContext::request(&options).await.map_err(Failure::from)?;
         let description = describe(&context, &adapter);
         Ok(Gpu { context, description })
     }
@@ -66,18 +66,24 @@ async fn adapter() -> Result<JsValue, Failure> {
     Ok(get(&adapter, "info"))
 }
 
+/// A text that the browser gives about its adapter; it may keep any to itself.
+fn text(adapter: &JsValue, key: &str) -> String {
+    let value = Reflect::get(adapter, &key.into()).ok().and_then(|value| value.as_string());
+    value.unwrap_or_default()
+}
+
+/// What to call the adapter.
+fn name(adapter: &JsValue) -> String {
+    let whole = format!("{} {}", text(adapter, "vendor"), text(adapter, "architecture"));
+    match (text(adapter, "description"), whole.trim()) {
+        (description, _) if !description.is_empty() => description,
+        (_, "") => "WebGPU device".to_owned(),
+        (_, whole) => whole.to_owned(),
+    }
+}
+
 fn describe(context: &GpuContext, adapter: &JsValue) -> Object {
-    let text = |key: &str| {
-        let value = Reflect::get(adapter, &key.into()).ok().and_then(|value| value.as_string());
-        value.unwrap_or_default()
-    };
     let info = context.info();
-    let (vendor, architecture, description) = (text("vendor"), text("architecture"), text("description"));
-    let name = if description.is_empty() { format!("{vendor} {architecture}") } else { description.clone() };
-    let name = match name.trim() {
-        "" => "a WebGPU device".to_owned(),
-        name => name.to_owned(),
-    };
     let kind = match info.device_type {
         DeviceType::IntegratedGpu => "integrated",
         DeviceType::DiscreteGpu => "discrete",
@@ -87,10 +93,10 @@ fn describe(context: &GpuContext, adapter: &JsValue) -> Object {
     };
     let object: JsValue = Object::new().into();
     for (key, value) in [
-        ("name", name.as_str()),
-        ("vendor", &vendor),
-        ("architecture", &architecture),
-        ("description", &description),
+        ("name", info.name.as_str()),
+        ("vendor", &text(adapter, "vendor")),
+        ("architecture", &text(adapter, "architecture")),
+        ("description", &text(adapter, "description")),
         ("kind", kind),
         ("driver", "WebGPU"),
     ] {

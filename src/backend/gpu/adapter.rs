@@ -10,6 +10,8 @@ pub struct GpuOptions {
     /// Part of the adapter's name, in any case. Default: the environment variable `ISOGRAD_ADAPTER`, else the fastest kind, hardware
     /// before software.
     pub adapter: Option<String>,
+    /// What to call the device in reports, where the adapter does not say: browsers keep it to themselves.
+    pub name: Option<String>,
     /// Most bytes of one storage binding, below what the adapter offers; also `ISOGRAD_MAX_BINDING`. For tests and shared devices.
     pub max_binding_bytes: Option<u64>,
     /// Features to do without even where the adapter has them, for tests.
@@ -42,6 +44,14 @@ impl GpuOptions {
     /// The part of a name to look for.
     fn wanted(&self) -> Option<String> {
         self.adapter.clone().or_else(|| environment("ISOGRAD_ADAPTER"))
+    }
+
+    /// The adapter under a name.
+    fn named(&self, info: wgpu::AdapterInfo) -> wgpu::AdapterInfo {
+        match info.name.as_str() {
+            "" => wgpu::AdapterInfo { name: self.name.clone().unwrap_or_else(|| "unnamed device".to_owned()), ..info },
+            _ => info,
+        }
     }
 
     /// The upper limit on one binding, where there is one.
@@ -106,11 +116,11 @@ async fn ranked(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
 pub(super) async fn open(options: &GpuOptions) -> Result<(wgpu::AdapterInfo, wgpu::Device, wgpu::Queue), GpuError> {
     let adapters = ranked(&instance()).await;
     let wanted = options.wanted();
-    let fragment = wanted.as_deref().unwrap_or_default().to_lowercase();
+    let fragment = wanted.as_deref().unwrap_or_default().to_ascii_lowercase();
     let mut failure = None;
-    for adapter in adapters.iter().filter(|adapter| adapter.get_info().name.to_lowercase().contains(&fragment)) {
+    for adapter in adapters.iter().filter(|adapter| adapter.get_info().name.to_ascii_lowercase().contains(&fragment)) {
         match request(adapter, options).await {
-            Ok((device, queue)) => return Ok((adapter.get_info(), device, queue)),
+            Ok((device, queue)) => return Ok((options.named(adapter.get_info()), device, queue)),
             // The next one may do: a driver can list hardware that it then fails to open.
             Err(error) => failure = failure.or(Some(error)),
         }

@@ -93,8 +93,11 @@ impl GpuError {
 #[cfg(target_os = "linux")]
 pub(super) const DRIVER_HINT: &str =
     "install a Vulkan driver, for example `apt-get install mesa-vulkan-drivers` (which also has a software one)";
+/// How to get a device in a browser.
+#[cfg(target_arch = "wasm32")]
+pub(super) const DRIVER_HINT: &str = "use a browser that has WebGPU, on a page with https";
 /// How to get a driver on this system.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_arch = "wasm32")))]
 pub(super) const DRIVER_HINT: &str = "install or update the graphics driver";
 
 fn no_adapter(wanted: Option<&str>, found: &[String], hint: &str) -> String {

@@ -4,8 +4,10 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-const SOURCES: [&str; 5] = [
+const SOURCES: &[&str] = &[
     include_str!("../../../kernels/f32.wgsl"),
+    // WebGPU has no double precision.
+    #[cfg(not(target_arch = "wasm32"))]
     include_str!("../../../kernels/f64.wgsl"),
     include_str!("../../../kernels/df32.wgsl"),
     include_str!("../../../kernels/solver.wgsl"),
@@ -26,7 +28,7 @@ struct Library {
 
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
     let constants = super::state::constants();
-    Library::new(SOURCES.into_iter().chain([constants.as_str()]))
+    Library::new(SOURCES.iter().copied().chain([constants.as_str()]))
 });
 
 impl Library {
