@@ -30,7 +30,9 @@
 //! [`linear`]. [`mesh`] has triangle meshes and ready-made energies, [`formula`] functions from text, [`io`] the files of
 //! meshes and of other problems, and [`models`] makes problems of those. `docs/architecture.md` explains the design.
 
-/// A browser has no threads, so there everything goes one after the other under rayon's names.
+/// A browser has no threads and one instruction set: there everything goes one after the other, under these crates' names.
+#[cfg(target_arch = "wasm32")]
+extern crate isograd_serial as pulp;
 #[cfg(target_arch = "wasm32")]
 extern crate isograd_serial as rayon;
 

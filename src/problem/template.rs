@@ -107,12 +107,7 @@ impl Problem {
         Ok(first_block..first_block + rows)
     }
 
-    fn check_rows(
-        &self,
-        blocks: &dyn Rows<BlockId>,
-        data: &dyn Rows<f64>,
-        rows: usize,
-    ) -> Result<(), ProblemError> {
+    fn check_rows(&self, blocks: &dyn Rows<BlockId>, data: &dyn Rows<f64>, rows: usize) -> Result<(), ProblemError> {
         for row in 0..rows {
             self.check_blocks(self.residual_blocks + row, blocks.row(row))?;
             for (argument, (&first, &block)) in blocks.row(0).iter().zip(blocks.row(row)).enumerate() {

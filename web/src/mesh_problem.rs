@@ -125,10 +125,7 @@ impl MeshProblem {
     /// Minimises from the present positions. They are the best accepted ones after it, whether it resolves or rejects; a cancelled
     /// solve resolves, with termination `cancelled`.
     #[wasm_bindgen(unchecked_return_type = "Promise<Report>")]
-    pub fn solve(
-        &self,
-        #[wasm_bindgen(unchecked_optional_param_type = "SolveOptions")] options: JsValue,
-    ) -> Promise {
+    pub fn solve(&self, #[wasm_bindgen(unchecked_optional_param_type = "SolveOptions")] options: JsValue) -> Promise {
         solving::solve(&self.slot, options)
     }
 }

@@ -62,7 +62,8 @@ impl SolveOptions {
         }
         if let Some(seconds) = options.number("maxTimeSeconds")? {
             let limit = Duration::try_from_secs_f64(seconds);
-            solver.max_time = Some(limit.map_err(|error| Failure::argument(format!("options.maxTimeSeconds: {error}")))?);
+            solver.max_time =
+                Some(limit.map_err(|error| Failure::argument(format!("options.maxTimeSeconds: {error}")))?);
         }
         #[cfg(feature = "gpu")]
         if let Some(gpu) = options.get("gpu")? {

@@ -108,10 +108,7 @@ impl Problem {
     /// Minimises from the present numbers. The blocks are at the best accepted point after it, whether it resolves or rejects; a
     /// cancelled solve resolves, with termination `cancelled`.
     #[wasm_bindgen(unchecked_return_type = "Promise<Report>")]
-    pub fn solve(
-        &self,
-        #[wasm_bindgen(unchecked_optional_param_type = "SolveOptions")] options: JsValue,
-    ) -> Promise {
+    pub fn solve(&self, #[wasm_bindgen(unchecked_optional_param_type = "SolveOptions")] options: JsValue) -> Promise {
         solving::solve(&self.0, options)
     }
 }

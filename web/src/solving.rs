@@ -39,7 +39,10 @@ impl<T> Slot<T> {
 }
 
 fn busy() -> Failure {
-    Failure::new("busy", "the problem is being solved; await that first, or read the parameters that onProgress is given")
+    Failure::new(
+        "busy",
+        "the problem is being solved; await that first, or read the parameters that onProgress is given",
+    )
 }
 
 /// What can be solved.

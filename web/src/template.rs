@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::object::Properties;
 use isograd::formula::Formula;
 use isograd::problem::loss;
-use isograd::{BlockId, Blocks, Problem, Table, Value};
+use isograd::{BlockId, Blocks, Problem, ProblemError, Table, Value};
 use std::ops::Range;
 use wasm_bindgen::JsValue;
 
@@ -16,7 +16,7 @@ pub struct Template {
     indices: Vec<u32>,
     columns: usize,
     data: Vec<f64>,
-    loss: Option<(String, f64)>,
+    loss: Option<Loss>,
 }
 
 impl Template {
@@ -25,7 +25,8 @@ impl Template {
         let (mut names, mut sizes) = (Vec::new(), Vec::new());
         for block in template.array("blocks")?.iter() {
             let block = Properties::of(&block, "an element of template.blocks")?;
-            let name = block.need("name")?.as_string().ok_or_else(|| Failure::argument("the name of a block is no string"))?;
+            let name =
+                block.need("name")?.as_string().ok_or_else(|| Failure::argument("the name of a block is no string"))?;
             let size = block.count("size")?.unwrap_or(1);
             if size > MOST_COMPONENTS {
                 return Err(Failure::argument(format!(
@@ -56,14 +57,7 @@ impl Template {
             Formula::with_variables(text, &variables)
                 .map_err(|error| Failure::new("invalid-formula", format!("residual {index}, {error}")))
         };
-        let loss = match template.get("loss")? {
-            Some(value) => {
-                let loss = Properties::of(&value, "template.loss")?;
-                let name = loss.text("name")?.ok_or_else(|| Failure::argument("template.loss.name is missing"))?;
-                Some((name, loss.number("width")?.unwrap_or(1.0)))
-            }
-            None => None,
-        };
+        let loss = template.get("loss")?.map(|value| Loss::read(&value)).transpose()?;
         Ok(Template {
             residuals: texts.iter().enumerate().map(parse).collect::<Result<_, _>>()?,
             sizes,
@@ -82,7 +76,9 @@ impl Template {
             let argument = place % self.sizes.len().max(1);
             let &block = blocks.get(index as usize).ok_or_else(|| {
                 let count = blocks.len();
-                Failure::argument(format!("template.indices, row {row}: there is no block {index}, the problem has {count}"))
+                Failure::argument(format!(
+                    "template.indices, row {row}: there is no block {index}, the problem has {count}"
+                ))
             })?;
             let (expected, found) = (self.sizes[argument], problem.parameters().size(block.index()));
             if expected != found {
@@ -98,8 +94,8 @@ impl Template {
             0 => problem.add_residual_batch(&rows, &(), residual)?,
             width => problem.add_residual_batch(&rows, &Table { width, entries: &self.data }, residual)?,
         };
-        if let Some((name, width)) = &self.loss {
-            set_loss(problem, added.clone(), name, *width)?;
+        if let Some(loss) = &self.loss {
+            (loss.set)(problem, added.clone(), loss.width)?;
         }
         Ok(added)
     }
@@ -121,22 +117,36 @@ impl Template {
 /// More components than this are a mistake rather than a block.
 const MOST_COMPONENTS: usize = 10_000;
 
-fn set_loss(problem: &mut Problem, rows: Range<usize>, name: &str, width: f64) -> Result<(), Failure> {
-    match name {
-        "huber" => problem.set_loss(rows, loss::Huber(width))?,
-        "soft-l1" => problem.set_loss(rows, loss::SoftL1(width))?,
-        "cauchy" => problem.set_loss(rows, loss::Cauchy(width))?,
-        "arctan" => problem.set_loss(rows, loss::Arctan(width))?,
-        "tukey" => problem.set_loss(rows, loss::Tukey(width))?,
-        "geman-mcclure" => problem.set_loss(rows, loss::GemanMcClure(width))?,
-        "welsch" => problem.set_loss(rows, loss::Welsch(width))?,
-        "fair" => problem.set_loss(rows, loss::Fair(width))?,
-        _ => {
-            return Err(Failure::argument(format!(
-                "template.loss.name is {name:?}; it can be \"huber\", \"soft-l1\", \"cauchy\", \"arctan\", \"tukey\", \
-                 \"geman-mcclure\", \"welsch\", \"fair\""
-            )));
+/// A robust loss by name.
+struct Loss {
+    set: SetLoss,
+    width: f64,
+}
+
+/// Gives residual blocks a loss of a width.
+type SetLoss = fn(&mut Problem, Range<usize>, f64) -> Result<(), ProblemError>;
+
+const LOSSES: &[(&str, SetLoss)] = &[
+    ("huber", |problem, rows, width| problem.set_loss(rows, loss::Huber(width))),
+    ("soft-l1", |problem, rows, width| problem.set_loss(rows, loss::SoftL1(width))),
+    ("cauchy", |problem, rows, width| problem.set_loss(rows, loss::Cauchy(width))),
+    ("arctan", |problem, rows, width| problem.set_loss(rows, loss::Arctan(width))),
+    ("tukey", |problem, rows, width| problem.set_loss(rows, loss::Tukey(width))),
+    ("geman-mcclure", |problem, rows, width| problem.set_loss(rows, loss::GemanMcClure(width))),
+    ("welsch", |problem, rows, width| problem.set_loss(rows, loss::Welsch(width))),
+    ("fair", |problem, rows, width| problem.set_loss(rows, loss::Fair(width))),
+];
+
+impl Loss {
+    fn read(value: &JsValue) -> Result<Self, Failure> {
+        let loss = Properties::of(value, "template.loss")?;
+        let set = loss.choice("name", LOSSES)?;
+        let set = set.ok_or_else(|| Failure::argument("template.loss.name is missing"))?;
+        let width = loss.number("width")?.unwrap_or(1.0);
+        // Written so that a NaN fails too.
+        if !(width > 0.0 && width.is_finite()) {
+            return Err(Failure::argument(format!("template.loss.width is {width}; it must be a number above 0")));
         }
+        Ok(Loss { set, width })
     }
-    Ok(())
 }

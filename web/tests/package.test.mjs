@@ -198,7 +198,7 @@ test("errors have codes and say what is wrong", async () => {
     name: ["invalid-formula", /residual 1.*"q"/], twice: ["invalid-argument", /"p/], block: ["invalid-argument", /no block 2/],
     ragged: ["invalid-problem", /3 entries/], type: ["invalid-argument", /indices is no Uint32Array/], loss: ["invalid-argument", /"huber"/],
     size: ["invalid-problem", /4/], nan: ["invalid-problem", /NaN/], fix: ["invalid-argument", /block 2/], set: ["invalid-argument", /4 parameters/],
-    half: ["invalid-problem", /NaN/], infinite: ["not-finite", /log/], option: ["invalid-option", /function_tolerance/],
+    half: ["invalid-problem", /NaN/], infinite: ["not-finite", /ln of 0/], option: ["invalid-option", /function_tolerance/],
     choice: ["invalid-argument", /"gpu"/], count: ["invalid-argument", /maxIterations/], gpu: ["no-gpu", /WebGPU/], backend: ["no-gpu", /./],
     energy: ["invalid-argument", /developable/],
   };
@@ -218,16 +218,19 @@ test("a solve is stopped by its callback, by a signal and by time", async () => 
       const report = await problem.solve({ backend: "cpu", functionTolerance: 0, parameterTolerance: 0, maxIterations: 1e4, ...options });
       return [report.termination, report.iterations.length, report.finalCost < report.initialCost, problem.cost() - report.finalCost];
     };
+    // The timer goes off only if the solve lets the event loop turn.
     const controller = new AbortController();
-    setTimeout(() => controller.abort(), 300);
+    const abortSoon = ({ iteration }) => {
+      if (iteration === 2) setTimeout(() => controller.abort(), 0);
+    };
     const early = new AbortController();
     early.abort();
     return {
       callback: await stopped({ onProgress: ({ iteration }) => iteration < 3 }),
       promise: await stopped({ onProgress: async ({ iteration }) => iteration < 2 }),
-      signal: await stopped({ signal: controller.signal }),
+      signal: await stopped({ signal: controller.signal, onProgress: abortSoon }),
       early: await stopped({ signal: early.signal }),
-      time: await stopped({ maxTimeSeconds: 0.2 }),
+      time: await stopped({ maxTimeSeconds: 0.5 }),
     };
   });
   for (const name of ["callback", "promise", "signal"]) {
@@ -236,7 +239,7 @@ test("a solve is stopped by its callback, by a signal and by time", async () => 
   }
   assert.equal(found.callback[1], 4);
   assert.equal(found.promise[1], 3);
-  assert.ok(found.signal[1] < 1000);
+  assert.ok(found.signal[1] < 100, `${found.signal}`);
   assert.deepEqual(found.early.slice(0, 2), ["cancelled", 1]);
   assert.equal(found.time[0], "time-limit");
 });

@@ -1,7 +1,8 @@
-//! The part of [rayon](https://docs.rs/rayon)'s names that isograd uses, with everything done one after the other.
+//! What isograd uses of [rayon](https://docs.rs/rayon) and [pulp](https://docs.rs/pulp) under their names, with everything done one after
+//! the other and for the one instruction set that it is compiled for.
 //!
-//! rayon itself runs in a browser too, where it finds no threads and does just that; but its queues and registries are a tenth of the
-//! module that has to be loaded.
+//! Both run in a browser too. But rayon finds no threads there, and its queues and registries are a tenth of the module that has to be
+//! loaded; and of the two copies of each loop between which pulp chooses, one is never run.
 
 /// What `rayon::prelude` has.
 pub mod prelude {
@@ -157,4 +158,37 @@ pub fn join<A, B>(first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, 
 /// The one that is there.
 pub fn current_num_threads() -> usize {
     1
+}
+
+pub use pulp::{Simd, WithSimd};
+
+/// The instruction set that everything is compiled for.
+pub struct Arch;
+
+impl Arch {
+    /// There is nothing to find out.
+    #[expect(clippy::new_without_default, reason = "a name of pulp's, and no more than that")]
+    #[inline(always)]
+    pub fn new() -> Self {
+        Arch
+    }
+
+    /// Runs loops.
+    #[inline(always)]
+    pub fn dispatch<Op: WithSimd>(self, loops: Op) -> Op::Output {
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        if let Some(simd) = pulp::wasm::Simd128::try_new() {
+            return Simd::vectorize(simd, loops);
+        } else {
+            unreachable!("a module with SIMD would not have been loaded");
+        }
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+        Simd::vectorize(pulp::Scalar, loops)
+    }
+}
+
+impl std::fmt::Debug for Arch {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("WebAssembly")
+    }
 }
