@@ -1,0 +1,69 @@
+// The page: puts its parts together.
+
+import type { Backend, Precision } from "isograd";
+import "./style.css";
+import { Benchmark } from "./benchmark.ts";
+import { showDevice } from "./device-panel.ts";
+import { chosen, element } from "./dom.ts";
+import { ProblemForm } from "./problem.ts";
+import { Run } from "./run.ts";
+import { View } from "./scene.ts";
+import { Solver } from "./solver.ts";
+import { theme } from "./theme.ts";
+
+const solver = new Solver();
+const view = makeView();
+const precision = element("precision", HTMLSelectElement);
+const backend = element("backend", HTMLFieldSetElement);
+let hasGpu = false;
+
+const run = new Run(solver, view, () => ({ backend: chosen(backend) as Backend, precision: precision.value as Precision }));
+const benchmark = new Benchmark(
+  solver,
+  () => precision.value as Precision,
+  () => hasGpu,
+  async (busy) => {
+    if (busy) await run.pause();
+    run.allowed = !busy;
+  },
+);
+const problem = new ProblemForm(solver, view, (stated) => run.set(stated));
+
+theme((dark) => {
+  view?.paint(dark);
+  run.paint();
+  benchmark.paint();
+});
+
+const looks = { edges: element("edges", HTMLInputElement), smooth: element("smooth", HTMLInputElement), colors: element("colors", HTMLInputElement) };
+for (const box of Object.values(looks)) {
+  box.addEventListener("change", () => {
+    view?.dress({ edges: looks.edges.checked, smooth: looks.smooth.checked, colors: looks.colors.checked });
+    element("legend", HTMLElement).hidden = !looks.colors.checked;
+  });
+}
+
+// The first call also tells whether the module is there at all.
+solver.call("device", null).then(
+  (device) => {
+    hasGpu = device.found;
+    showDevice(device);
+    problem.icosphere();
+  },
+  (error: unknown) => {
+    element("fatal", HTMLElement).textContent =
+      `The solver's module could not be loaded: ${error instanceof Error ? error.message : String(error)}. It needs a browser with WebAssembly; if the page was built without it, build it by scripts/web.`;
+  },
+);
+
+/** The view; without WebGL the page does everything but draw. */
+function makeView(): View | undefined {
+  try {
+    return new View(element("view", HTMLElement), (buffer) => solver.recycle(buffer));
+  } catch (error) {
+    const note = element("no-webgl", HTMLElement);
+    note.textContent = `There is no picture, as this browser has no WebGL (${error instanceof Error ? error.message : String(error)}). The solver works all the same.`;
+    note.hidden = false;
+    return undefined;
+  }
+}
