@@ -1,6 +1,6 @@
 // The benchmark: the same problems on CPU and GPU, how long they take, and whether they end alike.
 
-import type { Energy, Precision } from "isograd";
+import type { Energy, LinearSolver, Precision } from "isograd";
 import { Chart, type Columns } from "./chart.ts";
 import { element, make } from "./dom.ts";
 import { count, quantity } from "./format.ts";
@@ -25,6 +25,7 @@ export class Benchmark {
   readonly #energy = element("benchmark-energy", HTMLSelectElement);
   readonly #most = element("benchmark-level", HTMLSelectElement);
   readonly #quantity = element("benchmark-quantity", HTMLSelectElement);
+  readonly #linearSolver = element("benchmark-linear-solver", HTMLSelectElement);
   readonly #repeats = element("benchmark-repeats", HTMLSelectElement);
   readonly #button = element("benchmark-start", HTMLButtonElement);
   readonly #status = element("benchmark-status", HTMLElement);
@@ -100,8 +101,14 @@ export class Benchmark {
   #measure(level: number, backend: "cpu" | "gpu"): Promise<Measured> {
     if (this.#stopped) throw new Error("stopped");
     this.#status.textContent = `Level ${level} on the ${backend.toUpperCase()}…`;
-    const request = { level, backend, energy: this.#energy.value as Energy, precision: this.precision(), repeats: Number(this.#repeats.value) };
-    return this.#solver.call("measure", request);
+    return this.#solver.call("measure", {
+      level,
+      backend,
+      energy: this.#energy.value as Energy,
+      precision: this.precision(),
+      linearSolver: this.#linearSolver.value as LinearSolver,
+      repeats: Number(this.#repeats.value),
+    });
   }
 
   #milliseconds(measured: Measured): number {
@@ -109,12 +116,13 @@ export class Benchmark {
   }
 
   #show() {
+    if (!this.#rows.length) return;
+    element("benchmark-results", HTMLElement).hidden = false;
     const columns: Columns = [
       this.#rows.map(({ cpu }) => cpu.residuals),
       this.#rows.map(({ cpu }) => this.#milliseconds(cpu) || null),
       this.#rows.map(({ gpu }) => (gpu ? this.#milliseconds(gpu) || null : null)),
     ];
-    if (!this.#rows.length) return;
     this.#chart.set(columns);
     this.#chart.describe(this.#spoken());
     this.#body.replaceChildren(...this.#rows.map((row) => this.#line(row)));
@@ -122,7 +130,7 @@ export class Benchmark {
 
   #line({ level, cpu, gpu, failure }: Row): HTMLTableRowElement {
     const head = [make("td", [String(level)]), make("td", [count(cpu.residuals)]), make("td", [quantity(this.#milliseconds(cpu), 3)])];
-    if (!gpu) return make("tr", [...head, make("td", [failure ?? "–"], { colSpan: 2 }), make("td", [quantity(cpu.finalCost, 6)]), make("td", ["–"]), make("td", ["–"])]);
+    if (!gpu) return make("tr", [...head, make("td", [failure ?? "–"], { colSpan: 2, className: "muted" }), make("td", [quantity(cpu.finalCost, 6)]), make("td", ["–"]), make("td", ["–"])]);
     const error = difference(cpu, gpu);
     const agree = error <= AGREEMENT;
     const row = make("tr", [

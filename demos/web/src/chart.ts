@@ -35,6 +35,8 @@ export class Chart {
       labelSize: 18,
       gap: 4,
     };
+    const filter = (_plot: uPlot, splits: number[]) => splits.map((value) => (exponentOf(value) === undefined ? null : value));
+    const logarithmic: uPlot.Axis = { values: powers, filter, grid: { ...axis.grid, filter }, ticks: { ...axis.ticks, filter } };
     this.#plot = new uPlot(
       {
         ...sizeOf(host),
@@ -46,8 +48,8 @@ export class Chart {
           y: { distr: 3 },
         },
         axes: [
-          { ...axis, label: options.x, size: 26, ...(options.logarithmic ? { values: powers } : { incrs: [1, 2, 5, 10, 20, 50, 100, 200] }) },
-          { ...axis, ...(options.y && { label: options.y }), size: 44, values: powers },
+          { ...axis, label: options.x, size: 26, ...(options.logarithmic ? logarithmic : { incrs: [1, 2, 5, 10, 20, 50, 100, 200] }) },
+          { ...axis, ...(options.y && { label: options.y }), size: 44, ...logarithmic },
         ],
         series: [
           {},
@@ -86,12 +88,18 @@ function sizeOf(host: HTMLElement) {
   return { width: Math.max(120, host.clientWidth), height: Math.max(120, host.clientHeight) };
 }
 
+/** The exponent of a power of ten; other numbers have none. */
+function exponentOf(value: number | null): number | undefined {
+  if (!value) return undefined;
+  const exponent = Math.round(Math.log10(value));
+  return Math.abs(value / 10 ** exponent - 1) < 1e-9 ? exponent : undefined;
+}
+
 /** Powers of ten with a label, what is between them without. */
 function powers(_plot: uPlot, splits: number[]): string[] {
   return splits.map((value) => {
-    if (!value) return "";
-    const exponent = Math.round(Math.log10(value));
-    if (Math.abs(value / 10 ** exponent - 1) > 1e-9) return "";
-    return exponent >= 0 && exponent <= 3 ? String(10 ** exponent) : `10${superscript(exponent)}`;
+    const exponent = exponentOf(value);
+    if (exponent === undefined) return "";
+    return exponent >= 0 && exponent <= 3 ? String(value) : `10${superscript(exponent)}`;
   });
 }

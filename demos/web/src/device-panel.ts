@@ -31,15 +31,20 @@ export function showDevice(device: Device) {
 
 function describe(info: DeviceInfo): Node {
   const kinds = [info.kind, info.vendor, info.architecture].filter((text) => text && text !== "unknown");
-  const facts: [string, string | Node][] = [
+  const facts: [string, string][] = [
     ["Name", info.name],
     ["Kind, vendor, architecture", kinds.join(", ") || "not told by the browser"],
     ["Through", info.driver || "WebGPU"],
     ["Precisions", info.precisions.map((precision) => PRECISIONS[precision]).join("; ")],
-    ["Features", info.features.length ? list([...info.features].sort()) : "none beyond the standard's"],
-    ["Limits", list(Object.entries(info.limits).map(([name, value]) => `${words(name)}: ${/size/i.test(name) ? bytes(value) : count(value)}`))],
+    ["Features", [...info.features].sort().join(", ") || "none beyond the standard's"],
   ];
-  return make("dl", facts.map(([term, fact]) => make("div", [make("dt", [term]), make("dd", [fact])])), { className: "facts" });
+  const limits = Object.entries(info.limits).map(([name, value]) =>
+    make("tr", [make("th", [words(name)], { scope: "row" }), make("td", [/(Buffer|Binding|Storage)Size$/.test(name) ? bytes(value) : count(value)])]),
+  );
+  return make("div", [
+    make("dl", facts.map(([term, fact]) => make("div", [make("dt", [term]), make("dd", [fact])]))),
+    make("table", [make("caption", ["Limits"]), make("tbody", limits)]),
+  ], { className: "facts" });
 }
 
 function list(items: string[]): Node {

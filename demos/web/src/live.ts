@@ -5,6 +5,7 @@ import { deform } from "./deformation.ts";
 import { device } from "./device.ts";
 import { Gate } from "./gate.ts";
 import type { Frame, Iteration, Solved, SolveRequest, Source, Start, Stated } from "./messages.ts";
+import { shapeOf } from "./shape.ts";
 
 /** Buffers for positions that are under way at most: one on show, one before it, one to be shown, one being filled. */
 const BUFFERS = 4;
@@ -15,34 +16,36 @@ export class Live {
   #problem: MeshProblem | undefined;
   #start: Float64Array = new Float64Array();
   #free: Float32Array<ArrayBuffer>[] = [];
+  /** Whether the problem has a start of its own, and takes no other. */
+  #fixed = false;
   #stopped = false;
+  #began = 0;
   #running: Promise<unknown> | undefined;
 
   constructor(readonly show: (frame: Frame, transfer: Transferable[]) => void) {}
 
-  /** Takes another mesh; where it cannot be read, the one before stays. */
-  async load(source: Source) {
-    const mesh = source.kind === "icosphere" ? Mesh.icosphere(source.level) : Mesh.parse(source.bytes, source.name);
+  /** States the energy of the mesh, or of another one, and puts it at the start. What fails leaves all as it was. */
+  async state(energy: Energy, start: Start, source?: Source): Promise<Stated> {
+    const mesh = source ? meshOf(source) : this.#mesh;
+    if (!mesh) throw new Error("there is no mesh yet");
+    const problem = stated(mesh, energy, mesh !== this.#mesh);
     await this.stop();
-    this.#mesh?.free();
-    this.#mesh = mesh;
-    return { vertices: mesh.vertices, faces: mesh.faces };
-  }
-
-  /** States the energy of the mesh and puts it at the start. */
-  async state(energy: Energy, start: Start): Promise<Stated> {
-    if (!this.#mesh) throw new Error("there is no mesh yet");
-    const problem = this.#mesh.problem(energy);
-    await this.stop();
+    if (mesh !== this.#mesh) this.#mesh?.free();
     this.#problem?.free();
+    this.#mesh = mesh;
     this.#problem = problem;
-    const shape = problem.shape();
-    this.#start = start.deformation === "stated" ? problem.positions() : deform(shape, start);
-    problem.setPositions(this.#start);
+    this.#start = problem.positions();
+    // The developable energy starts from the mesh as it is, and from no other point.
+    this.#fixed = energy === "developable";
+    const shape = this.#fixed ? this.#start : shapeOf(mesh.positions(), mesh.triangles());
+    if (start.deformation !== "stated" && !this.#fixed) {
+      this.#start = deform(shape, start);
+      problem.setPositions(this.#start);
+    }
     this.#free = Array.from({ length: BUFFERS }, () => new Float32Array(shape.length));
     return {
       vertices: shape.length / 3,
-      faces: this.#mesh.faces,
+      faces: mesh.faces,
       residuals: problem.residuals,
       parameters: problem.parameters,
       cost: problem.cost(),
@@ -58,19 +61,20 @@ export class Live {
   }
 
   /** Minimises from the start. Resolves when it ends, however it does. */
-  async solve({ backend, precision, interval }: SolveRequest): Promise<Solved> {
+  async solve({ backend, precision, linearSolver, interval }: SolveRequest): Promise<Solved> {
     const problem = this.#problem;
     if (!problem) throw new Error("there is no problem yet");
     await this.stop();
     const gpu = backend === "cpu" ? undefined : (await device()).gpu;
-    problem.setPositions(this.#start);
+    if (!this.#fixed) problem.setPositions(this.#start);
     this.#stopped = false;
+    this.#began = performance.now();
     this.gate.open(interval);
-    const solve = problem.solve({ backend, precision, ...(gpu && { gpu }), onProgress: (progress) => this.#hear(progress) });
+    const solve = problem.solve({ backend, precision, linearSolver, ...(gpu && { gpu }), onProgress: (progress) => this.#hear(progress) });
     this.#running = solve.catch(() => undefined);
     try {
       const report = await solve;
-      return solved(report, problem.positions(), this.gate.held / 1000);
+      return solved(report, problem.positions(), this.seconds);
     } finally {
       this.#running = undefined;
     }
@@ -82,6 +86,11 @@ export class Live {
     this.gate.interval = 0;
     this.gate.resume();
     await this.#running;
+  }
+
+  /** Seconds of the solve that runs, or of the last, without those in which it was held. */
+  get seconds(): number {
+    return Math.max(0, performance.now() - this.#began - this.gate.held) / 1000;
   }
 
   #hear(progress: Progress): boolean | Promise<boolean> {
@@ -101,15 +110,32 @@ export class Live {
 
   #iteration(progress: Progress): Iteration {
     const { iteration, cost, gradientMaxNorm, stepNorm, trustRegionRadius, linearIterations, accepted } = progress;
-    const seconds = Math.max(0, progress.elapsedSeconds - this.gate.held / 1000);
-    return { iteration, cost, gradientMaxNorm, stepNorm, trustRegionRadius, linearIterations, accepted, seconds };
+    const { seconds } = this;
+    const stage = progress.stage && { stage: `level ${progress.stage.level + 1} of ${progress.stage.levels}, round ${progress.stage.round + 1}` };
+    return { iteration, cost, gradientMaxNorm, stepNorm, trustRegionRadius, linearIterations, accepted, seconds, ...stage };
+  }
+}
+
+function meshOf(source: Source): Mesh {
+  return source.kind === "icosphere" ? Mesh.icosphere(source.level) : Mesh.parse(source.bytes, source.name);
+}
+
+/** The energy of a mesh; one that has none is not kept, if it is new. */
+function stated(mesh: Mesh, energy: Energy, isNew: boolean): MeshProblem {
+  try {
+    return mesh.problem(energy);
+  } catch (error) {
+    if (isNew) mesh.free();
+    throw error;
   }
 }
 
 /** The end of a solve. It brings the last positions, which may have found no free buffer on the way. */
-function solved(report: Report, positions: Float64Array, held: number): Solved {
-  const { termination, message, finalCost, iterations } = report;
-  const seconds = Math.max(0, (iterations.at(-1)?.elapsedSeconds ?? 0) - held);
+function solved(report: Report, positions: Float64Array, seconds: number): Solved {
+  const { termination, finalCost, developable } = report;
+  const message = developable
+    ? `Energy ${developable.energyBefore.toPrecision(4)} → ${developable.energyAfter.toPrecision(4)}, ${(100 * developable.share).toFixed(1)} % of the vertices are developable`
+    : report.message;
   return {
     termination,
     message,
@@ -121,7 +147,7 @@ function solved(report: Report, positions: Float64Array, held: number): Solved {
 }
 
 /** Where a solve ran and why, in words. */
-export function placement({ backend, precision, notes }: Report): string {
-  const where = backend.backend === "cpu" ? "CPU" : `GPU, ${precision}`;
-  return [`${where} (${backend.reason})`, ...notes].join("; ");
+export function placement({ backend, precision, linearSolver, notes }: Report): string {
+  const where = backend.backend === "cpu" ? "CPU" : `GPU in ${precision}`;
+  return [`${where} (${backend.reason})`, linearSolver, ...notes].join("; ");
 }

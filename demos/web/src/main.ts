@@ -1,6 +1,6 @@
 // The page: puts its parts together.
 
-import type { Backend, Precision } from "isograd";
+import type { Backend, LinearSolver, Precision } from "isograd";
 import "./style.css";
 import { Benchmark } from "./benchmark.ts";
 import { showDevice } from "./device-panel.ts";
@@ -14,10 +14,15 @@ import { theme } from "./theme.ts";
 const solver = new Solver();
 const view = makeView();
 const precision = element("precision", HTMLSelectElement);
+const linearSolver = element("linear-solver", HTMLSelectElement);
 const backend = element("backend", HTMLFieldSetElement);
 let hasGpu = false;
 
-const run = new Run(solver, view, () => ({ backend: chosen(backend) as Backend, precision: precision.value as Precision }));
+const run = new Run(solver, view, () => ({
+  backend: chosen(backend) as Backend,
+  precision: precision.value as Precision,
+  linearSolver: linearSolver.value as LinearSolver,
+}));
 const benchmark = new Benchmark(
   solver,
   () => precision.value as Precision,

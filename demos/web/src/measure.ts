@@ -20,14 +20,14 @@ export function measureOf(energy: Energy, triangles: Uint32Array, edges: Uint32A
 }
 
 /** The length that an energy wants of each edge. */
-function targets(energy: Energy, edges: Uint32Array, shape: Float32Array): Float32Array {
+function targets(energy: Energy, edges: Uint32Array, shape: Float32Array): Float64Array {
   const lengths = edgeLengths(edges, shape);
   if (energy === "sphere") return lengths.fill(1);
   return energy === "stretch" ? lengths.map((length) => 1.2 * length) : lengths;
 }
 
 /** Mean over the edges of a vertex of length / target − 1. */
-function edgeError(edges: Uint32Array, targets: Float32Array): Measure {
+function edgeError(edges: Uint32Array, targets: Float64Array): Measure {
   const bound = 0.3;
   let valence: Float32Array | undefined;
   return {

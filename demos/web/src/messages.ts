@@ -1,7 +1,7 @@
 // What the page and its worker say to each other. A call has an answer; frames come unasked while a solve runs.
 // Arrays are transferred, never cloned: see `transfer` at either end.
 
-import type { Backend, DeviceInfo, Energy, Precision } from "isograd";
+import type { Backend, DeviceInfo, Energy, LinearSolver, Precision } from "isograd";
 
 /** Where a mesh comes from. */
 export type Source = { kind: "icosphere"; level: number } | { kind: "file"; name: string; bytes: Uint8Array<ArrayBuffer> };
@@ -39,6 +39,8 @@ export interface Iteration {
   accepted: boolean;
   /** Seconds of solving, without those in which the page held the solver. */
   seconds: number;
+  /** Where in a run of many solves it is. */
+  stage?: string;
 }
 
 /** An iteration; with positions where a buffer for them was free, that is, where the page keeps up. */
@@ -47,9 +49,14 @@ export interface Frame {
   positions?: Float32Array<ArrayBuffer>;
 }
 
-export interface SolveRequest {
+/** What solves a problem. */
+export interface SolverChoice {
   backend: Backend;
   precision: Precision;
+  linearSolver: LinearSolver;
+}
+
+export interface SolveRequest extends SolverChoice {
   /** Least milliseconds between two iterations, so that one can watch. */
   interval: number;
 }
@@ -75,11 +82,9 @@ export interface Measured {
   backend: string;
 }
 
-export interface MeasureRequest {
+export interface MeasureRequest extends SolverChoice {
   level: number;
   energy: Energy;
-  backend: Backend;
-  precision: Precision;
   repeats: number;
 }
 
@@ -92,8 +97,8 @@ export type MissingGpu = "insecure" | "unsupported" | "no-adapter";
 /** The calls: what goes in, what comes out. */
 export interface Calls {
   device: { in: null; out: Device };
-  load: { in: Source; out: { vertices: number; faces: number } };
-  state: { in: { energy: Energy; start: Start }; out: Stated };
+  /** With a source, another mesh, else that of before. What fails leaves all as it was. */
+  state: { in: { source?: Source; energy: Energy; start: Start }; out: Stated };
   solve: { in: SolveRequest; out: Solved };
   pace: { in: number; out: null };
   pause: { in: null; out: null };

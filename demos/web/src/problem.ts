@@ -4,7 +4,7 @@ import type { Energy } from "isograd";
 import { element } from "./dom.ts";
 import { count, quantity } from "./format.ts";
 import { measureOf } from "./measure.ts";
-import type { Deformation, Source, Stated } from "./messages.ts";
+import type { Deformation, Source, Start, Stated } from "./messages.ts";
 import type { View } from "./scene.ts";
 import { edgesOf, radiusOf } from "./shape.ts";
 import type { Solver } from "./solver.ts";
@@ -16,6 +16,9 @@ const ENERGIES: Record<Energy, string> = {
   arap: "As rigid as possible (Sorkine and Alexa 2007): top and bottom are handles, the top turned by 45° and raised; every vertex has a rotation of its own.",
   sphere: "Edges of length 1 on a sphere whose radius is a tenth too large. Per edge |xᵢ − xⱼ| − 1, per vertex |x| − 1.1 · mean |p|. Made for icospheres.",
 };
+
+/** Room that the surface takes, in radii of its shape. */
+const ROOM: Record<Energy, number> = { smooth: 1.1, stretch: 1.2, developable: 1.4, arap: 1.2, sphere: 1.15 };
 
 const DEFORMATIONS: Record<Exclude<Deformation, "stated">, string> = {
   waves: "Vertices are moved outwards and inwards in a few lobes, by up to this share of their distance from the centre.",
@@ -30,16 +33,25 @@ function startNote(energy: Energy, deformation: Deformation): string {
   return "x = p + 0.3 (sin(3y + 2z), sin(3z + 2x + 1), sin(3x + 2y + 2)) with (x, y, z) = p, in mean edge lengths.";
 }
 
+/** The problem on show, but for its mesh. */
+interface Shown {
+  energy: Energy;
+  start: Start;
+}
+
 export class ProblemForm {
   readonly #level = element("level", HTMLInputElement);
   readonly #energy = element("energy", HTMLSelectElement);
   readonly #deformation = element("deformation", HTMLSelectElement);
   readonly #strength = element("strength", HTMLInputElement);
-  readonly #error = element("file-error", HTMLElement);
+  readonly #fileError = element("file-error", HTMLElement);
+  readonly #energyError = element("energy-error", HTMLElement);
   readonly #file = element("file", HTMLInputElement);
   /** What the mesh on show was made of; the next one, until it is loaded. */
   #name = "";
   #next: Source | undefined;
+  #shown: Shown | undefined;
+  #stated: Stated | undefined;
   #stale = false;
   #busy = false;
 
@@ -59,7 +71,6 @@ export class ProblemForm {
 
   /** Takes the icosphere of the level that is set. */
   icosphere() {
-    this.#error.textContent = "";
     this.#file.value = "";
     this.#next = { kind: "icosphere", level: Number(this.#level.value) };
     this.#restate();
@@ -68,11 +79,10 @@ export class ProblemForm {
   /** Takes a mesh from a file. */
   async open(file: File | undefined) {
     if (!file) return;
-    this.#error.textContent = "";
     try {
       this.#next = { kind: "file", name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
     } catch (error) {
-      this.#error.textContent = `${file.name} could not be read: ${messageOf(error)}`;
+      this.#fileError.textContent = `${file.name} could not be read: ${messageOf(error)}`;
       return;
     }
     this.#restate();
@@ -96,25 +106,31 @@ export class ProblemForm {
   }
 
   async #round() {
-    const energy = this.#energy.value as Energy;
+    const wish: Shown = { energy: this.#energy.value as Energy, start: { deformation: this.#deformation.value as Deformation, strength: Number(this.#strength.value) } };
     const source = this.#next;
     this.#next = undefined;
+    for (const error of [this.#fileError, this.#energyError]) error.textContent = "";
     try {
-      if (source) {
-        await this.solver.call("load", source, source.kind === "file" ? [source.bytes.buffer] : []);
-        this.#name = source.kind === "file" ? source.name : `Icosphere, level ${source.level}`;
-      }
-      const start = { deformation: this.#deformation.value as Deformation, strength: Number(this.#strength.value) };
-      const stated = await this.solver.call("state", { energy, start });
+      const stated = await this.solver.call("state", { ...wish, ...(source && { source }) }, source?.kind === "file" ? [source.bytes.buffer] : []);
+      if (source) this.#name = source.kind === "file" ? source.name : `Icosphere, level ${source.level}`;
+      this.#shown = wish;
       // Newer wishes are fulfilled first: nobody wants to see this one.
-      if (!this.#stale) this.#show(energy, stated);
+      if (!this.#stale) this.#show(wish.energy, stated);
     } catch (error) {
-      this.#error.textContent = messageOf(error);
-      this.#caption();
+      (source ? this.#fileError : this.#energyError).textContent = messageOf(error);
+      this.#goBack();
     }
   }
 
-  #stated: Stated | undefined;
+  /** Lets the form say again what is on show. */
+  #goBack() {
+    if (this.#shown && !this.#stale) {
+      this.#energy.value = this.#shown.energy;
+      this.#deformation.value = this.#shown.start.deformation;
+    }
+    this.#label();
+    this.#caption();
+  }
 
   #show(energy: Energy, stated: Stated) {
     this.#stated = stated;
@@ -126,7 +142,7 @@ export class ProblemForm {
     element("legend-low", HTMLElement).textContent = measure.format(-measure.bound);
     element("legend-high", HTMLElement).textContent = measure.format(measure.bound);
     // The page keeps the start for resets, so what is drawn is a copy.
-    this.view?.set(triangles, edges, start.slice(), Math.max(radiusOf(shape), 1e-9), measure);
+    this.view?.set(triangles, edges, start.slice(), ROOM[energy] * radiusOf(shape), measure);
     this.stated(stated);
   }
 
@@ -139,8 +155,11 @@ export class ProblemForm {
   }
 
   #label() {
-    const deformation = this.#deformation.value as Deformation;
     const energy = this.#energy.value as Energy;
+    // This one takes no start but its own.
+    this.#deformation.disabled = energy === "developable";
+    if (this.#deformation.disabled) this.#deformation.value = "stated";
+    const deformation = this.#deformation.value as Deformation;
     element("level-value", HTMLOutputElement).textContent = this.#level.value;
     this.#level.setAttribute("aria-valuetext", `level ${this.#level.value}, ${count(10 * 4 ** Number(this.#level.value) + 2)} vertices`);
     element("strength-value", HTMLOutputElement).textContent = quantity(Number(this.#strength.value), 2);

@@ -1,10 +1,9 @@
 // The solve on show: start, pause, reset, what it says, and its curve.
 
-import type { Backend, Precision } from "isograd";
 import { Chart } from "./chart.ts";
 import { chosen, element, make } from "./dom.ts";
 import { count, duration, quantity } from "./format.ts";
-import type { Frame, Iteration, Solved, Stated } from "./messages.ts";
+import type { Frame, Iteration, Solved, SolverChoice, Stated } from "./messages.ts";
 import type { View } from "./scene.ts";
 import { type Solver, SolverError } from "./solver.ts";
 
@@ -20,6 +19,7 @@ export class Run {
   readonly #rows = element("iterations", HTMLTableElement).tBodies[0]!;
   readonly #curve = new Chart(element("curve", HTMLElement), { x: "iteration", logarithmic: false, series: [{ name: "cost", color: "--accent" }] });
   #state: State = "empty";
+  #allowed = true;
   #stated: Stated | undefined;
   #history: Iteration[] = [];
   /** Positions that were sent and not shown yet. */
@@ -29,7 +29,7 @@ export class Run {
   constructor(
     solver: Solver,
     view: View | undefined,
-    readonly choice: () => { backend: Backend; precision: Precision },
+    readonly choice: () => SolverChoice,
   ) {
     this.#solver = solver;
     this.#view = view;
@@ -81,7 +81,8 @@ export class Run {
 
   /** Whether a start is possible: the benchmark wants the worker for itself. */
   set allowed(allowed: boolean) {
-    this.#start.disabled = !allowed || this.#state === "empty";
+    this.#allowed = allowed;
+    this.#to(this.#state);
   }
 
   paint() {
@@ -98,13 +99,20 @@ export class Run {
     if (again) this.#view?.move(stated.start.slice(), false);
     this.#to("running");
     this.#say("Running.");
+    const slow = setTimeout(() => {
+      if (this.#state === "running" && this.#history.length < 2) this.#say("Running. The first solve on a GPU waits for its shaders to be compiled.");
+    }, 1500);
     try {
       const solved = await this.#solver.call("solve", { ...this.choice(), interval: this.#interval });
-      if (this.#stated === stated && solved.termination !== "cancelled") this.#finish(solved);
+      if (this.#stated !== stated) return;
+      if (solved.termination !== "cancelled") this.#finish(solved);
+      else if (this.#state !== "ready") this.#to("done");
     } catch (error) {
       if (this.#stated !== stated) return;
       this.#to("ready");
       this.#say(error instanceof SolverError ? `The solve failed: ${error.message}` : String(error));
+    } finally {
+      clearTimeout(slow);
     }
   }
 
@@ -154,6 +162,7 @@ export class Run {
     this.#number("cost", last.cost, quantity(last.cost, 6));
     this.#number("iteration", last.iteration, count(last.iteration));
     this.#number("gradient", last.gradientMaxNorm, quantity(last.gradientMaxNorm, 3));
+    if (last.stage && this.#state === "running") element("backend-used", HTMLElement).textContent = `At ${last.stage}.`;
     if (this.#state !== "done") this.#number("seconds", last.seconds, duration(last.seconds));
     // A cost of zero has no place on a logarithmic axis.
     this.#curve.set([this.#history.map((record) => record.iteration), this.#history.map(({ cost }) => (cost > 0 ? cost : null))]);
@@ -190,7 +199,8 @@ export class Run {
     if (this.#positions) this.#solver.recycle(this.#positions);
     this.#positions = undefined;
     this.#rows.replaceChildren();
-    this.#curve.set([[0], [cost > 0 ? cost : null]]);
+    // A second place on the axis, as one alone has no scale.
+    this.#curve.set([[0, 1], [cost > 0 ? cost : null, null]]);
     this.#curve.describe("Cost by iteration: only the start yet");
     this.#number("cost", cost, quantity(cost, 6));
     this.#number("iteration", 0, "0");
@@ -202,7 +212,7 @@ export class Run {
     this.#state = state;
     this.#start.dataset.state = state;
     this.#start.textContent = { empty: "Start", ready: "Start", running: "Pause", paused: "Go on", done: "Start again" }[state];
-    this.#start.disabled = state === "empty";
+    this.#start.disabled = state === "empty" || !this.#allowed;
     this.#reset.disabled = state === "empty" || state === "ready";
   }
 

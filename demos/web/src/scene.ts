@@ -11,7 +11,6 @@ import {
   PlaneGeometry,
   Scene,
   Spherical,
-  Vector3,
   WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
@@ -159,12 +158,6 @@ export class View {
     this.invalidate();
   }
 
-  /** Azimuth and polar angle of the camera in degrees, for what is said of the view. */
-  get direction(): [number, number] {
-    const place = new Spherical().setFromVector3(new Vector3().copy(this.#camera.position));
-    return [Math.round((place.theta * 180) / Math.PI), Math.round((place.phi * 180) / Math.PI)];
-  }
-
   #resize() {
     const { clientWidth: width, clientHeight: height } = this.host;
     if (!width || !height) return;
@@ -183,7 +176,7 @@ function shadow() {
   canvas.width = canvas.height = 128;
   const context = canvas.getContext("2d")!;
   const gradient = context.createRadialGradient(64, 64, 0, 64, 64, 64);
-  for (let i = 0; i <= 8; i++) gradient.addColorStop(i / 8, `rgba(8, 15, 28, ${(1 - i / 8) ** 2})`);
+  for (let i = 0; i <= 8; i++) gradient.addColorStop(i / 8, `rgba(0, 0, 0, ${(1 - i / 8) ** 2})`);
   context.fillStyle = gradient;
   context.fillRect(0, 0, 128, 128);
   const material = new MeshBasicMaterial({ map: new CanvasTexture(canvas), transparent: true, depthWrite: false });

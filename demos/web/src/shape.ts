@@ -1,9 +1,20 @@
 // The shape of a mesh as its energies see it: no unused vertices, centred, mean edge length 1.
 
-/** Positions x y z by vertex, and triangles over them. */
-export interface Shape {
-  positions: Float64Array;
-  triangles: Uint32Array<ArrayBuffer>;
+/** The shape of a mesh: the vertices that triangles use, about their mean, divided by the mean length of the triangles' edges. */
+export function shapeOf(positions: Float64Array, triangles: Uint32Array): Float64Array {
+  const used = new Uint8Array(positions.length / 3);
+  for (const vertex of triangles) used[vertex] = 1;
+  const vertices = used.reduce((sum, use) => sum + use, 0);
+  const mean = [0, 0, 0];
+  for (let i = 0; i < positions.length; i++) mean[i % 3]! += (used[Math.floor(i / 3)]! * positions[i]!) / vertices;
+  const lengths = edgeLengths(edgesOf(triangles), positions);
+  const scale = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
+  const shape = new Float64Array(3 * vertices);
+  let length = 0;
+  for (let i = 0; i < positions.length; i++) {
+    if (used[Math.floor(i / 3)]) shape[length++] = (positions[i]! - mean[i % 3]!) / scale;
+  }
+  return shape;
 }
 
 /** The edges of triangles, two vertices each, every edge once. */
@@ -31,8 +42,8 @@ export function edgesOf(triangles: Uint32Array): Uint32Array<ArrayBuffer> {
 }
 
 /** Length of each edge. */
-export function edgeLengths(edges: Uint32Array, positions: ArrayLike<number>): Float32Array {
-  const lengths = new Float32Array(edges.length / 2);
+export function edgeLengths(edges: Uint32Array, positions: ArrayLike<number>): Float64Array {
+  const lengths = new Float64Array(edges.length / 2);
   for (let e = 0; e < lengths.length; e++) {
     const a = 3 * edges[2 * e]!;
     const b = 3 * edges[2 * e + 1]!;

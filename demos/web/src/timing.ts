@@ -12,7 +12,7 @@ export class Timing {
   #abort: AbortController | undefined;
 
   /** Solves an icosphere's energy `repeats` times from the same start and keeps the fastest, as others only add noise. */
-  async measure({ level, energy, backend, precision, repeats }: MeasureRequest): Promise<Measured> {
+  async measure({ level, energy, backend, precision, linearSolver, repeats }: MeasureRequest): Promise<Measured> {
     const abort = new AbortController();
     this.#abort = abort;
     const gpu = backend === "cpu" ? undefined : (await device()).gpu;
@@ -24,7 +24,7 @@ export class Timing {
       let best: Measured | undefined;
       for (let repeat = 0; repeat < repeats; repeat++) {
         problem.setPositions(start);
-        const options = { backend, precision, ...(gpu && { gpu }), maxIterations: MAX_ITERATIONS, signal: abort.signal };
+        const options = { backend, precision, linearSolver, ...(gpu && { gpu }), maxIterations: MAX_ITERATIONS, signal: abort.signal };
         const report = await problem.solve(options);
         if (report.termination === "cancelled") throw Object.assign(new Error("stopped"), { code: "stopped" });
         const measured = times(report, problem.residuals);

@@ -20,8 +20,7 @@ const timing = new Timing();
 
 const answers: { [K in CallName]: (value: Calls[K]["in"]) => Calls[K]["out"] | Promise<Calls[K]["out"]> } = {
   device: async () => (await device()).device,
-  load: (source) => live.load(source),
-  state: ({ energy, start }) => live.state(energy, start),
+  state: ({ source, energy, start }) => live.state(energy, start, source),
   solve: (request) => live.solve(request),
   pace: (interval) => (live.gate.pace(interval), null),
   pause: () => (live.gate.pause(), null),
