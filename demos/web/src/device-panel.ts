@@ -17,7 +17,7 @@ export function showDevice(device: Device) {
   element("device-content", HTMLElement).replaceChildren(device.found ? describe(device.info) : missing(device.reason, device.message));
   const note = element("backend-note", HTMLElement);
   if (device.found) {
-    note.textContent = `GPU: ${device.info.name}. Auto takes what is faster for the problem.`;
+    note.textContent = `GPU: ${device.info.name}. Auto takes what is faster.`;
     for (const option of element("precision", HTMLSelectElement).options) {
       option.disabled = option.value !== "auto" && !device.info.precisions.includes(option.value as Precision);
     }

@@ -37,7 +37,7 @@ export class Live {
     this.#start = problem.positions();
     // The developable energy starts from the mesh as it is, and from no other point.
     this.#fixed = energy === "developable";
-    const shape = this.#fixed ? this.#start : shapeOf(mesh.positions(), mesh.triangles());
+    const shape = this.#fixed ? this.#start : referenceShape(mesh);
     if (start.deformation !== "stated" && !this.#fixed) {
       this.#start = deform(shape, start);
       problem.setPositions(this.#start);
@@ -118,6 +118,18 @@ export class Live {
 
 function meshOf(source: Source): Mesh {
   return source.kind === "icosphere" ? Mesh.icosphere(source.level) : Mesh.parse(source.bytes, source.name);
+}
+
+/** The shape that energies compare with. */
+function referenceShape(mesh: Mesh): Float64Array {
+  const triangles = mesh.triangles();
+  if (3 * mesh.faces === triangles.length) return shapeOf(mesh.positions(), triangles);
+  // The edges of polygons cannot be told from the diagonals that cut them into triangles, and their mean length is the unit.
+  // This energy starts at the shape.
+  const problem = mesh.problem("arap");
+  const shape = problem.positions();
+  problem.free();
+  return shape;
 }
 
 /** The energy of a mesh; one that has none is not kept, if it is new. */

@@ -21,7 +21,7 @@ const ENERGIES: Record<Energy, string> = {
 const ROOM: Record<Energy, number> = { smooth: 1.1, stretch: 1.2, developable: 1.4, arap: 1.2, sphere: 1.15 };
 
 const DEFORMATIONS: Record<Exclude<Deformation, "stated">, string> = {
-  waves: "Vertices are moved outwards and inwards in a few lobes, by up to this share of their distance from the centre.",
+  waves: "Vertices move out and in, in a few lobes, by up to this share of their distance from the centre.",
   noise: "Each coordinate is moved by up to this many mean edge lengths, at random (always the same).",
   none: "Nothing is moved: x = p.",
 };

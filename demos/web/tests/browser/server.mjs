@@ -1,7 +1,7 @@
 // A static server of the built page, on this machine alone.
 
 import { createServer } from "node:http";
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -16,6 +16,9 @@ const TYPES = {
 
 /** Starts it; resolves to its address and a function that ends it. */
 export async function serve() {
+  await access(join(DIST, "index.html")).catch(() => {
+    throw new Error("there is no dist/index.html: run `npm run build` first");
+  });
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
     try {
