@@ -6,7 +6,7 @@ import { count, quantity } from "./format.ts";
 import { measureOf } from "./measure.ts";
 import type { Deformation, Source, Start, Stated } from "./messages.ts";
 import type { View } from "./scene.ts";
-import { edgesOf, radiusOf } from "./shape.ts";
+import { edgesOf, extentOf } from "./shape.ts";
 import type { Solver } from "./solver.ts";
 
 const ENERGIES: Record<Energy, string> = {
@@ -142,7 +142,7 @@ export class ProblemForm {
     element("legend-low", HTMLElement).textContent = measure.format(-measure.bound);
     element("legend-high", HTMLElement).textContent = measure.format(measure.bound);
     // The page keeps the start for resets, so what is drawn is a copy.
-    this.view?.set(triangles, edges, start.slice(), ROOM[energy] * radiusOf(shape), measure);
+    this.view?.set(triangles, edges, start.slice(), extentOf(shape), ROOM[energy], measure);
     this.stated(stated);
   }
 

@@ -15,6 +15,7 @@ import {
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 import type { Measure } from "./measure.ts";
+import type { Extent } from "./shape.ts";
 import { type Look, Surface } from "./surface.ts";
 
 /** Longest glide between two points, in milliseconds. */
@@ -56,9 +57,12 @@ export class View {
     host.addEventListener("keydown", (event) => this.#press(event));
   }
 
-  /** Shows another mesh. */
-  set(triangles: Uint32Array<ArrayBuffer>, edges: Uint32Array<ArrayBuffer>, positions: Float32Array<ArrayBuffer>, radius: number, measure: Measure) {
-    this.#surface.object.scale.setScalar(1 / (radius || 1));
+  /** Shows another mesh, with room for what becomes of it, in radii of its extent. */
+  set(triangles: Uint32Array<ArrayBuffer>, edges: Uint32Array<ArrayBuffer>, positions: Float32Array<ArrayBuffer>, extent: Extent, room: number, measure: Measure) {
+    const scale = 1 / (room * extent.radius);
+    this.#surface.object.scale.setScalar(scale);
+    this.#surface.object.position.set(...extent.centre).multiplyScalar(-scale);
+    this.#shadow.position.y = -scale * extent.depth - 0.35;
     this.#surface.set(triangles, edges, positions, measure);
     this.#surface.glide = 1;
     this.#glideTime = 0;
@@ -182,6 +186,5 @@ function shadow() {
   const material = new MeshBasicMaterial({ map: new CanvasTexture(canvas), transparent: true, depthWrite: false });
   const disc = new Mesh(new PlaneGeometry(3.4, 3.4), material);
   disc.rotation.x = -Math.PI / 2;
-  disc.position.y = -1.28;
   return disc;
 }

@@ -55,6 +55,27 @@ export function edgeLengths(edges: Uint32Array, positions: ArrayLike<number>): F
   return lengths;
 }
 
+/** Where a shape lies. */
+export interface Extent {
+  /** Middle of the box about it. */
+  centre: [number, number, number];
+  /** Largest distance of a vertex from the middle. */
+  radius: number;
+  /** How far below the middle it reaches. */
+  depth: number;
+}
+
+export function extentOf(positions: ArrayLike<number>): Extent {
+  const low = [Infinity, Infinity, Infinity];
+  const high = [-Infinity, -Infinity, -Infinity];
+  for (let i = 0; i < positions.length; i++) {
+    low[i % 3] = Math.min(low[i % 3]!, positions[i]!);
+    high[i % 3] = Math.max(high[i % 3]!, positions[i]!);
+  }
+  const centre = low.map((least, k) => (least + high[k]!) / 2) as Extent["centre"];
+  return { centre, radius: radiusOf(Array.from(positions, (x, i) => x - centre[i % 3]!)) || 1, depth: centre[1] - low[1]! };
+}
+
 /** Largest distance of a vertex from the origin. */
 export function radiusOf(positions: ArrayLike<number>): number {
   let most = 0;

@@ -20,6 +20,13 @@ async function prepare(page, energy, backend) {
   await choose(page, "pace", "Full speed");
 }
 
+/** A small problem of many iterations, at the pace to watch. */
+async function slowly(page) {
+  await level(page, 3);
+  await restate(page, () => page.selectOption("#energy", "sphere"));
+  await choose(page, "backend", "CPU");
+}
+
 function near(actual, expected, tolerance) {
   assert.ok(Math.abs(actual - expected) <= tolerance * expected, `${actual} instead of ${expected}`);
 }
@@ -43,7 +50,7 @@ for (const [backend, energy] of [
 
 test("frames follow the iterations, one by one", { timeout: LONG }, () =>
   open(async (page) => {
-    await choose(page, "backend", "CPU");
+    await slowly(page);
     // What the page shows at each repaint, and the picture.
     await page.evaluate(() => {
       window.shown = [];
@@ -58,17 +65,19 @@ test("frames follow the iterations, one by one", { timeout: LONG }, () =>
     await page.waitForTimeout(500);
     pictures.push(await picture());
     const shown = [...new Set(await page.evaluate(() => window.shown))];
-    assert.ok(shown.length > 5, `only ${shown.length} iterations were shown`);
-    assert.deepEqual(shown, shown.map((_, index) => index), "at this pace none is skipped");
+    // A machine that draws slowly may skip some, but never goes back.
+    assert.ok(shown.length > 10, `only ${shown.length} iterations were shown`);
+    assert.ok(shown.every((iteration, index) => index === 0 || iteration > shown[index - 1]), String(shown));
     assert.ok(!pictures[0].equals(pictures[1]) && !pictures[1].equals(pictures[2]), "the picture does not move");
     await page.click("summary");
-    assert.equal(await page.locator("#iterations tbody tr").count(), shown.length);
+    await page.waitForSelector("#iterations tbody tr");
+    assert.equal(await page.locator("#iterations tbody tr").count(), shown.at(-1) + 1, "the table has all of them");
   }),
 );
 
 test("pause holds the solve, and it goes on from there", { timeout: LONG }, () =>
   open(async (page) => {
-    await choose(page, "backend", "CPU");
+    await slowly(page);
     const start = await number(page, "cost");
     await page.click("#start");
     await page.waitForFunction(() => Number(document.getElementById("iteration").dataset.value) >= 1);
@@ -79,6 +88,7 @@ test("pause holds the solve, and it goes on from there", { timeout: LONG }, () =
     await page.waitForTimeout(1000);
     assert.equal(await number(page, "iteration"), held);
     assert.ok(cost < start);
+    await choose(page, "pace", "Full speed");
     await page.click("#start");
     await state(page, "done", LONG);
     assert.ok((await number(page, "iteration")) > held);
@@ -88,7 +98,7 @@ test("pause holds the solve, and it goes on from there", { timeout: LONG }, () =
 
 test("reset ends a running solve and goes back to the start", { timeout: LONG }, () =>
   open(async (page) => {
-    await choose(page, "backend", "CPU");
+    await slowly(page);
     const start = await number(page, "cost");
     await page.click("#start");
     await page.waitForFunction(() => Number(document.getElementById("iteration").dataset.value) >= 1);
