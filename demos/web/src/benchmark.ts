@@ -91,7 +91,9 @@ export class Benchmark {
     const cpu = await this.#measure(level, "cpu");
     if (!this.hasGpu()) return { level, cpu, failure: "no WebGPU" };
     try {
-      return { level, cpu, gpu: await this.#measure(level, "gpu") };
+      const gpu = await this.#measure(level, "gpu");
+      // A problem that the device cannot hold is solved by the CPU, which would be compared with itself.
+      return gpu.ranOn === "gpu" ? { level, cpu, gpu } : { level, cpu, failure: gpu.backend };
     } catch (error) {
       if (this.#stopped || !(error instanceof SolverError)) throw error;
       return { level, cpu, failure: error.message };

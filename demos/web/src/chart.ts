@@ -40,7 +40,7 @@ export class Chart {
     this.#plot = new uPlot(
       {
         ...sizeOf(host),
-        padding: [8, 10, 0, 0],
+        padding: [8, 20, 0, 0],
         legend: { show: false },
         cursor: { show: false },
         scales: {

@@ -28,8 +28,10 @@ const benchmark = new Benchmark(
   () => precision.value as Precision,
   () => hasGpu,
   async (busy) => {
+    // Whatever else the worker or the processor does would be in the times.
     if (busy) await run.pause();
     run.allowed = !busy;
+    element("controls", HTMLFormElement).inert = busy;
   },
 );
 const problem = new ProblemForm(solver, view, (stated) => run.set(stated));

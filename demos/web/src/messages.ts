@@ -79,6 +79,9 @@ export interface Measured {
   seconds: number;
   iterations: number;
   finalCost: number;
+  /** Where it ran in fact. */
+  ranOn: "cpu" | "gpu";
+  /** The same and why, in words. */
   backend: string;
 }
 

@@ -12,7 +12,7 @@ import type { Solver } from "./solver.ts";
 const ENERGIES: Record<Energy, string> = {
   smooth: "Keep edge lengths, flatten the Laplacian. Per edge |xᵢ − xⱼ| − |pᵢ − pⱼ|, per vertex ½ (x − mean of its neighbours).",
   stretch: "Lengthen edges by a fifth, keep the Laplacian. Per edge |xᵢ − xⱼ| − 1.2 |pᵢ − pⱼ|, per vertex the change of x − mean of its neighbours.",
-  developable: "Bend into patches that unroll without stretching, with creases between them: the covariance energy of Stein, Grinspun and Crane (2018).",
+  developable: "Bend into patches that unroll without stretching, with creases between them: the covariance energy of Stein, Grinspun and Crane (2018), by many solves. Weights change between them, and the cost jumps.",
   arap: "As rigid as possible (Sorkine and Alexa 2007): top and bottom are handles, the top turned by 45° and raised; every vertex has a rotation of its own.",
   sphere: "Edges of length 1 on a sphere whose radius is a tenth too large. Per edge |xᵢ − xⱼ| − 1, per vertex |x| − 1.1 · mean |p|. Made for icospheres.",
 };

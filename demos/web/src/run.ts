@@ -71,6 +71,7 @@ export class Run {
   async reset() {
     const stated = this.#stated;
     if (!stated) return;
+    if (this.#state === "running") this.#say("Stopping after this iteration…");
     await this.#solver.call("stop", null);
     if (this.#stated !== stated) return;
     this.#clear(stated.cost);
