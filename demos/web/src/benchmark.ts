@@ -50,7 +50,9 @@ export class Benchmark {
     readonly busy: (busy: boolean) => Promise<void> | void,
   ) {
     this.#solver = solver;
-    this.#most.append(...LEVELS.map((level) => make("option", [`${level}`], { value: String(level), selected: level === 5 })));
+    this.#most.append(
+      ...LEVELS.map((level) => make("option", [`${level}`], { value: String(level), selected: level === 5 })),
+    );
     this.#quantity.addEventListener("change", () => this.#show());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -75,7 +77,9 @@ export class Benchmark {
       }
       this.#status.textContent = this.#verdict();
     } catch (error) {
-      this.#status.textContent = this.#stopped ? "Stopped." : `The benchmark failed: ${error instanceof Error ? error.message : String(error)}`;
+      this.#status.textContent = this.#stopped
+        ? "Stopped."
+        : `The benchmark failed: ${error instanceof Error ? error.message : String(error)}`;
     }
     this.#running = false;
     this.#button.textContent = "Run";
@@ -131,8 +135,19 @@ export class Benchmark {
   }
 
   #line({ level, cpu, gpu, failure }: Row): HTMLTableRowElement {
-    const head = [make("td", [String(level)]), make("td", [count(cpu.residuals)]), make("td", [quantity(this.#milliseconds(cpu), 3)])];
-    if (!gpu) return make("tr", [...head, make("td", [failure ?? "–"], { colSpan: 2, className: "muted" }), make("td", [quantity(cpu.finalCost, 6)]), make("td", ["–"]), make("td", ["–"])]);
+    const head = [
+      make("td", [String(level)]),
+      make("td", [count(cpu.residuals)]),
+      make("td", [quantity(this.#milliseconds(cpu), 3)]),
+    ];
+    if (!gpu)
+      return make("tr", [
+        ...head,
+        make("td", [failure ?? "–"], { colSpan: 2, className: "muted" }),
+        make("td", [quantity(cpu.finalCost, 6)]),
+        make("td", ["–"]),
+        make("td", ["–"]),
+      ]);
     const error = difference(cpu, gpu);
     const agree = error <= AGREEMENT;
     const row = make("tr", [

@@ -35,8 +35,14 @@ export class Chart {
       labelSize: 18,
       gap: 4,
     };
-    const filter = (_plot: uPlot, splits: number[]) => splits.map((value) => (exponentOf(value) === undefined ? null : value));
-    const logarithmic: uPlot.Axis = { values: powers, filter, grid: { ...axis.grid, filter }, ticks: { ...axis.ticks, filter } };
+    const filter = (_plot: uPlot, splits: number[]) =>
+      splits.map((value) => (exponentOf(value) === undefined ? null : value));
+    const logarithmic: uPlot.Axis = {
+      values: powers,
+      filter,
+      grid: { ...axis.grid, filter },
+      ticks: { ...axis.ticks, filter },
+    };
     this.#plot = new uPlot(
       {
         ...sizeOf(host),
@@ -44,11 +50,18 @@ export class Chart {
         legend: { show: false },
         cursor: { show: false },
         scales: {
-          x: options.logarithmic ? { time: false, distr: 3 } : { time: false, range: (_, least, most) => [least, Math.max(most, least + 5)] },
+          x: options.logarithmic
+            ? { time: false, distr: 3 }
+            : { time: false, range: (_, least, most) => [least, Math.max(most, least + 5)] },
           y: { distr: 3 },
         },
         axes: [
-          { ...axis, label: options.x, size: 26, ...(options.logarithmic ? logarithmic : { incrs: [1, 2, 5, 10, 20, 50, 100, 200] }) },
+          {
+            ...axis,
+            label: options.x,
+            size: 26,
+            ...(options.logarithmic ? logarithmic : { incrs: [1, 2, 5, 10, 20, 50, 100, 200] }),
+          },
           { ...axis, ...(options.y && { label: options.y }), size: 44, ...logarithmic },
         ],
         series: [

@@ -10,7 +10,8 @@ export function quantity(value: number, digits = 5): string {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e-3 && size < 1e6) return Number(value.toPrecision(digits)).toLocaleString("en", { maximumSignificantDigits: digits });
+  if (size >= 1e-3 && size < 1e6)
+    return Number(value.toPrecision(digits)).toLocaleString("en", { maximumSignificantDigits: digits });
   const [mantissa, exponent] = value.toExponential(Math.min(digits, 3) - 1).split("e");
   return `${mantissa}·10${superscript(Number(exponent))}`;
 }

@@ -70,7 +70,13 @@ export class Live {
     this.#stopped = false;
     this.#began = performance.now();
     this.gate.open(interval);
-    const solve = problem.solve({ backend, precision, linearSolver, ...(gpu && { gpu }), onProgress: (progress) => this.#hear(progress) });
+    const solve = problem.solve({
+      backend,
+      precision,
+      linearSolver,
+      ...(gpu && { gpu }),
+      onProgress: (progress) => this.#hear(progress),
+    });
     this.#running = solve.catch(() => undefined);
     try {
       const report = await solve;
@@ -111,8 +117,20 @@ export class Live {
   #iteration(progress: Progress): Iteration {
     const { iteration, cost, gradientMaxNorm, stepNorm, trustRegionRadius, linearIterations, accepted } = progress;
     const { seconds } = this;
-    const stage = progress.stage && { stage: `level ${progress.stage.level + 1} of ${progress.stage.levels}, round ${progress.stage.round + 1}` };
-    return { iteration, cost, gradientMaxNorm, stepNorm, trustRegionRadius, linearIterations, accepted, seconds, ...stage };
+    const stage = progress.stage && {
+      stage: `level ${progress.stage.level + 1} of ${progress.stage.levels}, round ${progress.stage.round + 1}`,
+    };
+    return {
+      iteration,
+      cost,
+      gradientMaxNorm,
+      stepNorm,
+      trustRegionRadius,
+      linearIterations,
+      accepted,
+      seconds,
+      ...stage,
+    };
   }
 }
 

@@ -42,7 +42,11 @@ theme((dark) => {
   benchmark.paint();
 });
 
-const looks = { edges: element("edges", HTMLInputElement), smooth: element("smooth", HTMLInputElement), colors: element("colors", HTMLInputElement) };
+const looks = {
+  edges: element("edges", HTMLInputElement),
+  smooth: element("smooth", HTMLInputElement),
+  colors: element("colors", HTMLInputElement),
+};
 for (const box of Object.values(looks)) {
   box.addEventListener("change", () => {
     view?.dress({ edges: looks.edges.checked, smooth: looks.smooth.checked, colors: looks.colors.checked });

@@ -65,7 +65,12 @@ function curvature(triangles: Uint32Array): Measure {
       for (let corner = 0; corner < triangles.length; corner++) {
         const first = corner - (corner % 3);
         const here = triangles[corner]!;
-        values[here]! -= angle(positions, here, triangles[first + ((corner + 1) % 3)]!, triangles[first + ((corner + 2) % 3)]!);
+        values[here]! -= angle(
+          positions,
+          here,
+          triangles[first + ((corner + 1) % 3)]!,
+          triangles[first + ((corner + 2) % 3)]!,
+        );
       }
       const unit = values.length / (4 * Math.PI);
       for (let v = 0; v < values.length; v++) values[v]! *= unit;
@@ -96,4 +101,3 @@ export function vertexNormals(triangles: Uint32Array, x: Float32Array, normals: 
     }
   }
 }
-

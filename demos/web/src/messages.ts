@@ -4,7 +4,8 @@
 import type { Backend, DeviceInfo, Energy, LinearSolver, Precision } from "isograd";
 
 /** Where a mesh comes from. */
-export type Source = { kind: "icosphere"; level: number } | { kind: "file"; name: string; bytes: Uint8Array<ArrayBuffer> };
+export type Source =
+  { kind: "icosphere"; level: number } | { kind: "file"; name: string; bytes: Uint8Array<ArrayBuffer> };
 
 /** How the start differs from the shape; `stated` is the start that the energy itself states. */
 export type Deformation = "stated" | "waves" | "noise" | "none";

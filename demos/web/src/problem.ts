@@ -10,11 +10,15 @@ import { edgesOf, extentOf } from "./shape.ts";
 import type { Solver } from "./solver.ts";
 
 const ENERGIES: Record<Energy, string> = {
-  smooth: "Keep edge lengths, flatten the Laplacian. Per edge |xᵢ − xⱼ| − |pᵢ − pⱼ|, per vertex ½ (x − mean of its neighbours).",
-  stretch: "Lengthen edges by a fifth, keep the Laplacian. Per edge |xᵢ − xⱼ| − 1.2 |pᵢ − pⱼ|, per vertex the change of x − mean of its neighbours.",
-  developable: "Bend into patches that unroll without stretching, with creases between them: the covariance energy of Stein, Grinspun and Crane (2018), by many solves. Weights change between them, and the cost jumps.",
+  smooth:
+    "Keep edge lengths, flatten the Laplacian. Per edge |xᵢ − xⱼ| − |pᵢ − pⱼ|, per vertex ½ (x − mean of its neighbours).",
+  stretch:
+    "Lengthen edges by a fifth, keep the Laplacian. Per edge |xᵢ − xⱼ| − 1.2 |pᵢ − pⱼ|, per vertex the change of x − mean of its neighbours.",
+  developable:
+    "Bend into patches that unroll without stretching, with creases between them: the covariance energy of Stein, Grinspun and Crane (2018), by many solves. Weights change between them, and the cost jumps.",
   arap: "As rigid as possible (Sorkine and Alexa 2007): top and bottom are handles, the top turned by 45° and raised; every vertex has a rotation of its own.",
-  sphere: "Edges of length 1 on a sphere whose radius is a tenth too large. Per edge |xᵢ − xⱼ| − 1, per vertex |x| − 1.1 · mean |p|. Made for icospheres.",
+  sphere:
+    "Edges of length 1 on a sphere whose radius is a tenth too large. Per edge |xᵢ − xⱼ| − 1, per vertex |x| − 1.1 · mean |p|. Made for icospheres.",
 };
 
 /** Room that the surface takes, in radii of its shape. */
@@ -63,7 +67,8 @@ export class ProblemForm {
     this.#level.addEventListener("input", () => this.#label());
     this.#level.addEventListener("change", () => this.icosphere());
     this.#strength.addEventListener("input", () => this.#label());
-    for (const control of [this.#energy, this.#deformation, this.#strength]) control.addEventListener("change", () => this.#restate());
+    for (const control of [this.#energy, this.#deformation, this.#strength])
+      control.addEventListener("change", () => this.#restate());
     this.#file.addEventListener("change", () => void this.open(this.#file.files?.[0]));
     this.#drop();
     this.#label();
@@ -106,12 +111,19 @@ export class ProblemForm {
   }
 
   async #round() {
-    const wish: Shown = { energy: this.#energy.value as Energy, start: { deformation: this.#deformation.value as Deformation, strength: Number(this.#strength.value) } };
+    const wish: Shown = {
+      energy: this.#energy.value as Energy,
+      start: { deformation: this.#deformation.value as Deformation, strength: Number(this.#strength.value) },
+    };
     const source = this.#next;
     this.#next = undefined;
     for (const error of [this.#fileError, this.#energyError]) error.textContent = "";
     try {
-      const stated = await this.solver.call("state", { ...wish, ...(source && { source }) }, source?.kind === "file" ? [source.bytes.buffer] : []);
+      const stated = await this.solver.call(
+        "state",
+        { ...wish, ...(source && { source }) },
+        source?.kind === "file" ? [source.bytes.buffer] : [],
+      );
       if (source) this.#name = source.kind === "file" ? source.name : `Icosphere, level ${source.level}`;
       this.#shown = wish;
       // Newer wishes are fulfilled first: nobody wants to see this one.
@@ -161,7 +173,10 @@ export class ProblemForm {
     if (this.#deformation.disabled) this.#deformation.value = "stated";
     const deformation = this.#deformation.value as Deformation;
     element("level-value", HTMLOutputElement).textContent = this.#level.value;
-    this.#level.setAttribute("aria-valuetext", `level ${this.#level.value}, ${count(10 * 4 ** Number(this.#level.value) + 2)} vertices`);
+    this.#level.setAttribute(
+      "aria-valuetext",
+      `level ${this.#level.value}, ${count(10 * 4 ** Number(this.#level.value) + 2)} vertices`,
+    );
     element("strength-value", HTMLOutputElement).textContent = quantity(Number(this.#strength.value), 2);
     element("strength-field", HTMLElement).hidden = deformation === "stated" || deformation === "none";
     element("energy-note", HTMLElement).textContent = ENERGIES[energy];

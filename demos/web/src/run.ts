@@ -17,7 +17,11 @@ export class Run {
   readonly #pace = element("pace", HTMLFieldSetElement);
   readonly #status = element("status", HTMLElement);
   readonly #rows = element("iterations", HTMLTableElement).tBodies[0]!;
-  readonly #curve = new Chart(element("curve", HTMLElement), { x: "iteration", logarithmic: false, series: [{ name: "cost", color: "--accent" }] });
+  readonly #curve = new Chart(element("curve", HTMLElement), {
+    x: "iteration",
+    logarithmic: false,
+    series: [{ name: "cost", color: "--accent" }],
+  });
   #state: State = "empty";
   #allowed = true;
   #stated: Stated | undefined;
@@ -37,7 +41,10 @@ export class Run {
     this.#start.addEventListener("click", () => void this.toggle());
     this.#reset.addEventListener("click", () => void this.reset());
     this.#pace.addEventListener("change", () => void solver.call("pace", this.#interval));
-    document.getElementById("iterations")?.closest("details")?.addEventListener("toggle", () => this.#tabulate());
+    document
+      .getElementById("iterations")
+      ?.closest("details")
+      ?.addEventListener("toggle", () => this.#tabulate());
     this.#to("empty");
   }
 
@@ -101,7 +108,8 @@ export class Run {
     this.#to("running");
     this.#say("Running.");
     const slow = setTimeout(() => {
-      if (this.#state === "running" && this.#history.length < 2) this.#say("Running. The first solve on a GPU waits for its shaders to be compiled.");
+      if (this.#state === "running" && this.#history.length < 2)
+        this.#say("Running. The first solve on a GPU waits for its shaders to be compiled.");
     }, 1500);
     try {
       const solved = await this.#solver.call("solve", { ...this.choice(), interval: this.#interval });
@@ -128,7 +136,9 @@ export class Run {
     element("cost", HTMLElement).dataset.value = String(finalCost);
     element("seconds", HTMLElement).textContent = duration(seconds);
     element("backend-used", HTMLElement).textContent = `Solved on: ${backend}.`;
-    this.#curve.describe(`Cost by iteration: from ${quantity(this.#history[0]?.cost ?? NaN)} to ${quantity(finalCost)} in ${last} iterations`);
+    this.#curve.describe(
+      `Cost by iteration: from ${quantity(this.#history[0]?.cost ?? NaN)} to ${quantity(finalCost)} in ${last} iterations`,
+    );
   }
 
   #hear({ iteration, positions }: Frame) {
@@ -166,7 +176,10 @@ export class Run {
     if (last.stage && this.#state === "running") element("backend-used", HTMLElement).textContent = `At ${last.stage}.`;
     if (this.#state !== "done") this.#number("seconds", last.seconds, duration(last.seconds));
     // A cost of zero has no place on a logarithmic axis.
-    this.#curve.set([this.#history.map((record) => record.iteration), this.#history.map(({ cost }) => (cost > 0 ? cost : null))]);
+    this.#curve.set([
+      this.#history.map((record) => record.iteration),
+      this.#history.map(({ cost }) => (cost > 0 ? cost : null)),
+    ]);
     this.#tabulate();
   }
 
@@ -201,7 +214,10 @@ export class Run {
     this.#positions = undefined;
     this.#rows.replaceChildren();
     // A second place on the axis, as one alone has no scale.
-    this.#curve.set([[0, 1], [cost > 0 ? cost : null, null]]);
+    this.#curve.set([
+      [0, 1],
+      [cost > 0 ? cost : null, null],
+    ]);
     this.#curve.describe("Cost by iteration: only the start yet");
     this.#number("cost", cost, quantity(cost, 6));
     this.#number("iteration", 0, "0");
@@ -212,7 +228,13 @@ export class Run {
   #to(state: State) {
     this.#state = state;
     this.#start.dataset.state = state;
-    this.#start.textContent = { empty: "Start", ready: "Start", running: "Pause", paused: "Go on", done: "Start again" }[state];
+    this.#start.textContent = {
+      empty: "Start",
+      ready: "Start",
+      running: "Pause",
+      paused: "Go on",
+      done: "Start again",
+    }[state];
     this.#start.disabled = state === "empty" || !this.#allowed;
     this.#reset.disabled = state === "empty" || state === "ready";
   }

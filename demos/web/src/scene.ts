@@ -58,7 +58,14 @@ export class View {
   }
 
   /** Shows another mesh, with room for what becomes of it, in radii of its extent. */
-  set(triangles: Uint32Array<ArrayBuffer>, edges: Uint32Array<ArrayBuffer>, positions: Float32Array<ArrayBuffer>, extent: Extent, room: number, measure: Measure) {
+  set(
+    triangles: Uint32Array<ArrayBuffer>,
+    edges: Uint32Array<ArrayBuffer>,
+    positions: Float32Array<ArrayBuffer>,
+    extent: Extent,
+    room: number,
+    measure: Measure,
+  ) {
     const scale = 1 / (room * extent.radius);
     this.#surface.object.scale.setScalar(scale);
     this.#surface.object.position.set(...extent.centre).multiplyScalar(-scale);

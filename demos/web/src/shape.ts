@@ -73,7 +73,11 @@ export function extentOf(positions: ArrayLike<number>): Extent {
     high[i % 3] = Math.max(high[i % 3]!, positions[i]!);
   }
   const centre = low.map((least, k) => (least + high[k]!) / 2) as Extent["centre"];
-  return { centre, radius: radiusOf(Array.from(positions, (x, i) => x - centre[i % 3]!)) || 1, depth: centre[1] - low[1]! };
+  return {
+    centre,
+    radius: radiusOf(Array.from(positions, (x, i) => x - centre[i % 3]!)) || 1,
+    depth: centre[1] - low[1]!,
+  };
 }
 
 /** Largest distance of a vertex from the origin. */

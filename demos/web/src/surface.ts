@@ -25,8 +25,20 @@ export class Surface {
   readonly object = new Group();
   #faces = new BufferGeometry();
   #lines = new BufferGeometry();
-  readonly #uniforms = { glide: { value: 1 }, strength: { value: 1 }, low: { value: new Color(0x2467b5) }, high: { value: new Color(0xc63c2f) } };
-  readonly #material = new MeshStandardMaterial({ roughness: 0.62, metalness: 0, flatShading: true, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
+  readonly #uniforms = {
+    glide: { value: 1 },
+    strength: { value: 1 },
+    low: { value: new Color(0x2467b5) },
+    high: { value: new Color(0xc63c2f) },
+  };
+  readonly #material = new MeshStandardMaterial({
+    roughness: 0.62,
+    metalness: 0,
+    flatShading: true,
+    polygonOffset: true,
+    polygonOffsetFactor: 1,
+    polygonOffsetUnits: 1,
+  });
   readonly #lineMaterial = new LineBasicMaterial({ transparent: true, depthWrite: false });
   #measure: Measure | undefined;
   #triangles = new Uint32Array();
@@ -48,7 +60,12 @@ export class Surface {
   }
 
   /** Takes another mesh. The positions belong to the surface from here on. */
-  set(triangles: Uint32Array<ArrayBuffer>, edges: Uint32Array<ArrayBuffer>, positions: Float32Array<ArrayBuffer>, measure: Measure) {
+  set(
+    triangles: Uint32Array<ArrayBuffer>,
+    edges: Uint32Array<ArrayBuffer>,
+    positions: Float32Array<ArrayBuffer>,
+    measure: Measure,
+  ) {
     this.#faces.dispose();
     this.#lines.dispose();
     this.#triangles = triangles;
@@ -134,16 +151,18 @@ function glide(material: Material, uniforms: Record<string, { value: unknown }>,
   material.onBeforeCompile = (shader) => {
     Object.assign(shader.uniforms, uniforms);
     const varying = colored ? "varying float vMeasure;\n" : "";
-    shader.vertexShader = `attribute vec3 previous;\nuniform float glide;\n${colored ? "attribute float measure;\n" : ""}${varying}${shader.vertexShader}`.replace(
-      "#include <begin_vertex>",
-      `vec3 transformed = mix(previous, position, glide);${colored ? "\nvMeasure = measure;" : ""}`,
-    );
+    shader.vertexShader =
+      `attribute vec3 previous;\nuniform float glide;\n${colored ? "attribute float measure;\n" : ""}${varying}${shader.vertexShader}`.replace(
+        "#include <begin_vertex>",
+        `vec3 transformed = mix(previous, position, glide);${colored ? "\nvMeasure = measure;" : ""}`,
+      );
     if (!colored) return;
-    shader.fragmentShader = `uniform float strength;\nuniform vec3 low;\nuniform vec3 high;\n${varying}${shader.fragmentShader}`.replace(
-      "#include <color_fragment>",
-      // The root spreads small errors out, as the last of them would be invisible otherwise.
-      `float share = strength * sqrt(min(abs(vMeasure), 1.0));
+    shader.fragmentShader =
+      `uniform float strength;\nuniform vec3 low;\nuniform vec3 high;\n${varying}${shader.fragmentShader}`.replace(
+        "#include <color_fragment>",
+        // The root spreads small errors out, as the last of them would be invisible otherwise.
+        `float share = strength * sqrt(min(abs(vMeasure), 1.0));
        diffuseColor.rgb = mix(diffuseColor.rgb, vMeasure < 0.0 ? low : high, share);`,
-    );
+      );
   };
 }

@@ -24,12 +24,23 @@ export class Timing {
       let best: Measured | undefined;
       for (let repeat = 0; repeat < repeats; repeat++) {
         problem.setPositions(start);
-        const options = { backend, precision, linearSolver, ...(gpu && { gpu }), maxIterations: MAX_ITERATIONS, signal: abort.signal };
+        const options = {
+          backend,
+          precision,
+          linearSolver,
+          ...(gpu && { gpu }),
+          maxIterations: MAX_ITERATIONS,
+          signal: abort.signal,
+        };
         const report = await problem.solve(options);
         if (report.termination === "cancelled") throw Object.assign(new Error("stopped"), { code: "stopped" });
         const measured = times(report, problem.residuals);
         const { seconds, secondsPerStep } = best ?? measured;
-        best = { ...measured, seconds: Math.min(seconds, measured.seconds), secondsPerStep: Math.min(secondsPerStep, measured.secondsPerStep) };
+        best = {
+          ...measured,
+          seconds: Math.min(seconds, measured.seconds),
+          secondsPerStep: Math.min(secondsPerStep, measured.secondsPerStep),
+        };
       }
       if (!best) throw new Error("a benchmark needs one repeat or more");
       return best;

@@ -42,7 +42,9 @@ async function answer<K extends CallName>(id: number, name: K, value: Calls[K]["
 
 /** The buffers of an answer's arrays, which move to the page instead of being copied. */
 function buffersOf(answer: object | null): Transferable[] {
-  return Object.values(answer ?? {}).flatMap((field: unknown) => (ArrayBuffer.isView(field) ? [field.buffer as ArrayBuffer] : []));
+  return Object.values(answer ?? {}).flatMap((field: unknown) =>
+    ArrayBuffer.isView(field) ? [field.buffer as ArrayBuffer] : [],
+  );
 }
 
 scope.onmessage = ({ data }) => {

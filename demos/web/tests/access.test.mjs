@@ -17,16 +17,36 @@ test("everything can be done by keyboard", { timeout: LONG }, () =>
         const element = document.activeElement;
         if (!element || element === document.body) return null;
         const shown = element.matches("input[type=radio]") ? element.nextElementSibling : element;
-        return { name: element.id || element.name || element.textContent, outline: getComputedStyle(shown).outlineStyle };
+        return {
+          name: element.id || element.name || element.textContent,
+          outline: getComputedStyle(shown).outlineStyle,
+        };
       });
       if (!stop || stops.some(({ name }) => name === stop.name)) break;
       stops.push(stop);
     }
     const names = stops.map(({ name }) => name);
-    for (const name of ["theme", "view", "edges", "start", "pace", "level", "file", "energy", "deformation", "backend", "linear-solver", "benchmark-start"]) {
+    for (const name of [
+      "theme",
+      "view",
+      "edges",
+      "start",
+      "pace",
+      "level",
+      "file",
+      "energy",
+      "deformation",
+      "backend",
+      "linear-solver",
+      "benchmark-start",
+    ]) {
       assert.ok(names.includes(name), `${name} is not among ${names}`);
     }
-    assert.deepEqual(stops.filter(({ outline }) => outline === "none"), [], "no stop without a visible focus");
+    assert.deepEqual(
+      stops.filter(({ outline }) => outline === "none"),
+      [],
+      "no stop without a visible focus",
+    );
 
     await page.focus("#view");
     const before = await picture(page);
@@ -50,10 +70,33 @@ test("everything can be done by keyboard", { timeout: LONG }, () =>
   }),
 );
 
+test("the mouse turns the mesh, and a click lets the wheel zoom", { timeout: LONG }, () =>
+  open(async (page) => {
+    const box = await page.locator("#view").boundingBox();
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    const before = await picture(page);
+    await page.mouse.move(x, y);
+    await page.mouse.wheel(0, -200);
+    await page.waitForTimeout(500);
+    assert.ok(before.equals(await picture(page)), "the wheel belongs to the page first");
+    await page.mouse.down();
+    await page.mouse.move(x + 120, y + 30, { steps: 5 });
+    await page.mouse.up();
+    await page.waitForTimeout(1500);
+    const turned = await picture(page);
+    assert.ok(!before.equals(turned), "dragging does not turn the mesh");
+    await page.mouse.wheel(0, -200);
+    await page.waitForTimeout(500);
+    assert.ok(!turned.equals(await picture(page)), "the wheel does not zoom");
+  }),
+);
+
 test("every field has a name", { timeout: LONG }, () =>
   open(async (page) => {
     const nameless = await page.$$eval("input, select, button", (fields) =>
-      fields.filter((field) => !field.labels?.[0]?.textContent.trim() && !field.textContent.trim()).map((field) => field.outerHTML),
+      fields
+        .filter((field) => !field.labels?.[0]?.textContent.trim() && !field.textContent.trim())
+        .map((field) => field.outerHTML),
     );
     assert.deepEqual(nameless, []);
     assert.equal(await page.getAttribute("#status", "role"), "status");

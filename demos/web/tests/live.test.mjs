@@ -54,7 +54,10 @@ test("frames follow the iterations, one by one", { timeout: LONG }, () =>
     // What the page shows at each repaint, and the picture.
     await page.evaluate(() => {
       window.shown = [];
-      new MutationObserver(() => window.shown.push(Number(document.getElementById("iteration").dataset.value))).observe(document.getElementById("iteration"), { attributes: true });
+      new MutationObserver(() => window.shown.push(Number(document.getElementById("iteration").dataset.value))).observe(
+        document.getElementById("iteration"),
+        { attributes: true },
+      );
     });
     const picture = () => page.locator("#view canvas").screenshot();
     const pictures = [await picture()];
@@ -67,7 +70,10 @@ test("frames follow the iterations, one by one", { timeout: LONG }, () =>
     const shown = [...new Set(await page.evaluate(() => window.shown))];
     // A machine that draws slowly may skip some, but never goes back.
     assert.ok(shown.length > 10, `only ${shown.length} iterations were shown`);
-    assert.ok(shown.every((iteration, index) => index === 0 || iteration > shown[index - 1]), String(shown));
+    assert.ok(
+      shown.every((iteration, index) => index === 0 || iteration > shown[index - 1]),
+      String(shown),
+    );
     assert.ok(!pictures[0].equals(pictures[1]) && !pictures[1].equals(pictures[2]), "the picture does not move");
     await page.click("summary");
     await page.waitForSelector("#iterations tbody tr");

@@ -9,7 +9,8 @@ const open = browser({ webgpu: false });
 test("the page says what is missing and what to do, and the CPU solves", { timeout: LONG }, () =>
   open(async (page) => {
     const text = await page.locator("#device-content").innerText();
-    for (const part of ["There is no WebGPU here", "Chrome", "Safari", "Firefox", "the CPU solves"]) assert.ok(text.includes(part), `${part} is missing in: ${text}`);
+    for (const part of ["There is no WebGPU here", "Chrome", "Safari", "Firefox", "the CPU solves"])
+      assert.ok(text.includes(part), `${part} is missing in: ${text}`);
     assert.equal(await page.locator("#backend [value=gpu]").isDisabled(), true);
     assert.equal(await page.getAttribute("#backend-note a", "href"), "#device");
     await choose(page, "pace", "Full speed");

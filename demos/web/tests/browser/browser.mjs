@@ -20,5 +20,10 @@ export const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 /** Starts a browser; its profile is made for it and thrown away after it. */
 export function launch({ webgpu }) {
   // As root, as in most containers, Chromium refuses to run with its sandbox.
-  return chromium.launch({ executablePath, chromiumSandbox: false, args: webgpu ? [...FLAGS, WEBGPU] : FLAGS, timeout: 60_000 });
+  return chromium.launch({
+    executablePath,
+    chromiumSandbox: false,
+    args: webgpu ? [...FLAGS, WEBGPU] : FLAGS,
+    timeout: 60_000,
+  });
 }
