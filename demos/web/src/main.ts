@@ -1,10 +1,11 @@
 // The page: puts its parts together.
 
-import type { Backend, LinearSolver, Precision } from "isograd";
+import type { Backend, Energy, LinearSolver, Precision } from "isograd";
 import "./style.css";
 import { Benchmark } from "./benchmark.ts";
 import { showDevice } from "./device-panel.ts";
 import { chosen, element } from "./dom.ts";
+import type { Stated } from "./messages.ts";
 import { ProblemForm } from "./problem.ts";
 import { Run } from "./run.ts";
 import { View } from "./scene.ts";
@@ -34,7 +35,10 @@ const benchmark = new Benchmark(
     element("controls", HTMLFormElement).inert = busy;
   },
 );
-const problem = new ProblemForm(solver, view, (stated) => run.set(stated));
+const problem = new ProblemForm(solver, view, (stated, energy) => {
+  suggestLinearSolver(stated, energy);
+  run.set(stated);
+});
 
 theme((dark) => {
   view?.paint(dark);
@@ -66,6 +70,21 @@ solver.call("device", null).then(
       `The solver's module could not be loaded: ${error instanceof Error ? error.message : String(error)}. It needs a browser with WebAssembly; if the page was built without it, build it by scripts/web.`;
   },
 );
+
+/** Residuals from which factors are slow to compute in WebAssembly, on one thread. */
+const MANY = 40_000;
+let suggests = true;
+linearSolver.addEventListener("change", () => (suggests = false));
+
+/**
+ * Until somebody chooses a linear solver, the form shows the one that keeps large meshes lively: level 5 takes seconds to factorise.
+ * The other energies are too stiff for conjugate gradients.
+ */
+function suggestLinearSolver({ residuals }: Stated, energy: Energy) {
+  if (!suggests) return;
+  const easy = energy === "smooth" || energy === "stretch" || energy === "sphere";
+  linearSolver.value = easy && residuals > MANY ? "pcg" : "auto";
+}
 
 /** The view; without WebGL the page does everything but draw. */
 function makeView(): View | undefined {

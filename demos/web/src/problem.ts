@@ -62,7 +62,7 @@ export class ProblemForm {
   constructor(
     readonly solver: Solver,
     readonly view: View | undefined,
-    readonly stated: (stated: Stated) => void,
+    readonly stated: (stated: Stated, energy: Energy) => void,
   ) {
     this.#level.addEventListener("input", () => this.#label());
     this.#level.addEventListener("change", () => this.icosphere());
@@ -155,7 +155,7 @@ export class ProblemForm {
     element("legend-high", HTMLElement).textContent = measure.format(measure.bound);
     // The page keeps the start for resets, so what is drawn is a copy.
     this.view?.set(triangles, edges, start.slice(), extentOf(shape), ROOM[energy], measure);
-    this.stated(stated);
+    this.stated(stated, energy);
   }
 
   #caption() {

@@ -81,6 +81,17 @@ test("frames follow the iterations, one by one", { timeout: LONG }, () =>
   }),
 );
 
+test("large meshes get the solver that is fast in a browser, unless one was chosen", { timeout: LONG }, () =>
+  open(async (page) => {
+    assert.equal(await page.inputValue("#linear-solver"), "auto");
+    await level(page, 5);
+    assert.equal(await page.inputValue("#linear-solver"), "pcg");
+    await page.selectOption("#linear-solver", "sparse-cholesky");
+    await level(page, 4);
+    assert.equal(await page.inputValue("#linear-solver"), "sparse-cholesky");
+  }),
+);
+
 test("pause holds the solve, and it goes on from there", { timeout: LONG }, () =>
   open(async (page) => {
     await slowly(page);
