@@ -97,6 +97,10 @@ impl Registers {
                 }
             };
         }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        if self.apply_to_pairs(op, to, args) {
+            return;
+        }
         arms! {
             unary: Neg Abs Sign Floor Ceil Round Trunc Sqrt Cbrt Recip Exp Exp2 ExpM1 Ln Ln1p Log2 Log10 Tan Asin
                 Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh Sigmoid Softplus;
@@ -105,6 +109,43 @@ impl Registers {
         }
     }
 }
+
+/// Arithmetic on two lanes at once. A module for browsers is compiled for size, and then no loop becomes vector instructions by itself.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+impl Registers {
+    /// Applies the operation if there is an instruction for it. (These functions are no `Fn` themselves, hence the closures.)
+    fn apply_to_pairs(&mut self, op: Op, to: u32, args: [u32; 3]) -> bool {
+        use std::arch::wasm32::{
+            f64x2_abs, f64x2_add, f64x2_div, f64x2_mul, f64x2_neg, f64x2_splat, f64x2_sqrt, f64x2_sub,
+        };
+        match op {
+            Op::Add => self.pairs(to, args, |a, b| f64x2_add(a, b)),
+            Op::Sub => self.pairs(to, args, |a, b| f64x2_sub(a, b)),
+            Op::Mul => self.pairs(to, args, |a, b| f64x2_mul(a, b)),
+            Op::Div => self.pairs(to, args, |a, b| f64x2_div(a, b)),
+            Op::Neg => self.pairs(to, args, |a, _| f64x2_neg(a)),
+            Op::Abs => self.pairs(to, args, |a, _| f64x2_abs(a)),
+            Op::Sqrt => self.pairs(to, args, |a, _| f64x2_sqrt(a)),
+            Op::Recip => self.pairs(to, args, |a, _| f64x2_div(f64x2_splat(1.0), a)),
+            _ => return false,
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn pairs(&mut self, to: u32, [a, b, _]: [u32; 3], f: impl Fn(Pair, Pair) -> Pair) {
+        self.write(to, |lanes, result| {
+            let [a, b] = [a, b].map(|lane| lanes.get(lane as usize).map_or(&[][..], |lane| lane.as_chunks::<2>().0));
+            for ((result, a), b) in result.as_chunks_mut::<2>().0.iter_mut().zip(a).zip(b) {
+                *result = bytemuck::cast(f(bytemuck::cast(*a), bytemuck::cast(*b)));
+            }
+        });
+    }
+}
+
+/// Two numbers in one register of the processor.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+type Pair = std::arch::wasm32::v128;
 
 /// A run of bytecode over some instances.
 ///

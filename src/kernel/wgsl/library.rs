@@ -4,14 +4,25 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+/// The text of a file in `kernels/`, for browsers as the build script bares it.
+macro_rules! kernels {
+    ($name:literal) => {{
+        #[cfg(not(target_arch = "wasm32"))]
+        let text = include_str!(concat!("../../../kernels/", $name, ".wgsl"));
+        #[cfg(target_arch = "wasm32")]
+        let text = include_str!(concat!(env!("OUT_DIR"), "/", $name, ".wgsl"));
+        text
+    }};
+}
+
 const SOURCES: &[&str] = &[
-    include_str!("../../../kernels/f32.wgsl"),
+    kernels!("f32"),
     // WebGPU has no double precision.
     #[cfg(not(target_arch = "wasm32"))]
-    include_str!("../../../kernels/f64.wgsl"),
-    include_str!("../../../kernels/df32.wgsl"),
-    include_str!("../../../kernels/solver.wgsl"),
-    include_str!("../../../kernels/gather.wgsl"),
+    kernels!("f64"),
+    kernels!("df32"),
+    kernels!("solver"),
+    kernels!("gather"),
 ];
 
 /// A top-level item with the comment above it.
