@@ -1,8 +1,10 @@
 //! The stages of a solve on a GPU, on `smooth`: residuals, Jacobian, gradient and diagonal blocks, (JᵀJ + D) p, gradient and JᵀJ p
-//! without a stored Jacobian by each way of adding up.
+//! without a stored Jacobian by each way of adding up; and curve fits that are minimised by a lane each.
 //!
 //! `cargo bench --bench gpu` (levels 4, 6 and 8), `cargo bench --bench gpu -- smooth/6` (one). A time is that of one of many
 //! dispatches in one submission. `cargo demo bench --backend gpu` prints a table with bytes and bandwidth beside the times.
+
+mod fits;
 
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
 use isograd::backend::gpu::{Commands, GpuContext};
@@ -10,6 +12,7 @@ use isograd::device::{Accumulation, DeviceProblem, GpuDerivatives, Settings};
 use isograd::kernel::wgsl::{Format, Formats};
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::icosphere;
+use isograd::{Backend, Precision, SolverOptions};
 use std::time::{Duration, Instant};
 
 const LEVELS: &[u32] = &[4, 6, 8];
@@ -99,5 +102,46 @@ fn smooth(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, smooth);
+/// Curve fits, each minimised by itself, with their problem stated: by all cores, and by a lane each.
+fn components(criterion: &mut Criterion) {
+    let Ok(context) = GpuContext::shared() else { return };
+    let counts: &[usize] = if context.is_software() { &[100] } else { &[1_000, 10_000, 100_000] };
+    for &count in counts {
+        let fits = fits::decays(count);
+        let mut group = criterion.benchmark_group(format!("components/{count}"));
+        group.sampling_mode(SamplingMode::Flat).sample_size(10).measurement_time(Duration::from_secs(1));
+        group.warm_up_time(Duration::from_millis(300));
+        let mut bench = |name: &str, options: SolverOptions| {
+            let (mut problem, blocks) = fits::with_blocks(&fits);
+            let starts = problem.parameters().values().to_vec();
+            group.bench_function(name, |b| {
+                b.iter_custom(|times| {
+                    let solve = |_| {
+                        for (block, start) in blocks.iter().zip(starts.chunks(3)) {
+                            problem.set_parameter_block(*block, start).expect("finite numbers");
+                        }
+                        let start = Instant::now();
+                        let report = problem.solve_independent(&options).expect("a report");
+                        assert_eq!(report.backend.backend, options.backend, "{report}");
+                        start.elapsed()
+                    };
+                    (0..times).map(solve).sum()
+                });
+            });
+        };
+        bench("CPU", SolverOptions::default());
+        for precision in [Precision::F32, Precision::F64, Precision::DoubleF32] {
+            let possible = precision != Precision::F64 || context.has_f64();
+            if possible && !(precision == Precision::DoubleF32 && context.is_software()) {
+                bench(
+                    &format!("{precision:?}"),
+                    SolverOptions { backend: Backend::Gpu, precision, ..Default::default() },
+                );
+            }
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, smooth, components);
 criterion_main!(benches);

@@ -25,6 +25,12 @@ struct Solve {
     rounding: f32,
     small_promise: f32,
     smallest_pivot: f32,
+    // 1: parameters have bounds.
+    bounded: u32,
+    max_iterations: f32,
+    // Relative rise of the cost that rounding explains, and the share of the squared gradient that a step leaves which is taken on its account.
+    noise: f32,
+    polished: f32,
 }
 
 // What differs from dispatch to dispatch.
@@ -171,6 +177,20 @@ fn largest(quantity: u32, count: u32, lane: u32) -> S {
     return workgroup_max(most, lane);
 }
 
+// A pivot of the Cholesky factorisation, kept above what rounding leaves of it.
+fn pivot(reduced: R, original: R) -> R {
+    let least = mul_r(original, number_r(solve.smallest_pivot));
+    if (less_r(reduced, least)) { return least; }
+    return reduced;
+}
+
+// The number between two bounds that is next to `a`; a NaN stays one.
+fn clamped(a: R, lower: R, upper: R) -> R {
+    if (less_r(a, lower)) { return lower; }
+    if (less_r(upper, a)) { return upper; }
+    return a;
+}
+
 fn is_running() -> bool { return single_s(scalars[TERMINATED]) == 0.0f; }
 fn is_new_point() -> bool { return single_s(scalars[ACCEPTED]) != 0.0f; }
 fn is_iterating() -> bool { return single_s(scalars[DONE]) == 0.0f; }
@@ -277,22 +297,27 @@ fn decide(lane: u32) {
     let model = neg_s(total(CHANGE_PARTIALS, solve.residual_partials, lane));
     let step = sqrt(single_s(total(STEP_PARTIALS, solve.block_partials, lane)));
     let point = sqrt(single_s(total(POINT_PARTIALS, solve.block_partials, lane)));
+    var outside = number_s(0.0f);
+    if (solve.bounded != 0u) { outside = total(OUTSIDE_PARTIALS, solve.block_partials, lane); }
     if (lane != 0u) { return; }
     let present = scalars[COST];
     let cost_size = single_s(present);
     let change = sub_s(present, cost);
-    let valid = finite_s(cost) && finite_s(model) && less_s(number_s(0.0f), model);
+    let is_evaluated = finite_s(cost) && finite_s(model);
+    let is_promising = is_evaluated && less_s(number_s(0.0f), model);
+    // A projected step may promise nothing, and wants more damping like any that is rejected.
+    let valid = is_promising || (is_evaluated && solve.bounded != 0u);
     var radius = single_s(scalars[RADIUS]);
     var shrink = single_s(scalars[SHRINK]);
     var gain = 0.0f;
     var stop = 0.0f;
     if (valid) {
-        gain = single_s(div_s(change, model));
+        if (is_promising) { gain = single_s(div_s(change, model)); }
         put(INVALID, 0.0f);
     } else {
         put(INVALID, single_s(scalars[INVALID]) + 1.0f);
     }
-    let accepted = valid && gain >= solve.min_gain_ratio;
+    let accepted = is_promising && gain >= solve.min_gain_ratio;
     if (accepted) {
         if (abs(single_s(change)) <= solve.function_tolerance * cost_size) {
             stop = FUNCTION_TOLERANCE;
@@ -307,14 +332,16 @@ fn decide(lane: u32) {
     } else {
         radius = radius / shrink;
         shrink = shrink * 2.0f;
-        let promised = single_s(model);
-        if (valid) {
+        // Below 0 without a projection it is 0 to rounding.
+        let promised = max(single_s(model), 0.0f);
+        let is_whole = single_s(outside) == 0.0f;
+        if (is_promising || (valid && is_whole)) {
             if (single_s(scalars[PROMISE]) < 0.0f) { put(PROMISE, promised); }
             if (promised <= solve.rounding * cost_size) {
                 let small = max(solve.function_tolerance, solve.small_promise);
                 stop = select(TRUST_REGION_COLLAPSED, PRECISION_LIMIT, single_s(scalars[PROMISE]) <= small * cost_size);
             }
-        } else if (single_s(scalars[INVALID]) > f32(solve.max_invalid_steps)) {
+        } else if (!valid && single_s(scalars[INVALID]) > f32(solve.max_invalid_steps)) {
             stop = INVALID_STEPS;
         }
         if (stop == 0.0f && radius < solve.min_radius) { stop = TRUST_REGION_COLLAPSED; }

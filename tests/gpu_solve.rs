@@ -2,14 +2,25 @@
 
 mod gpu_solving;
 mod gpu_support;
+mod many_problems;
 
-use gpu_solving::{conduct, failures, hybrid, models, optima, splits};
+use gpu_solving::{bounds, components, conduct, failures, hybrid, models, optima, splits};
 
 fn main() {
     if failures::is_child() {
         return failures::child();
     }
     gpu_support::main(
-        [optima::TESTS, conduct::TESTS, failures::TESTS, hybrid::TESTS, splits::TESTS, models::TESTS].concat(),
+        [
+            bounds::TESTS,
+            components::TESTS,
+            optima::TESTS,
+            conduct::TESTS,
+            failures::TESTS,
+            hybrid::TESTS,
+            splits::TESTS,
+            models::TESTS,
+        ]
+        .concat(),
     );
 }

@@ -4,7 +4,7 @@
 
 use isograd::Problem;
 use isograd::kernel::Kernel;
-use isograd::kernel::wgsl::{self, Addition, Format, Formats, Slot};
+use isograd::kernel::wgsl::{self, Addition, Format, Formats, OwnBlock, OwnKind, Shape, Slot};
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::icosphere;
 use std::path::Path;
@@ -56,6 +56,23 @@ fn rosenbrock() {
     let block = problem.add_parameter_block(&[-1.2, 1.0]).unwrap();
     problem.add_residual(&[block], |x| [1.0 - x[0][0], 10.0 * (x[0][1] - x[0][0] * x[0][0])]).unwrap();
     check("rosenbrock", &problem);
+}
+
+/// Components that are minimised by a lane each: a exp(−b t) with bounds.
+#[test]
+fn components() {
+    let mut problem = Problem::new();
+    let blocks = problem.add_parameter_blocks(2, &[1.0; 4]).unwrap();
+    let rows = [[blocks[0]], [blocks[1]]];
+    problem
+        .add_residual_batch(&rows, &[[0.5, 1.0], [0.7, 2.0]], |x, d| x[0][0] * (-x[0][1] * d[0]).exp() - d[1])
+        .unwrap();
+    let compiled = problem.compile().unwrap();
+    let block = OwnBlock { size: 2, columns: vec![Some(0), Some(1)], retraction: None };
+    let kind = OwnKind { group: 0, blocks: vec![Some(0)] };
+    let shape = Shape { blocks: vec![block], kinds: vec![kind], bounded: true };
+    let module = wgsl::component(&shape, &[&*compiled.groups[0].kernel], FORMATS).unwrap();
+    compare("decay_component.wgsl", &module.wgsl);
 }
 
 #[test]

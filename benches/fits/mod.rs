@@ -1,7 +1,9 @@
 //! A thousand curve fits, from stating the problem to the last parameter: in one call, one by one, and as one joint problem.
 
+#![allow(dead_code, reason = "each bench takes of it what it needs")]
+
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use isograd::{Blocks, Problem, SolverOptions, Value};
+use isograd::{BlockId, Blocks, Problem, SolverOptions, Value};
 use std::time::Duration;
 
 const FITS: usize = 1000;
@@ -9,12 +11,13 @@ const FITS: usize = 1000;
 const SAMPLES: usize = 20;
 
 /// A fit of a exp(−b t) + c to noisy samples.
-struct Fit {
+pub struct Fit {
     start: [f64; 3],
     samples: Vec<[f64; 2]>,
 }
 
-fn decays(count: usize) -> Vec<Fit> {
+/// So many fits.
+pub fn decays(count: usize) -> Vec<Fit> {
     let mut state = 1u64;
     let mut random = |low: f64, high: f64| {
         // Knuth's linear congruential generator.
@@ -30,17 +33,24 @@ fn decays(count: usize) -> Vec<Fit> {
     (0..count).map(|_| decay()).collect()
 }
 
-fn stated(fits: &[Fit]) -> Problem {
+/// All of them as one problem.
+pub fn stated(fits: &[Fit]) -> Problem {
+    with_blocks(fits).0
+}
+
+/// The same, with the block of each.
+pub fn with_blocks(fits: &[Fit]) -> (Problem, Vec<BlockId>) {
     let mut problem = Problem::new();
-    let (mut blocks, mut data) = (Vec::new(), Vec::new());
+    let (mut own, mut blocks, mut data) = (Vec::new(), Vec::new(), Vec::new());
     for fit in fits {
         let block = problem.add_parameter_block(&fit.start).expect("finite numbers");
+        own.push(block);
         blocks.extend([[block]; SAMPLES]);
         data.extend_from_slice(&fit.samples);
     }
     let decay = |x: Blocks<'_>, d: &[Value]| x[0][0] * (-x[0][1] * d[0]).exp() + x[0][2] - d[1];
     problem.add_residual_batch(&blocks, &data, decay).expect("a template");
-    problem
+    (problem, own)
 }
 
 /// Benches of `solve_independent`.

@@ -50,6 +50,19 @@ impl Layout {
         point
     }
 
+    /// Lower and upper bound of every parameter in the order of the device; `most` stands for none.
+    pub fn bounds(&self, parameters: &Parameters, most: f64) -> Vec<f64> {
+        let mut bounds = [-most, most].repeat(self.places.len());
+        for block in 0..parameters.blocks() {
+            let start = parameters.offsets()[block] as usize;
+            for (k, &(lower, upper)) in parameters.bounds(block).unwrap_or(&[]).iter().enumerate() {
+                let place = 2 * self.places[start + k] as usize;
+                bounds[place..place + 2].copy_from_slice(&[lower, upper].map(|bound| bound.clamp(-most, most)));
+            }
+        }
+        bounds
+    }
+
     /// Parameters as a user orders them.
     pub fn parameters(&self, point: &[f64]) -> Vec<f64> {
         self.places.par_iter().with_min_len(STRETCH).map(|&place| point[place as usize]).collect()

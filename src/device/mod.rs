@@ -4,6 +4,7 @@
 //! the kernels of every stage, for [`solver`](crate::solver) to record.
 //!
 //! * [`DeviceProblem`] has what Levenberg-Marquardt on the device needs;
+//! * [`DeviceComponents`] minimises many small components, a lane each;
 //! * [`DeviceEvaluator`] evaluates residuals and Jacobian for a solver on the CPU;
 //! * [`GpuDerivatives`] has gradients and products with JᵀJ that need no stored Jacobian; it waits for the device, so there is none in
 //!   browsers.
@@ -14,6 +15,7 @@
 mod accumulation;
 mod buffers;
 mod classes;
+mod components;
 #[cfg(not(target_arch = "wasm32"))]
 mod derivatives;
 mod elimination;
@@ -30,6 +32,7 @@ mod tasks;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use accumulation::Accumulation;
+pub use components::{DeviceComponents, Lot};
 #[cfg(not(target_arch = "wasm32"))]
 pub use derivatives::{DerivativesError, GpuDerivatives};
 pub use evaluator::{DeviceEvaluator, PendingEvaluation};

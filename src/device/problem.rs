@@ -69,6 +69,7 @@ impl DeviceProblem {
             buffers: &buffers,
             shards: &shards,
             manifolds: Manifolds::new(context, problem, &layout.places)?,
+            bounded: parameters.has_bounds(),
         };
         let (stages, statements) = uploaded.stages(&kernels, &over_groups, settings)?;
         let starts = uploaded.manifolds.buffers;
@@ -79,7 +80,7 @@ impl DeviceProblem {
             shards,
             _starts: starts,
             stages,
-            counts: Counts::new(&layout, &classes),
+            counts: Counts::new(&layout, &classes, parameters.has_bounds()),
             eliminated: classes.eliminated(),
             max_linear_iterations: settings.max_linear_iterations,
             statements,
@@ -143,6 +144,7 @@ impl DeviceProblem {
         self.record(commands, Task::Compare, plain);
         self.record(commands, Task::Decide, plain);
         self.record(commands, Task::Normal, 0);
+        self.record(commands, Task::Hold, 0);
         self.record(commands, Task::Examine, 0);
     }
 
@@ -163,15 +165,17 @@ impl DeviceProblem {
         }
         self.record(commands, Task::PlainComplete, plain);
         commands.stage("evaluate");
-        self.record(commands, Task::PlainProduct, plain);
+        // First, as bounds may shorten the step.
         self.record(commands, Task::Advance, 0);
         self.record(commands, Task::Retract, 0);
+        self.record(commands, Task::PlainProduct, plain);
         self.record(commands, Task::TrialResiduals, 0);
         self.record(commands, Task::Compare, 0);
         self.record(commands, Task::Decide, 0);
         self.record(commands, Task::Commit, 0);
         self.record(commands, Task::Linearize, 0);
         self.record(commands, Task::Normal, 0);
+        self.record(commands, Task::Hold, 0);
         self.record(commands, Task::Examine, 0);
     }
 
@@ -273,7 +277,7 @@ impl LaidOut {
         let mut layout = Layout::new(groups, places, sums, real, context.max_binding_bytes())?;
         let eliminated = settings.eliminate.then(|| elimination::find(&layout, &pieces)).flatten();
         let mut classes = Classes::new(groups, &layout, &pieces, eliminated);
-        let buffers = common_buffers(context, &layout, &classes, formats, settings, parameters.values())?;
+        let buffers = common_buffers(context, &layout, &classes, formats, settings, parameters)?;
         let mut shards = Vec::with_capacity(layout.shards.len());
         for (shard, lists) in layout.shards.iter_mut().zip(&mut classes.lists) {
             let mut buffers = Buffers::of_shard(context, groups, &layout.shapes, shard, real)?;
@@ -304,9 +308,9 @@ fn common_buffers(
     classes: &Classes,
     formats: Formats,
     settings: &Settings,
-    x: &[f64],
+    parameters: &Parameters,
 ) -> Result<Buffers, GpuError> {
-    let real = formats.real;
+    let (real, x) = (formats.real, parameters.values());
     let mut buffers = Buffers::new(context);
     let point = real.encode(&layout.point(x));
     buffers.upload(Slot::Point, &point)?;
@@ -326,7 +330,10 @@ fn common_buffers(
     for slot in [Slot::Diagonal, Slot::Inverse] {
         buffers.zeros(slot, classes.diagonal, real)?;
     }
-    let counts = Counts::new(layout, classes);
+    if parameters.has_bounds() {
+        buffers.upload(Slot::Bounds, &real.encode(&layout.bounds(parameters, real.largest())))?;
+    }
+    let counts = Counts::new(layout, classes, parameters.has_bounds());
     let mut scalars = first_state(settings);
     scalars.resize(state::STATE + state::PARTIAL_SUMS * counts.capacity as usize, 0.0);
     buffers.upload(Slot::Scalars, &formats.sum.encode(&scalars))?;

@@ -35,6 +35,12 @@ pub struct Settings {
     pub rounding: f64,
     /// Relative decrease whose rejection rounding explains.
     pub small_promise: f64,
+    /// Relative rise of the cost that rounding explains.
+    pub noise: f64,
+    /// Share of the squared gradient up to which a step that changes the cost by no more is taken on its account.
+    pub polished: f64,
+    /// Most iterations of a component that is minimised by itself.
+    pub max_iterations: usize,
     /// Most iterations of conjugate gradients a step.
     pub max_linear_iterations: usize,
     /// Eliminate blocks before the linear system is solved, if there are any worth it.
@@ -56,21 +62,27 @@ pub(super) struct Counts {
     /// Room for the partial sums of a quantity.
     pub capacity: u32,
     parameters: u32,
+    bounded: bool,
 }
 
 impl Counts {
-    pub fn new(layout: &Layout, classes: &Classes) -> Self {
+    /// For kernels over components, which have no partial sums.
+    pub fn of_components(bounded: bool) -> Self {
+        Counts { block_partials: 0, list_partials: 0, residual_partials: 0, capacity: 0, parameters: 0, bounded }
+    }
+
+    pub fn new(layout: &Layout, classes: &Classes, bounded: bool) -> Self {
         let (block_partials, list_partials) = (classes.workgroups(), classes.list_workgroups());
         let residual_partials = residual_partials(layout);
         let capacity = block_partials.max(list_partials).max(residual_partials);
         let parameters = layout.places.len() as u32;
-        Counts { block_partials, list_partials, residual_partials, capacity, parameters }
+        Counts { block_partials, list_partials, residual_partials, capacity, parameters, bounded }
     }
 }
 
 impl Settings {
     /// The words of `Solve`.
-    pub(super) fn words(&self, counts: &Counts) -> [u32; 19] {
+    pub(super) fn words(&self, counts: &Counts) -> [u32; 23] {
         let single = |number: f64| (number as f32).to_bits();
         [
             counts.block_partials,
@@ -92,6 +104,10 @@ impl Settings {
             single(self.rounding),
             single(self.small_promise),
             single(self.rounding),
+            u32::from(counts.bounded),
+            single(self.max_iterations as f64),
+            single(self.noise),
+            single(self.polished),
         ]
     }
 }

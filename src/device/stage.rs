@@ -26,6 +26,11 @@ impl Stage {
         let offsets = if self.calls { &[call][..] } else { &[] };
         commands.dispatch(&self.kernel, &self.bindings, offsets, self.workgroups);
     }
+
+    /// Records a dispatch of some of the workgroups, of a kernel that does not differ from call to call.
+    pub fn record_some(&self, commands: &mut Commands, workgroups: u64) {
+        commands.dispatch(&self.kernel, &self.bindings, &[], workgroups);
+    }
 }
 
 /// Records what a task takes, one dispatch after the other.

@@ -41,6 +41,8 @@ pub(super) enum Task {
     Compare,
     Decide,
     Commit,
+    /// Empty unless there are bounds.
+    Hold,
     Examine,
 }
 
@@ -57,6 +59,8 @@ pub(super) struct Uploaded<'a> {
     pub buffers: &'a Buffers,
     pub shards: &'a [Buffers],
     pub manifolds: Manifolds<'a>,
+    /// Whether parameters have bounds.
+    pub bounded: bool,
 }
 
 /// The manifolds that blocks move on.
@@ -206,8 +210,8 @@ impl Uploaded<'_> {
         let plan = class_plan(self.context, &kept.places)?;
         for (task, module) in [
             (Task::Direct, wgsl::direct(&kept.code, formats)),
-            (Task::Start, wgsl::start(&kept.code, formats, true)),
-            (Task::Update, wgsl::update(&kept.code, formats)),
+            (Task::Start, wgsl::start(&kept.code, formats, true, self.bounded)),
+            (Task::Update, wgsl::update(&kept.code, formats, self.bounded)),
         ] {
             let module = module.map_err(&out_of_range)?.into();
             let request = Request::new(&module, &plan, u64::from(kept.workgroups()));
@@ -220,15 +224,25 @@ impl Uploaded<'_> {
     fn over_blocks<'a>(&'a self, requests: &mut Requests<'a>) -> Result<(), GpuError> {
         let (code, formats, out_of_range) = (&self.classes.code, self.formats, out_of_range(self.context));
         let plan = class_plan(self.context, &self.classes.places)?;
-        let mut modules = vec![(Task::Damp, wgsl::damp(code, formats)), (Task::Advance, wgsl::advance(code, formats))];
+        let bounded = self.bounded;
+        let mut modules = vec![
+            (Task::Damp, wgsl::damp(code, formats, bounded)),
+            (Task::Advance, wgsl::advance(code, formats, bounded)),
+        ];
         if !self.eliminates() {
-            modules.push((Task::Start, wgsl::start(code, formats, false)));
-            modules.push((Task::Update, wgsl::update(code, formats)));
+            modules.push((Task::Start, wgsl::start(code, formats, false, bounded)));
+            modules.push((Task::Update, wgsl::update(code, formats, bounded)));
         }
         for (task, module) in modules {
             let module = module.map_err(&out_of_range)?.into();
             let request = Request::new(&module, &plan, u64::from(self.classes.workgroups()));
             requests.add(task as usize, request.with(&self.shards[0]));
+        }
+        if bounded {
+            let module = wgsl::hold(code, formats).map_err(&out_of_range)?.into();
+            // Its partial results take the place of those along lists.
+            let request = Request::new(&module, &plan, u64::from(self.classes.list_workgroups()));
+            requests.add(Task::Hold as usize, request.with(&self.shards[0]));
         }
         Ok(())
     }

@@ -6,6 +6,8 @@
 //! under which it turns into one of projected gradient descent.
 
 use super::NormalEquations;
+#[cfg(feature = "gpu")]
+use crate::kernel::wgsl::Format;
 use crate::problem::Parameters;
 
 /// A free component with a bound.
@@ -90,5 +92,36 @@ impl Bounded {
     fn is_active(&self, x: &[f64], gradient: &[f64]) -> bool {
         let (x, g) = (x[self.place], gradient[self.scalar]);
         (x <= self.lower && g > 0.0) || (x >= self.upper && g < 0.0)
+    }
+}
+
+/// The bounds as a device rounds them.
+#[cfg(feature = "gpu")]
+#[derive(Debug)]
+pub(super) struct DeviceBounds {
+    /// Place in the parameter vector, the bounds, and what the device makes of them.
+    bounded: Vec<(usize, [f64; 2], [f64; 2])>,
+}
+
+#[cfg(feature = "gpu")]
+impl DeviceBounds {
+    pub fn new(parameters: &Parameters, format: Format) -> Self {
+        let mut bounded = Vec::new();
+        for block in (0..parameters.blocks()).filter(|_| parameters.has_bounds()) {
+            let start = parameters.offsets()[block] as usize;
+            for (k, &(lower, upper)) in parameters.bounds(block).unwrap_or(&[]).iter().enumerate() {
+                let rounded = format.decode(&format.encode(&[lower, upper]));
+                bounded.push((start + k, [lower, upper], [rounded[0], rounded[1]]));
+            }
+        }
+        DeviceBounds { bounded }
+    }
+
+    /// Moves what is at, or by rounding beyond, a bound of the device to the bound itself.
+    pub fn keep(&self, x: &mut [f64]) {
+        for &(place, [lower, upper], rounded) in &self.bounded {
+            let at = rounded.iter().position(|bound| *bound == x[place]);
+            x[place] = at.map_or(x[place].clamp(lower, upper), |at| [lower, upper][at]);
+        }
     }
 }

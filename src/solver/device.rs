@@ -5,12 +5,14 @@
 //! the state says that the solve is over. Conjugate gradients that end early leave the rest of their dispatches idle, so that
 //! the number recorded follows what the steps before needed; a step cut short is an inexact one, nothing worse.
 
+use super::bounds::DeviceBounds;
+use super::minimizer::{NOISE, POLISHED, ROUNDING, SMALL_PROMISE};
 use super::placement::rounding;
 use super::report::{IterationRecord, Progress, Termination};
 use super::{LinearSolverKind, SolverOptions};
 use crate::backend::gpu::{Commands, Download, GpuContext, GpuError, Submission};
 use crate::device::{DeviceProblem, Settings};
-use crate::kernel::wgsl::{Formats, Slot, state};
+use crate::kernel::wgsl::{Format, Formats, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -52,7 +54,7 @@ pub(super) struct DeviceFailure {
 }
 
 /// What the kernels have to know of the options.
-fn settings(options: &SolverOptions, formats: Formats) -> Settings {
+pub(super) fn settings(options: &SolverOptions, formats: Formats) -> Settings {
     // The kernels hold them in single precision.
     let most = f64::from(f32::MAX);
     let rounding = rounding(formats.real);
@@ -69,8 +71,12 @@ fn settings(options: &SolverOptions, formats: Formats) -> Settings {
         max_radius: options.max_trust_region_radius.min(most),
         initial_radius: options.initial_trust_region_radius.min(most),
         forcing: options.forcing.min(most),
-        rounding: 4.0 * rounding,
-        small_promise: 4e4 * rounding,
+        rounding: ROUNDING * rounding,
+        small_promise: SMALL_PROMISE * ROUNDING * rounding,
+        // In single precision the gradient is no guide where the cost is not.
+        noise: if formats.real == Format::F32 { 0.0 } else { NOISE * rounding },
+        polished: POLISHED * POLISHED,
+        max_iterations: options.max_iterations,
         max_linear_iterations: options.max_linear_iterations.clamp(1, MOST_ITERATIONS),
         eliminate: options.linear_solver != LinearSolverKind::Pcg,
         batch_size: options.batch_size,
@@ -103,6 +109,7 @@ pub(super) struct DeviceSolve<'a, C> {
     iterations: Vec<IterationRecord>,
     /// The start point, and what the device's format makes of it.
     start_point: (Vec<f64>, Vec<f64>),
+    bounds: DeviceBounds,
     /// The last accepted point read back, and the iteration it is of.
     checkpoint: (Vec<f64>, usize),
     checkpoint_time: Instant,
@@ -134,6 +141,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
             callback,
             start,
             iterations: Vec::new(),
+            bounds: DeviceBounds::new(parameters, formats.real),
             start_point: (x.clone(), formats.real.decode(&formats.real.encode(&x))),
             checkpoint: (x, 0),
             checkpoint_time: Instant::now(),
@@ -235,9 +243,10 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
         Ok(self.decode(&bytes))
     }
 
-    /// Parameters from the device; those that did not move keep the digits that its format has not.
+    /// Parameters from the device; those that did not move keep the digits that its format has not, and bounds hold to the last digit.
     fn decode(&self, bytes: &[u8]) -> Vec<f64> {
         let mut x = self.device.decode_parameters(bytes);
+        self.bounds.keep(&mut x);
         let (exact, rounded) = &self.start_point;
         for ((x, exact), rounded) in x.iter_mut().zip(exact).zip(rounded) {
             if *x == *rounded {

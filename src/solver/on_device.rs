@@ -251,7 +251,7 @@ fn report(
 }
 
 /// With what the context counted meanwhile.
-fn summarised(statistics: GpuStatistics, summary: DeviceSummary) -> DeviceSummary {
+pub(super) fn summarised(statistics: GpuStatistics, summary: DeviceSummary) -> DeviceSummary {
     DeviceSummary {
         kernels_compiled: statistics.kernels_compiled,
         kernel_cache_hits: statistics.kernel_cache_hits,

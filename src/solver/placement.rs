@@ -64,10 +64,7 @@ pub(super) async fn choose(
         Ok(found) => found,
         Err(reason) => return unavailable(reason),
     };
-    let (groups, mut obstacles) = sort_out(compiled, formats.real);
-    if parameters.has_bounds() {
-        obstacles.push("a problem with bounds is solved on the CPU".to_owned());
-    }
+    let (groups, obstacles) = sort_out(compiled, formats.real);
     use LinearSolverKind::{Auto, IterativeSchur, Pcg};
     let direct = !matches!(options.linear_solver, Auto | Pcg | IterativeSchur);
     if obstacles.is_empty() && !direct {
@@ -123,7 +120,7 @@ fn factors_cheaply(problem: &Problem, compiled: &CompiledProblem) -> Option<Stri
 }
 
 /// The groups that can run on a device, and why each of the others cannot.
-fn sort_out(compiled: &CompiledProblem, format: Format) -> (Vec<usize>, Vec<String>) {
+pub(super) fn sort_out(compiled: &CompiledProblem, format: Format) -> (Vec<usize>, Vec<String>) {
     let (mut able, mut obstacles) = (Vec::new(), Vec::new());
     for (index, group) in compiled.groups.iter().enumerate() {
         match wgsl::obstacle(&group.kernel, format) {
@@ -157,7 +154,7 @@ fn listed(noun: &str, names: &[String]) -> String {
 }
 
 /// The number formats for a precision on a device, with what there is to say about them.
-async fn formats(context: &GpuContext, precision: Precision) -> Result<(Formats, Vec<String>), String> {
+pub(super) async fn formats(context: &GpuContext, precision: Precision) -> Result<(Formats, Vec<String>), String> {
     let device = &context.info().name;
     let doubles = context.has_f64();
     if doubles && matches!(precision, Precision::Auto | Precision::F64) {

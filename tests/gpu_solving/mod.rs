@@ -1,5 +1,7 @@
 //! What the tests of the solver on a device share.
 
+pub mod bounds;
+pub mod components;
 pub mod conduct;
 pub mod failures;
 pub mod hybrid;
@@ -8,7 +10,7 @@ pub mod optima;
 pub mod splits;
 
 use isograd::backend::gpu::GpuContext;
-use isograd::{Backend, Precision, Problem, SolverOptions, SolverReport, Value};
+use isograd::{Backend, BlockId, Precision, Problem, SolverOptions, SolverReport, Value};
 
 /// Tolerances that leave nothing to gain.
 pub fn tight() -> SolverOptions {
@@ -116,6 +118,11 @@ pub fn rosenbrock() -> Problem {
 
 /// Points in a chain whose neighbours are to be a little more than one apart, held to a line: `count` blocks of 3.
 pub fn chain(count: usize) -> Problem {
+    chain_of_blocks(count).0
+}
+
+/// The same, with its blocks.
+pub fn chain_of_blocks(count: usize) -> (Problem, Vec<BlockId>) {
     let mut problem = Problem::new();
     let start: Vec<f64> = noise(3 * count).iter().enumerate().map(|(k, n)| (k / 3) as f64 * 0.7 + 0.4 * n).collect();
     let points = problem.add_parameter_blocks(3, &start).unwrap();
@@ -126,7 +133,7 @@ pub fn chain(count: usize) -> Problem {
     for pair in points.windows(2) {
         problem.add_residual(pair, |x| (x.vector::<3>(0) - x.vector::<3>(1)).norm() - 1.05).unwrap();
     }
-    problem
+    (problem, points)
 }
 
 /// Numbers between −1 and 1 that are the same every time.

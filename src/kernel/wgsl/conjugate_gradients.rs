@@ -26,8 +26,15 @@ fn wide_dot(body: &mut Body, sum: &str, a: &[String], b: &[String]) {
     }
 }
 
-/// The last part of `start` and `update`: z = M r, and the sums that the next iteration begins with.
-fn end_of_iteration(body: &mut Body, size: usize, m: &[String], r: &[String]) -> Result<(), OutOfRange> {
+/// The last part of `start` and `update`: z = M r, and the sums that the next iteration begins with. `bounded`: components that M
+/// holds have no residual.
+fn end_of_iteration(body: &mut Body, size: usize, m: &[String], r: &[String], bounded: bool) -> Result<(), OutOfRange> {
+    let mut r = r.to_vec();
+    let zero = body.literal(0.0)?;
+    for (k, r) in r.iter_mut().enumerate().filter(|_| bounded) {
+        *r = body.name("r", &format!("select({zero}, {r}, less_r({zero}, {}))", m[packed(k, k)]));
+    }
+    let r = &r[..];
     let z = precondition(body, size, m, r)?;
     for (k, (r, z)) in r.iter().zip(&z).enumerate() {
         body.line(format!("linear_residual[start + {k}u] = {r};"));
@@ -49,7 +56,7 @@ fn keep_end_sums(module: &mut ModuleBuilder) {
 const NO_SUMS: &str = "first_sum = number_s(0.0f);\n    second_sum = number_s(0.0f);";
 
 /// The start of conjugate gradients: δ = 0, r = −g; or r = −g − the image, if there is a first guess of the eliminated blocks.
-pub fn start(classes: &[Class], formats: Formats, guessed: bool) -> Result<Module, OutOfRange> {
+pub fn start(classes: &[Class], formats: Formats, guessed: bool, bounded: bool) -> Result<Module, OutOfRange> {
     let mut bindings = vec![
         (Slot::Incidence, false),
         (Slot::Gradient, false),
@@ -79,7 +86,7 @@ pub fn start(classes: &[Class], formats: Formats, guessed: bool) -> Result<Modul
         }
         let m: Vec<String> =
             (0..packed_len(class.size)).map(|k| body.name("m", &format!("inverse[place + {k}u]"))).collect();
-        end_of_iteration(&mut body, class.size, &m, &r)?;
+        end_of_iteration(&mut body, class.size, &m, &r, bounded)?;
         module.statements += body.statements;
         module.function(&format!("fn start_{c}(block: u32, row: u32) {{\n{}}}\n", body.text));
     }
@@ -91,7 +98,7 @@ pub fn start(classes: &[Class], formats: Formats, guessed: bool) -> Result<Modul
 }
 
 /// The step along the search direction: δ += α p, r −= α (JᵀJ + D) p, z = M r.
-pub fn update(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
+pub fn update(classes: &[Class], formats: Formats, bounded: bool) -> Result<Module, OutOfRange> {
     let bindings = [
         (Slot::Incidence, false),
         (Slot::Inverse, false),
@@ -133,7 +140,7 @@ pub fn update(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange>
             r.push(body.name("r", &format!("sub_r({residual}, mul_r(alpha, {image}))")));
         }
         let m: Vec<String> = (0..packed).map(|k| format!("loaded[{}]", 4 * size + k)).collect();
-        end_of_iteration(&mut body, size, &m, &r)?;
+        end_of_iteration(&mut body, size, &m, &r, bounded)?;
         module.statements += body.statements + load.statements;
         module.function(&format!("fn update_{c}(alpha: R) {{\n{}}}\n", body.text));
     }

@@ -7,8 +7,9 @@ use super::groups::only_if;
 use super::module::{Formats, Module, ModuleBuilder, Slot};
 use crate::value::op::Op;
 
-/// The damping D, the column scales if they are not known yet, and the inverses of the damped diagonal blocks; a step of 0.
-pub fn damp(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
+/// The damping D, the column scales if they are not known yet, and the inverses of the damped diagonal blocks; a step of 0. `bounded`:
+/// components with a negative entry on the diagonal are held, and their rows and columns of the inverse are 0.
+pub fn damp(classes: &[Class], formats: Formats, bounded: bool) -> Result<Module, OutOfRange> {
     let bindings = [
         (Slot::Incidence, false),
         (Slot::Diagonal, false),
@@ -28,14 +29,27 @@ pub fn damp(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
         body.line("let radius = narrow(scalars[RADIUS]);");
         body.line(format!("let place = plan.classes[{c}].diagonal + block * {count}u;"));
         let mut h: Vec<String> = (0..count).map(|k| body.name("h", &format!("diagonal[place + {k}u]"))).collect();
+        let zero = body.literal(0.0)?;
+        if bounded {
+            for i in 0..size {
+                body.line(format!("let held{i} = less_r({}, {zero});", h[packed(i, i)]));
+                h[packed(i, i)] = body.apply(Op::Abs, &[&h[packed(i, i)]]);
+                for j in 0..i {
+                    h[packed(i, j)] =
+                        body.name("h", &format!("select({}, {zero}, held{i} || held{j})", h[packed(i, j)]));
+                }
+            }
+        }
         for i in 0..size {
-            let zero = body.literal(0.0)?;
             body.line(format!("delta[start + {i}u] = {zero};"));
             let d = format!("d{i}");
             body.line(format!("let {d} = damping_at(start + {i}u, {}, radius);", h[packed(i, i)]));
             h[packed(i, i)] = body.apply(Op::Add, &[&h[packed(i, i)], &d]);
         }
-        let inverse = invert(&mut body, size, &h)?;
+        let mut inverse = invert(&mut body, size, &h)?;
+        for i in (0..size).filter(|_| bounded) {
+            inverse[packed(i, i)] = body.name("m", &format!("select({}, {zero}, held{i})", inverse[packed(i, i)]));
+        }
         for (k, number) in inverse.iter().enumerate() {
             body.line(format!("inverse[place + {k}u] = {number};"));
         }
@@ -64,13 +78,6 @@ fn damping_at(place: u32, h: R, radius: R) -> R {
     let damping_here = div_r(clipped, mul_r(radius, square));
     damping[place] = damping_here;
     return damping_here;
-}
-
-// A pivot of the Cholesky factorisation, kept above what rounding leaves of it.
-fn pivot(reduced: R, original: R) -> R {
-    let least = mul_r(original, number_r(solve.smallest_pivot));
-    if (less_r(reduced, least)) { return least; }
-    return reduced;
 }
 ";
 

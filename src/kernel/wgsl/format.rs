@@ -50,6 +50,14 @@ impl Format {
         }
     }
 
+    /// The largest number.
+    pub const fn largest(self) -> f64 {
+        match self {
+            Format::F64 => f64::MAX,
+            Format::F32 | Format::DoubleF32 => f32::MAX as f64,
+        }
+    }
+
     /// The nearest number of the format to `number`, as an expression.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ const SOURCES: &[&str] = &[
     kernels!("df32"),
     kernels!("solver"),
     kernels!("gather"),
+    kernels!("component"),
 ];
 
 /// A top-level item with the comment above it.
@@ -38,7 +39,7 @@ struct Library {
 }
 
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
-    let constants = super::state::constants();
+    let constants = super::state::constants() + &super::component::constants();
     Library::new(SOURCES.iter().copied().chain([constants.as_str()]))
 });
 

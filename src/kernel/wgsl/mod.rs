@@ -8,7 +8,10 @@
 
 mod accumulate;
 mod body;
+mod bounds;
 mod classes;
+mod component;
+mod component_functions;
 mod conjugate_gradients;
 mod damping;
 mod format;
@@ -24,7 +27,11 @@ mod trial;
 pub use accumulate::{
     Addition, Part, clear_held, contributions, gather, gather_long, gradient, jtj_product, parts, pieces, self_test,
 };
+pub use bounds::hold;
 pub use classes::{Class, Derivative, Kind, MOST_COMPONENTS, packed_len};
+pub use component::{
+    MOST_SCALARS, OWN_COST, OWN_STATE, OWN_STEPS, OwnBlock, OwnKind, OwnOutcome, Shape, component, first_own_state,
+};
 pub use conjugate_gradients::{start, update};
 pub use damping::damp;
 pub use format::{Format, OutOfRange};

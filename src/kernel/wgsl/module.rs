@@ -39,6 +39,8 @@ pub enum Slot {
     Point,
     /// The parameters at the trial point.
     TrialPoint,
+    /// Lower and upper bound of every parameter.
+    Bounds,
     /// Residuals at the accepted point.
     Residuals,
     /// Residuals at the trial point.
@@ -73,6 +75,14 @@ pub enum Slot {
     Contributions,
     /// A sum over parameter blocks, as bits that atomic operations work on.
     Sums,
+    /// Numbers of the components that go on.
+    Order,
+    /// Normal equations of every component.
+    Equations,
+    /// State of the solve of every component.
+    Components,
+    /// How every component stands.
+    Outcomes,
 }
 
 impl Slot {
@@ -87,6 +97,7 @@ impl Slot {
             Slot::Data => "data",
             Slot::Point => "x",
             Slot::TrialPoint => "trial_x",
+            Slot::Bounds => "bounds",
             Slot::Residuals => "residuals",
             Slot::TrialResiduals => "trial_residuals",
             Slot::Stored => "stored",
@@ -104,6 +115,10 @@ impl Slot {
             Slot::Scalars => "scalars",
             Slot::Contributions => "contributions",
             Slot::Sums => "totals",
+            Slot::Order => "order",
+            Slot::Equations => "equations",
+            Slot::Components => "components",
+            Slot::Outcomes => "outcomes",
         }
     }
 
@@ -194,8 +209,8 @@ impl ModuleBuilder {
         for (k, &(slot, writes)) in (uniforms.len()..).zip(&bindings) {
             let access = if writes { "read_write" } else { "read" };
             let element = match slot {
-                Slot::Indices | Slot::Incidence => "u32",
-                Slot::Scalars => "S",
+                Slot::Indices | Slot::Incidence | Slot::Order | Slot::Outcomes => "u32",
+                Slot::Scalars | Slot::Components => "S",
                 Slot::Sums => "atomic<SumBits>",
                 _ => "R",
             };

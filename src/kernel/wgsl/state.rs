@@ -61,7 +61,7 @@ places! {
 pub const STATE: usize = 64;
 
 /// Quantities with partial sums.
-const QUANTITIES: [&str; 8] = ["RZ", "RR", "CURVATURE", "GRADIENT", "STEP", "POINT", "COST", "CHANGE"];
+const QUANTITIES: [&str; 9] = ["RZ", "RR", "CURVATURE", "GRADIENT", "STEP", "POINT", "OUTSIDE", "COST", "CHANGE"];
 
 /// Number of quantities with partial sums.
 pub const PARTIAL_SUMS: usize = QUANTITIES.len();

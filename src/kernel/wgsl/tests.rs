@@ -81,16 +81,20 @@ fn every_module_is_valid() {
             linearize(&kernels, formats).unwrap(),
             jacobian_product(&kernels, formats).unwrap(),
             normal(&kernels, &classes, formats).unwrap(),
-            damp(&classes, formats).unwrap(),
-            start(&classes, formats, false).unwrap(),
-            start(&classes, formats, true).unwrap(),
+            damp(&classes, formats, false).unwrap(),
+            damp(&classes, formats, true).unwrap(),
+            hold(&classes, formats).unwrap(),
+            start(&classes, formats, false, true).unwrap(),
+            start(&classes, formats, true, false).unwrap(),
             direct(&classes, formats).unwrap(),
             complete(&kernels, &points, formats, Jacobian::Stored).unwrap(),
             reduced_product(&kernels, &classes, formats, Jacobian::Stored).unwrap(),
             reduced_product(&kernels, &classes, formats, computed).unwrap(),
             image(&kernels, &classes, formats).unwrap(),
-            update(&classes, formats).unwrap(),
-            advance(&classes, formats).unwrap(),
+            update(&classes, formats, false).unwrap(),
+            update(&classes, formats, true).unwrap(),
+            advance(&classes, formats, false).unwrap(),
+            advance(&classes, formats, true).unwrap(),
             compare(formats),
             decide(formats),
             commit(formats),
@@ -112,6 +116,44 @@ fn every_module_is_valid() {
             assert!(storage.count() <= 8, "{}", module.entry);
         }
     }
+}
+
+/// Components of a vertex, an edge to a fixed one, and an edge to another of its own, with and without bounds.
+#[test]
+fn every_component_module_is_valid() {
+    let mesh = icosphere(1).unwrap();
+    let stated = MeshProblem::new(Energy::Smooth, &mesh).unwrap();
+    let compiled = stated.problem.compile().unwrap();
+    let kernels: Vec<_> = compiled.groups.iter().map(|g| &*g.kernel).collect();
+    let group = kernels.iter().position(|kernel| kernel.program.block_sizes == [3, 3]).expect("an edge");
+    let block = |columns: [Option<usize>; 3]| OwnBlock { size: 3, columns: columns.to_vec(), retraction: None };
+    let kind = |blocks: [Option<usize>; 2]| OwnKind { group, blocks: blocks.to_vec() };
+    for (formats, bounded) in FORMATS.into_iter().flat_map(|formats| [(formats, false), (formats, true)]) {
+        let shape = Shape {
+            blocks: vec![block([Some(0), Some(1), Some(2)]), block([Some(3), None, Some(4)])],
+            kinds: vec![kind([Some(0), None]), kind([Some(1), Some(0)])],
+            bounded,
+        };
+        assert_eq!((shape.scalars(), shape.ambient(), shape.obstacle(&kernels)), (5, 6, None));
+        let module = component(&shape, &kernels, formats).unwrap();
+        translate(&module);
+        let storage = module.bindings.iter().filter(|(slot, _)| slot.uniform().is_none());
+        assert!(storage.count() <= 8);
+    }
+}
+
+/// What kernels write as a word is read as the same outcome.
+#[test]
+fn outcomes_of_components_are_their_words() {
+    let constants = super::component::constants();
+    for word in 0..10 {
+        let outcome = OwnOutcome::of_word(word);
+        assert_eq!((outcome as u32, outcome.is_running()), (word, word < 2));
+        assert!(constants.contains(&format!(": u32 = {word}u;")));
+    }
+    assert_eq!(OwnOutcome::of_word(1000), OwnOutcome::NotFinite);
+    assert!(constants.contains(&format!("const OWN_COST: u32 = {OWN_COST}u;")));
+    assert!(constants.contains(&format!("const OWN_STEPS: u32 = {OWN_STEPS}u;")));
 }
 
 /// The operation of three parameters.

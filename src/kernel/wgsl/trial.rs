@@ -7,25 +7,34 @@ use super::groups::{only_if, over_groups};
 use super::module::{Formats, Module, ModuleBuilder, Slot, WORKGROUP};
 use crate::program::Retraction;
 
-/// The trial point x + δ, and the norms of both. Blocks on manifolds are moved by [`retract`] afterwards.
-pub fn advance(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange> {
-    let bindings = [
+/// The trial point x + δ, and the norms of both. Blocks on manifolds are moved by [`retract`] afterwards. `bounded`: the trial point is
+/// projected onto the box, and the step shortened accordingly.
+pub fn advance(classes: &[Class], formats: Formats, bounded: bool) -> Result<Module, OutOfRange> {
+    let mut bindings = vec![
         (Slot::Incidence, false),
         (Slot::Point, false),
-        (Slot::Step, false),
+        (Slot::Step, bounded),
         (Slot::TrialPoint, true),
         (Slot::Scalars, true),
     ];
+    bindings.extend(bounded.then_some((Slot::Bounds, false)));
     let mut module = ModuleBuilder::new("advance", formats, &bindings);
     module.table("classes", "Class", classes.len());
     module.function("var<private> steps: S;\nvar<private> points: S;\n");
+    if bounded {
+        module.function(PROJECT);
+    }
     for (c, class) in classes.iter().enumerate() {
         let mut body = Body::new(formats.real);
         body.line("let start = incidence[row];");
         for k in 0..class.size {
             body.line(format!("let x{k} = x[start + {k}u];"));
-            body.line(format!("let d{k} = delta[start + {k}u];"));
-            body.line(format!("trial_x[start + {k}u] = add_r(x{k}, d{k});"));
+            if bounded {
+                body.line(format!("let d{k} = project(start + {k}u, x{k});"));
+            } else {
+                body.line(format!("let d{k} = delta[start + {k}u];"));
+                body.line(format!("trial_x[start + {k}u] = add_r(x{k}, d{k});"));
+            }
             body.line(format!("steps = add_s(steps, mul_s(wide(d{k}), wide(d{k})));"));
             body.line(format!("points = add_s(points, mul_s(wide(x{k}), wide(x{k})));"));
         }
@@ -36,12 +45,35 @@ pub fn advance(classes: &[Class], formats: Formats) -> Result<Module, OutOfRange
     module.main("steps = number_s(0.0f);\n    points = number_s(0.0f);");
     over_classes(&mut module, classes, |c| format!("advance_{c}(row);"));
     module.main("steps = workgroup_sum(steps, lane);\n    points = workgroup_sum(points, lane);");
+    if bounded {
+        module.main("outside = workgroup_sum(outside, lane);");
+        module.main("if (lane == 0u && w < solve.block_partials) {");
+        module.main("    scalars[partial_place(OUTSIDE_PARTIALS, w)] = outside;");
+        module.main("}");
+    }
     module.main("if (lane == 0u && w < solve.block_partials) {");
     module.main("    scalars[partial_place(STEP_PARTIALS, w)] = steps;");
     module.main("    scalars[partial_place(POINT_PARTIALS, w)] = points;");
     module.main("}");
     Ok(module.finish())
 }
+
+const PROJECT: &str = "// Components that the step leads out of the box.
+var<private> outside: S;
+
+// Takes a component of the step as far as its bounds allow; returns how far that is.
+fn project(place: u32, from_here: R) -> R {
+    let step = delta[place];
+    let there = add_r(from_here, step);
+    let inside = clamped(there, bounds[2u * place], bounds[2u * place + 1u]);
+    trial_x[place] = inside;
+    if (!(less_r(there, inside) || less_r(inside, there))) { return step; }
+    let cut = sub_r(inside, from_here);
+    delta[place] = cut;
+    outside = add_s(outside, number_s(1.0f));
+    return cut;
+}
+";
 
 /// The trial points x ⊞ δ of the blocks on manifolds, of which `advance` took the norms.
 pub fn retract(retractions: &[&Retraction], formats: Formats) -> Result<Module, OutOfRange> {

@@ -2,7 +2,7 @@
 
 use crate::backend::Selection;
 use crate::kernel::CompileStatistics;
-use crate::solver::Termination;
+use crate::solver::{DeviceSummary, Precision, Termination};
 use serde::Serialize;
 use std::fmt;
 
@@ -97,8 +97,12 @@ pub struct IndependentReport {
     pub backend: Selection,
     /// What else there is to say about where it ran.
     pub notes: Vec<String>,
+    /// Number format of the iterations. Costs are always in double precision.
+    pub precision: Precision,
     /// Threads.
     pub threads: usize,
+    /// What it took of a GPU, if one was used.
+    pub device: Option<DeviceSummary>,
     /// Where the time went.
     pub times_s: IndependentTimes,
 }
@@ -151,6 +155,7 @@ impl fmt::Display for IndependentReport {
         for note in &self.notes {
             writeln!(f, "{:<34}{note}", "")?;
         }
+        row(f, "Precision", format!("{:?}", self.precision))?;
         row(f, "Threads", self.threads.to_string())?;
         writeln!(f)?;
         row(f, "Cost: initial", format!("{:.8e}", self.initial_cost))?;

@@ -31,12 +31,33 @@ pub(super) struct Whole<'a> {
 }
 
 impl<'a> Whole<'a> {
+    /// All components, in batches of some size.
     pub fn new(
         compiled: &'a CompiledProblem,
         parameters: &'a Parameters,
         partition: &'a Partition,
         options: &'a SolverOptions,
         start: Instant,
+    ) -> Self {
+        let (mut batches, mut first, mut instances) = (Vec::new(), 0, 0);
+        for number in 0..partition.components() {
+            instances += partition.instances(number).len();
+            if instances >= INSTANCES || number + 1 == partition.components() {
+                batches.push(first..number + 1);
+                (first, instances) = (number + 1, 0);
+            }
+        }
+        Self::of_batches(compiled, parameters, partition, options, start, batches)
+    }
+
+    /// The components of `batches` alone.
+    pub fn of_batches(
+        compiled: &'a CompiledProblem,
+        parameters: &'a Parameters,
+        partition: &'a Partition,
+        options: &'a SolverOptions,
+        start: Instant,
+        batches: Vec<Range<usize>>,
     ) -> Self {
         let mut whole = Whole {
             compiled,
@@ -48,20 +69,15 @@ impl<'a> Whole<'a> {
             retractions: Retractions::new(parameters),
             block_at: vec![NONE; parameters.values().len()],
             places: vec![(NONE, NONE); parameters.blocks()],
-            batches: Vec::new(),
+            batches,
         };
-        let (mut first, mut instances, mut place, mut component) = (0, 0, 0, 0);
-        for number in 0..partition.components() {
-            for &block in partition.blocks(number) {
+        for batch in &whole.batches {
+            let (mut place, mut component) = (0, 0);
+            for &block in batch.clone().flat_map(|number| partition.blocks(number)) {
                 whole.block_at[parameters.offsets()[block as usize] as usize] = block;
                 whole.places[block as usize] = (place, component);
                 place += parameters.size(block as usize) as u32;
                 component += parameters.tangent_size(block as usize) as u32;
-            }
-            instances += partition.instances(number).len();
-            if instances >= INSTANCES || number + 1 == partition.components() {
-                whole.batches.push(first..number + 1);
-                (first, instances, place, component) = (number + 1, 0, 0, 0);
             }
         }
         whole
