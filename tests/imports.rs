@@ -14,9 +14,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("kernel", &["program", "topology", "value"]),
     ("backend", &["kernel", "program", "topology", "value"]),
     ("problem", &["backend", "kernel", "program", "topology", "value"]),
-    ("device", &["problem", "backend", "kernel", "program", "topology", "value"]),
     // Linear algebra knows nothing of residuals, so that it can be used and tested by itself.
     ("linear", &[]),
+    ("device", &["problem", "linear", "backend", "kernel", "program", "topology", "value"]),
     ("solver", &["device", "problem", "linear", "backend", "kernel", "program", "topology", "value"]),
     // Meshes are shapes; only their energies are problems.
     ("mesh", &[]),

@@ -4,6 +4,7 @@
 //! [kind](crate::kernel::wgsl::Kind) by one number. Blocks of one size form a [class](crate::kernel::wgsl::Class), and each class
 //! has code of its own.
 
+use super::elimination::Eliminated;
 use super::incidence::{Entries, Listed, tables};
 use super::layout::Layout;
 use super::pieces::{Piece, Pieces};
@@ -11,7 +12,7 @@ use super::plans::{ClassPlace, KindPlace};
 use super::shard::Shard;
 use crate::backend::Group;
 use crate::kernel::Kernel;
-use crate::kernel::wgsl::{self, Class, Derivative, Kind, MOST_COMPONENTS, Part, WORKGROUP};
+use crate::kernel::wgsl::{self, Class, Derivative, InverseRows, Kind, MOST_COMPONENTS, Part, WORKGROUP};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -52,11 +53,10 @@ pub struct ShardLists {
 type Touching<'a> = (usize, &'a Part);
 
 impl Classes {
-    /// `eliminated`: the size of blocks to eliminate.
-    pub fn new(groups: &[Group], layout: &Layout, pieces: &Pieces, eliminated: Option<u8>) -> Self {
+    /// `eliminated`: the blocks to eliminate, if there are any.
+    pub fn new(groups: &[Group], layout: &Layout, pieces: &Pieces, eliminated: Option<&Eliminated>) -> Self {
         let counts: Vec<Vec<u32>> = layout.shards.iter().map(|shard| shard.counts(&layout.shapes, pieces)).collect();
-        let (mut code, of_pieces) = sort(&pieces.all, &total(&counts));
-        code.iter_mut().for_each(|class| class.eliminated = eliminated.map(usize::from) == Some(class.size));
+        let (code, of_pieces) = sort(&pieces.all, &total(&counts), eliminated);
         let mut classes = Classes { code, places: Vec::new(), lists: Vec::new(), diagonal: 0 };
         let touching: Vec<Touching<'_>> = (layout.shapes.iter().enumerate())
             .flat_map(|(group, shape)| shape.parts.iter().map(move |part| (group, part)))
@@ -168,6 +168,13 @@ impl Classes {
         }
     }
 
+    /// How the inverses of eliminated blocks are written down for the preconditioner; `None` if no blocks are.
+    pub fn inverse_rows(&self) -> Option<InverseRows> {
+        let mut sizes: Vec<usize> = self.code.iter().filter(|class| class.eliminated).map(|class| class.size).collect();
+        sizes.dedup();
+        (!sizes.is_empty()).then_some(InverseRows { sizes })
+    }
+
     /// Number of blocks that are eliminated.
     pub fn eliminated(&self) -> usize {
         let blocks = self.code.iter().zip(&self.places).filter(|(class, _)| class.eliminated);
@@ -230,20 +237,22 @@ fn total(counts: &[Vec<u32>]) -> Cow<'_, [u32]> {
 
 /// The classes without kinds, and the class of each piece. Pieces that would keep their lanes much longer than others get a
 /// workgroup each.
-fn sort(pieces: &[Piece], counts: &[u32]) -> (Vec<Class>, Vec<u8>) {
+fn sort(pieces: &[Piece], counts: &[u32], eliminated: Option<&Eliminated>) -> (Vec<Class>, Vec<u8>) {
     let lanes = typical_lanes(pieces, counts);
     let is_long = |piece: &Piece, count: u32| count > 8 * INSTANCES_A_LANE * lanes[usize::from(piece.size)];
-    let sort_of = |piece: &Piece, count: u32| 2 * piece.size + u8::from(is_long(piece, count));
-    let mut sorts: Vec<u8> =
-        pieces.par_iter().zip(counts).with_min_len(STRETCH).map(|(piece, &count)| sort_of(piece, count)).collect();
-    let mut present = [false; 2 * (MOST_COMPONENTS + 1)];
+    let is_eliminated = |k: usize, piece: &Piece| eliminated.is_some_and(|eliminated| eliminated.contains(k, piece));
+    let sort_of = |(k, (piece, &count)): (usize, (&Piece, &u32))| {
+        4 * piece.size + 2 * u8::from(is_eliminated(k, piece)) + u8::from(is_long(piece, count))
+    };
+    let mut sorts: Vec<u8> = pieces.par_iter().zip(counts).enumerate().with_min_len(STRETCH).map(sort_of).collect();
+    let mut present = [false; 4 * (MOST_COMPONENTS + 1)];
     sorts.iter().for_each(|&sort| present[usize::from(sort)] = true);
-    let (mut classes, mut numbers) = (Vec::new(), [0; 2 * (MOST_COMPONENTS + 1)]);
+    let (mut classes, mut numbers) = (Vec::new(), [0; 4 * (MOST_COMPONENTS + 1)]);
     for sort in (0..present.len()).filter(|&sort| present[sort]) {
-        let size = sort / 2;
+        let size = sort / 4;
         numbers[sort] = classes.len() as u8;
         let lanes = if sort % 2 == 1 { WORKGROUP } else { lanes[size] };
-        classes.push(Class { size, lanes, kinds: Vec::new(), eliminated: false });
+        classes.push(Class { size, lanes, kinds: Vec::new(), eliminated: sort % 4 >= 2 });
     }
     sorts.iter_mut().for_each(|sort| *sort = numbers[usize::from(*sort)]);
     (classes, sorts)

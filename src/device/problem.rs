@@ -11,7 +11,7 @@ use super::stage::{self, CALL, Stage, record_all};
 use super::tasks::{GroupModules, Manifolds, TASKS, Task, Uploaded};
 use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::Kernel;
-use crate::kernel::wgsl::{Formats, Module, Slot, state};
+use crate::kernel::wgsl::{Formats, InverseRows, Module, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
 
 /// A problem on a device.
@@ -30,6 +30,7 @@ pub struct DeviceProblem {
     counts: Counts,
     max_linear_iterations: usize,
     eliminated: usize,
+    schur_jacobi: bool,
     /// Generated statements over all kernels.
     pub statements: usize,
 }
@@ -60,7 +61,7 @@ impl DeviceProblem {
             || stage::kernels(context, &modules),
             || LaidOut::new(context, problem, parameters, formats, settings),
         );
-        let (_, LaidOut { layout, classes, buffers, shards }) = (compiled?, laid_out?);
+        let (_, LaidOut { layout, classes, buffers, shards, inverse_rows }) = (compiled?, laid_out?);
         let uploaded = Uploaded {
             context,
             layout: &layout,
@@ -70,6 +71,7 @@ impl DeviceProblem {
             shards: &shards,
             manifolds: Manifolds::new(context, problem, &layout.places)?,
             bounded: parameters.has_bounds(),
+            inverse_rows: inverse_rows.as_ref(),
         };
         let (stages, statements) = uploaded.stages(&kernels, &over_groups, settings)?;
         let starts = uploaded.manifolds.buffers;
@@ -82,6 +84,7 @@ impl DeviceProblem {
             stages,
             counts: Counts::new(&layout, &classes, parameters.has_bounds()),
             eliminated: classes.eliminated(),
+            schur_jacobi: inverse_rows.is_some(),
             max_linear_iterations: settings.max_linear_iterations,
             statements,
             layout,
@@ -198,6 +201,8 @@ impl DeviceProblem {
     pub fn record_linear_start(&self, commands: &mut Commands) {
         let plain = self.plain_call();
         self.record(commands, Task::Damp, 0);
+        self.record(commands, Task::Eliminate, 0);
+        self.record(commands, Task::DampReduced, 0);
         self.record(commands, Task::PlainComplete, plain);
         self.record(commands, Task::PlainReducedProduct, plain);
         self.record(commands, Task::Start, 0);
@@ -211,6 +216,11 @@ impl DeviceProblem {
         self.record(commands, Task::Direct, 0);
         self.record(commands, Task::Complete, 0);
         self.record(commands, Task::ReducedProduct, 0);
+    }
+
+    /// Whether the diagonal blocks of the Schur complement are the preconditioner.
+    pub fn is_schur_jacobi(&self) -> bool {
+        self.schur_jacobi
     }
 
     /// Number of blocks that are eliminated before the linear system is solved, if any.
@@ -260,6 +270,8 @@ struct LaidOut {
     /// What all shards share.
     buffers: Buffers,
     shards: Vec<Buffers>,
+    /// Where the inverses of eliminated blocks are to be written for the preconditioner.
+    inverse_rows: Option<InverseRows>,
 }
 
 impl LaidOut {
@@ -276,8 +288,15 @@ impl LaidOut {
         let sums = (Sums::Lists, pieces.len());
         let mut layout = Layout::new(groups, places, sums, real, context.max_binding_bytes())?;
         let eliminated = settings.eliminate.then(|| elimination::find(&layout, &pieces)).flatten();
-        let mut classes = Classes::new(groups, &layout, &pieces, eliminated);
-        let buffers = common_buffers(context, &layout, &classes, formats, settings, parameters)?;
+        let mut classes = Classes::new(groups, &layout, &pieces, eliminated.as_ref());
+        let mut buffers = common_buffers(context, &layout, &classes, formats, settings, parameters)?;
+        let inverse_rows = classes.inverse_rows().filter(|_| settings.schur_jacobi);
+        let rows_len = inverse_rows.as_ref().map_or(0, InverseRows::width) * layout.places.len();
+        // A binding of a browser holds those of a million points.
+        let inverse_rows = inverse_rows.filter(|_| (rows_len * real.bytes()) as u64 <= context.max_binding_bytes());
+        if inverse_rows.is_some() {
+            buffers.zeros(Slot::InverseRows, rows_len, real)?;
+        }
         let mut shards = Vec::with_capacity(layout.shards.len());
         for (shard, lists) in layout.shards.iter_mut().zip(&mut classes.lists) {
             let mut buffers = Buffers::of_shard(context, groups, &layout.shapes, shard, real)?;
@@ -287,7 +306,7 @@ impl LaidOut {
             }
             shards.push(buffers);
         }
-        Ok(LaidOut { layout, classes, buffers, shards })
+        Ok(LaidOut { layout, classes, buffers, shards, inverse_rows })
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Settings {
     pub max_linear_iterations: usize,
     /// Eliminate blocks before the linear system is solved, if there are any worth it.
     pub eliminate: bool,
+    /// Precondition with the diagonal blocks of the Schur complement, if blocks are eliminated.
+    pub schur_jacobi: bool,
     /// Most instances of a dispatch over instances.
     pub batch_size: Option<usize>,
     /// Workgroups that have nothing to do in front of each such dispatch, so that tests need no millions of instances to fill two

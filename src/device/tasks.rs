@@ -10,7 +10,7 @@ use super::settings::Settings;
 use super::stage::{Request, Requests, Stage, out_of_range};
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::kernel::Kernel;
-use crate::kernel::wgsl::{self, Formats, Module, Slot, WORKGROUP};
+use crate::kernel::wgsl::{self, Damp, Formats, InverseRows, Module, Slot, WORKGROUP};
 use crate::problem::CompiledProblem;
 use crate::program::Retraction;
 use std::ops::Range;
@@ -27,6 +27,10 @@ pub(super) enum Task {
     PlainProduct,
     Normal,
     Damp,
+    /// Empty, as the next, unless the diagonal blocks of the Schur complement are the preconditioner: then `Damp` is over the eliminated
+    /// blocks alone.
+    Eliminate,
+    DampReduced,
     Start,
     NormalProduct,
     Direct,
@@ -61,6 +65,8 @@ pub(super) struct Uploaded<'a> {
     pub manifolds: Manifolds<'a>,
     /// Whether parameters have bounds.
     pub bounded: bool,
+    /// For the diagonal blocks of the Schur complement, if they are the preconditioner.
+    pub inverse_rows: Option<&'a InverseRows>,
 }
 
 /// The manifolds that blocks move on.
@@ -196,6 +202,24 @@ impl Uploaded<'_> {
         let jacobian = wgsl::better_jacobian(kernels, formats);
         let complete = wgsl::complete(kernels, &eliminated.code, formats, jacobian).map_err(&out_of_range)?.into();
         let product = wgsl::reduced_product(kernels, &kept.code, formats, jacobian).map_err(&out_of_range)?.into();
+        if let Some(rows) = self.inverse_rows {
+            let module = wgsl::eliminate(kernels, &kept.code, formats, rows).map_err(&out_of_range)?.into();
+            for (shard, buffers) in self.shards.iter().enumerate() {
+                let plan = list_plan(self.context, &kept, shard)?;
+                let request = Request::new(&module, &plan, u64::from(kept.list_workgroups()));
+                requests.add(Task::Eliminate as usize, request.with(buffers));
+            }
+            let bounded = self.bounded;
+            for (task, part, also) in [
+                (Task::Damp, &eliminated, Damp { bounded, inverse_rows: Some(rows), reduced: false }),
+                (Task::DampReduced, &kept, Damp { bounded, inverse_rows: None, reduced: true }),
+            ] {
+                let module = wgsl::damp(&part.code, formats, also).map_err(&out_of_range)?.into();
+                let plan = class_plan(self.context, &part.places)?;
+                let request = Request::new(&module, &plan, u64::from(part.workgroups()));
+                requests.add(task as usize, request.with(&self.shards[0]));
+            }
+        }
         for (shard, buffers) in self.shards.iter().enumerate() {
             for (module, selection, task, plain) in [
                 (&complete, &eliminated, Task::Complete, Task::PlainComplete),
@@ -225,10 +249,10 @@ impl Uploaded<'_> {
         let (code, formats, out_of_range) = (&self.classes.code, self.formats, out_of_range(self.context));
         let plan = class_plan(self.context, &self.classes.places)?;
         let bounded = self.bounded;
-        let mut modules = vec![
-            (Task::Damp, wgsl::damp(code, formats, bounded)),
-            (Task::Advance, wgsl::advance(code, formats, bounded)),
-        ];
+        let mut modules = vec![(Task::Advance, wgsl::advance(code, formats, bounded))];
+        if self.inverse_rows.is_none() {
+            modules.push((Task::Damp, wgsl::damp(code, formats, Damp { bounded, ..Damp::default() })));
+        }
         if !self.eliminates() {
             modules.push((Task::Start, wgsl::start(code, formats, false, bounded)));
             modules.push((Task::Update, wgsl::update(code, formats, bounded)));

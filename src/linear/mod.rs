@@ -43,6 +43,8 @@ pub use ordering::Ordering;
 pub use pcg::Pcg;
 pub use preconditioner::{BlockJacobi, Identity, Jacobi, Preconditioner};
 pub(crate) use schur::choose_schur;
+#[cfg(feature = "gpu")]
+pub(crate) use schur::elimination_set;
 pub use schur::{DenseSchur, ImplicitSchur, SchurPreconditioner, SparseSchur};
 pub use solver::{Analysis, LinearSolver, SolveSummary, Stopping};
 pub use sparse_cholesky::{Parallelism, SparseCholesky};

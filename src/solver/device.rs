@@ -13,6 +13,7 @@ use super::{LinearSolverKind, SolverOptions};
 use crate::backend::gpu::{Commands, Download, GpuContext, GpuError, Submission};
 use crate::device::{DeviceProblem, Settings};
 use crate::kernel::wgsl::{Format, Formats, Slot, state};
+use crate::linear::SchurPreconditioner;
 use crate::problem::{CompiledProblem, Parameters};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
@@ -43,6 +44,8 @@ pub(super) struct DeviceOutcome {
     pub compile_s: f64,
     /// Blocks that were eliminated before each linear system was solved.
     pub eliminated: usize,
+    /// Whether the diagonal blocks of the Schur complement were the preconditioner.
+    pub schur_jacobi: bool,
 }
 
 /// A device that failed: why, and the last accepted point that is known.
@@ -79,6 +82,7 @@ pub(super) fn settings(options: &SolverOptions, formats: Formats) -> Settings {
         max_iterations: options.max_iterations,
         max_linear_iterations: options.max_linear_iterations.clamp(1, MOST_ITERATIONS),
         eliminate: options.linear_solver != LinearSolverKind::Pcg,
+        schur_jacobi: options.schur_preconditioner == SchurPreconditioner::SchurJacobi,
         batch_size: options.batch_size,
         idle_workgroups: 0,
     }
@@ -169,6 +173,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
                 loop_s: began.elapsed().as_secs_f64(),
                 device_bytes: self.device.bytes(),
                 eliminated: self.device.eliminated(),
+                schur_jacobi: self.device.is_schur_jacobi(),
                 compile_s: self.compile_s,
             }),
             Err(error) => {

@@ -237,7 +237,7 @@ fn report(
         notes: device.notes.clone(),
         precision: precision(device.formats.real),
         threads: rayon::current_num_threads(),
-        linear_solver: describe_linear_solver(outcome.eliminated),
+        linear_solver: describe_linear_solver(outcome.eliminated, outcome.schur_jacobi),
         problem_bytes: compiled.bytes(),
         normal_equations_bytes: 0,
         factor_bytes: 0,
@@ -266,10 +266,11 @@ fn stage_time(times: &[(String, f64)], stage: &str) -> f64 {
     times.iter().filter(|(name, _)| name == stage).fold(0.0, |sum, (_, seconds)| sum + seconds)
 }
 
-fn describe_linear_solver(eliminated: usize) -> String {
-    const GRADIENTS: &str = "conjugate gradients with block-Jacobi preconditioning on the device";
+fn describe_linear_solver(eliminated: usize, schur_jacobi: bool) -> String {
+    let preconditioner = if schur_jacobi { "Schur-Jacobi" } else { "block-Jacobi" };
+    let gradients = format!("conjugate gradients with {preconditioner} preconditioning on the device");
     if eliminated == 0 {
-        return format!("{GRADIENTS}, J stored");
+        return format!("{gradients}, J stored");
     }
-    format!("{GRADIENTS}, on the Schur complement of {eliminated} blocks")
+    format!("{gradients}, on the Schur complement of {eliminated} blocks")
 }

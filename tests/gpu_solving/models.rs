@@ -4,6 +4,7 @@ use super::{noise, on, precisions, same_optimum, same_optimum_in, solve, tight};
 use crate::gpu_support::Test;
 use isograd::backend::gpu::GpuContext;
 use isograd::io::{BalProblem, parse_g2o, read_g2o};
+use isograd::linear::SchurPreconditioner;
 use isograd::loss::{Cauchy, Huber, Tolerant};
 use isograd::manifold::{Angle, Se3, So3, Subset, UnitSphere};
 use isograd::models::{BundleProblem, PoseGraphProblem};
@@ -16,6 +17,8 @@ pub const TESTS: &[Test] = &[
     ("models::robust_losses", robust_losses),
     ("models::pose_graphs", pose_graphs),
     ("models::a_bundle", a_bundle),
+    ("models::schur_jacobi_takes_fewer_iterations", schur_jacobi_takes_fewer_iterations),
+    ("models::points_tied_to_points_are_eliminated_in_part", points_tied_to_points_are_eliminated_in_part),
 ];
 
 fn unit(x: &[f64]) -> Vec<f64> {
@@ -127,7 +130,14 @@ fn a_bundle(context: &GpuContext) {
     let data = BalProblem::synthetic(6, 60, 4, 7).unwrap();
     for linear_solver in [LinearSolverKind::Pcg, LinearSolverKind::IterativeSchur] {
         for huber in [false, true] {
-            let options = SolverOptions { max_linear_iterations: 300, forcing: 1e-2, linear_solver, ..tight() };
+            let options = SolverOptions {
+                max_linear_iterations: 300,
+                forcing: 1e-2,
+                linear_solver,
+                // The other one has a test of its own, and its kernels take a software adapter long.
+                schur_preconditioner: SchurPreconditioner::BlockJacobi,
+                ..tight()
+            };
             let name = format!("bundle, {linear_solver:?}, huber {huber}");
             let few = [precisions(context)[0], Precision::F32];
             same_optimum_in(context, &few, &name, &options, 1e-4, || {
@@ -139,4 +149,73 @@ fn a_bundle(context: &GpuContext) {
             });
         }
     }
+}
+
+/// The diagonal blocks of the Schur complement are the better preconditioner, as much so as on the CPU.
+fn schur_jacobi_takes_fewer_iterations(context: &GpuContext) {
+    // Two views a point leave more to its elimination than many.
+    let data = BalProblem::synthetic(8, 120, 2, 3).unwrap();
+    let state = || {
+        let mut bundle = BundleProblem::new(&data).unwrap();
+        // What its kernels must leave alone: fixed blocks, and held components of kept and of eliminated ones.
+        bundle.problem.fix(bundle.cameras[0]).unwrap();
+        bundle.problem.fix(bundle.points[0]).unwrap();
+        bundle.problem.fix_component(bundle.cameras[1], 2).unwrap();
+        bundle.problem.fix_component(bundle.points[1], 1).unwrap();
+        bundle.problem
+    };
+    let preconditioners =
+        [(SchurPreconditioner::BlockJacobi, "block-Jacobi"), (SchurPreconditioner::SchurJacobi, "Schur-Jacobi")];
+    for precision in [precisions(context)[0], Precision::F32] {
+        let counts = preconditioners.map(|(schur_preconditioner, name)| {
+            let options = SolverOptions {
+                linear_solver: LinearSolverKind::IterativeSchur,
+                max_linear_iterations: 64,
+                max_iterations: 3,
+                forcing: 1e-3,
+                schur_preconditioner,
+                ..tight()
+            };
+            let report = solve(context, &mut state(), &on(context, precision, &options));
+            let on_cpu = state().solve(&options).unwrap();
+            let tables = format!("{precision:?}\n{}\n{}", report.iteration_table(), on_cpu.iteration_table());
+            assert!(report.linear_solver.contains(name), "{report}");
+            if precision == Precision::F32 {
+                // It rounds too much for counts that are the same.
+                return report.iterations.iter().map(|record| record.linear_iterations).sum::<usize>();
+            }
+            let [first, expected] = [&report, &on_cpu].map(|report| report.iterations[1].linear_iterations);
+            assert!(first.abs_diff(expected) <= 1 + expected / 10, "{tables}");
+            assert!((report.final_cost / on_cpu.final_cost - 1.0).abs() < 0.02, "{tables}");
+            report.iterations.iter().map(|record| record.linear_iterations).sum::<usize>()
+        });
+        assert!(4 * counts[1] < 3 * counts[0], "{precision:?}: {counts:?}");
+    }
+}
+
+/// Distances between some of the points: these are still eliminated but for one of each pair.
+fn points_tied_to_points_are_eliminated_in_part(context: &GpuContext) {
+    let data = BalProblem::synthetic(4, 90, 3, 5).unwrap();
+    let state = || {
+        let BundleProblem { mut problem, points, .. } = BundleProblem::new(&data).unwrap();
+        for pair in points.chunks(2).take(10) {
+            let distance = {
+                let [a, b] = [0, 1].map(|k| Vector3::from_column_slice(problem.parameter_block(pair[k])));
+                (a - b).norm()
+            };
+            problem.add_residual(pair, |x| (x.vector::<3>(0) - x.vector::<3>(1)).norm() - distance).unwrap();
+        }
+        problem
+    };
+    let options = SolverOptions {
+        linear_solver: LinearSolverKind::IterativeSchur,
+        // The kernels of the other one take a software adapter long.
+        schur_preconditioner: SchurPreconditioner::BlockJacobi,
+        max_linear_iterations: 64,
+        ..tight()
+    };
+    let few = [precisions(context)[0], Precision::F32];
+    same_optimum_in(context, &few, "tied points", &options, 1e-4, state);
+    let report = solve(context, &mut state(), &on(context, few[0], &options));
+    assert!(report.linear_solver.contains("on the Schur complement of 80 blocks"), "{report}");
 }

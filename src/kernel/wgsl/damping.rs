@@ -5,12 +5,24 @@ use super::classes::{Class, over_classes, packed, packed_len};
 use super::format::OutOfRange;
 use super::groups::only_if;
 use super::module::{Formats, Module, ModuleBuilder, Slot};
+use super::schur_jacobi::InverseRows;
 use crate::value::op::Op;
 
-/// The damping D, the column scales if they are not known yet, and the inverses of the damped diagonal blocks; a step of 0. `bounded`:
-/// components with a negative entry on the diagonal are held, and their rows and columns of the inverse are 0.
-pub fn damp(classes: &[Class], formats: Formats, bounded: bool) -> Result<Module, OutOfRange> {
-    let bindings = [
+/// What `damp` does besides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Damp<'a> {
+    /// Components with a negative entry on the diagonal are held, and their rows and columns of the inverse are 0.
+    pub bounded: bool,
+    /// The inverses of the blocks are written down once more there.
+    pub inverse_rows: Option<&'a InverseRows>,
+    /// What [`eliminate`](super::eliminate) left in place of the inverses is subtracted from the blocks.
+    pub reduced: bool,
+}
+
+/// The damping D, the column scales if they are not known yet, and the inverses of the damped diagonal blocks; a step of 0.
+pub fn damp(classes: &[Class], formats: Formats, also: Damp<'_>) -> Result<Module, OutOfRange> {
+    let Damp { bounded, inverse_rows, reduced } = also;
+    let mut bindings = vec![
         (Slot::Incidence, false),
         (Slot::Diagonal, false),
         (Slot::Scales, true),
@@ -19,6 +31,7 @@ pub fn damp(classes: &[Class], formats: Formats, bounded: bool) -> Result<Module
         (Slot::Step, true),
         (Slot::Scalars, false),
     ];
+    bindings.extend(inverse_rows.map(|_| (Slot::InverseRows, true)));
     let mut module = ModuleBuilder::new("damp", formats, &bindings);
     module.table("classes", "Class", classes.len());
     for (c, class) in classes.iter().enumerate() {
@@ -28,30 +41,27 @@ pub fn damp(classes: &[Class], formats: Formats, bounded: bool) -> Result<Module
         body.line("let start = incidence[row];");
         body.line("let radius = narrow(scalars[RADIUS]);");
         body.line(format!("let place = plan.classes[{c}].diagonal + block * {count}u;"));
-        let mut h: Vec<String> = (0..count).map(|k| body.name("h", &format!("diagonal[place + {k}u]"))).collect();
+        let h: Vec<String> = (0..count).map(|k| body.name("h", &format!("diagonal[place + {k}u]"))).collect();
         let zero = body.literal(0.0)?;
-        if bounded {
-            for i in 0..size {
-                body.line(format!("let held{i} = less_r({}, {zero});", h[packed(i, i)]));
-                h[packed(i, i)] = body.apply(Op::Abs, &[&h[packed(i, i)]]);
-                for j in 0..i {
-                    h[packed(i, j)] =
-                        body.name("h", &format!("select({}, {zero}, held{i} || held{j})", h[packed(i, j)]));
-                }
-            }
+        (0..size).for_each(|i| body.line(format!("delta[start + {i}u] = {zero};")));
+        if reduced || inverse_rows.is_some() {
+            body.line("let held = incidence[row + 1u];");
         }
-        for i in 0..size {
-            body.line(format!("delta[start + {i}u] = {zero};"));
-            let d = format!("d{i}");
-            body.line(format!("let {d} = damping_at(start + {i}u, {}, radius);", h[packed(i, i)]));
-            h[packed(i, i)] = body.apply(Op::Add, &[&h[packed(i, i)], &d]);
+        let mut less = Vec::new();
+        for (i, j) in (0..size).flat_map(|i| (0..=i).map(move |j| (i, j))).filter(|_| reduced) {
+            let sum = body.name("e", &format!("inverse[place + {}u]", packed(i, j)));
+            let bits = 1u32 << i | 1u32 << j;
+            less.push(body.name("e", &format!("select({sum}, {zero}, (held & {bits}u) != 0u)")));
         }
-        let mut inverse = invert(&mut body, size, &h)?;
-        for i in (0..size).filter(|_| bounded) {
-            inverse[packed(i, i)] = body.name("m", &format!("select({}, {zero}, held{i})", inverse[packed(i, i)]));
-        }
+        let inverse = inverse_of_damped(&mut body, size, h, less, bounded)?;
         for (k, number) in inverse.iter().enumerate() {
             body.line(format!("inverse[place + {k}u] = {number};"));
+        }
+        if let Some(rows) = inverse_rows {
+            for (i, j) in (0..size).flat_map(|i| (0..=i).map(move |j| (i, j))) {
+                let (to, bits) = (rows.place("start", i, j), 1u32 << i | 1u32 << j);
+                body.line(format!("{to} = select({}, {zero}, (held & {bits}u) != 0u);", inverse[packed(i, j)]));
+            }
         }
         module.statements += body.statements;
         module.function(&format!("fn damp_{c}(block: u32, row: u32) {{\n{}}}\n", body.text));
@@ -60,6 +70,43 @@ pub fn damp(classes: &[Class], formats: Formats, bounded: bool) -> Result<Module
     only_if(&mut module, "is_running()");
     over_classes(&mut module, classes, |c| format!("damp_{c}(block, row);"));
     Ok(module.finish())
+}
+
+/// The inverse of a diagonal block with the damping on its diagonal, less something else or nothing.
+fn inverse_of_damped(
+    body: &mut Body,
+    size: usize,
+    mut h: Vec<String>,
+    mut less: Vec<String>,
+    bounded: bool,
+) -> Result<Vec<String>, OutOfRange> {
+    let zero = body.literal(0.0)?;
+    for i in (0..size).filter(|_| bounded) {
+        body.line(format!("let held{i} = less_r({}, {zero});", h[packed(i, i)]));
+        h[packed(i, i)] = body.apply(Op::Abs, &[&h[packed(i, i)]]);
+        for j in 0..=i {
+            let is_held = if i == j { format!("held{i}") } else { format!("held{i} || held{j}") };
+            let masked = |body: &mut Body, entry: &str| body.name("h", &format!("select({entry}, {zero}, {is_held})"));
+            if i != j {
+                h[packed(i, j)] = masked(body, &h[packed(i, j)]);
+            }
+            if let Some(less) = less.get_mut(packed(i, j)) {
+                *less = masked(body, less);
+            }
+        }
+    }
+    for i in 0..size {
+        body.line(format!("let d{i} = damping_at(start + {i}u, {}, radius);", h[packed(i, i)]));
+        h[packed(i, i)] = body.apply(Op::Add, &[&h[packed(i, i)], &format!("d{i}")]);
+    }
+    for (h, less) in h.iter_mut().zip(&less) {
+        *h = body.apply(Op::Sub, &[h, less]);
+    }
+    let mut inverse = invert(body, size, &h)?;
+    for i in (0..size).filter(|_| bounded) {
+        inverse[packed(i, i)] = body.name("m", &format!("select({}, {zero}, held{i})", inverse[packed(i, i)]));
+    }
+    Ok(inverse)
 }
 
 const DAMPING: &str = "// D = clip(s² h) / (radius s²), with the scales s = 1 / (1 + √h) of the first point.

@@ -5,13 +5,14 @@ use super::classes::{Class, Derivative, Kind, packed, packed_len};
 use super::format::{Format, OutOfRange};
 use super::groups::{data_columns, stored_numbers};
 use super::module::{ModuleBuilder, Slot, WORKGROUP};
+use super::schur_jacobi::{InverseRows, add_eliminated};
 use crate::kernel::Kernel;
 use crate::value::op::Op;
 use std::fmt::Write;
 
 /// What a loop over instances sums.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Sum {
+pub(super) enum Sum<'a> {
     /// Jᵀ times a vector over the residuals.
     Transpose(Slot),
     /// The block of JᵀJ, packed.
@@ -19,6 +20,8 @@ pub(super) enum Sum {
     /// JᵀJ times the direction: over all blocks of an instance, but for one that is eliminated over the others. J is stored, or computed
     /// once more.
     Product(Jacobian),
+    /// What the elimination of blocks takes from the block of JᵀJ, packed.
+    Eliminated(&'a InverseRows),
 }
 
 /// Where the numbers of the Jacobian come from.
@@ -41,10 +44,10 @@ pub(super) fn sum_function(
     first_kind: usize,
     kernels: &[&Kernel],
     format: Format,
-    sum: Sum,
+    sum: Sum<'_>,
     statements: &mut usize,
 ) -> Result<String, OutOfRange> {
-    let count = if let Sum::Square = sum { packed_len(class.size) } else { class.size };
+    let count = if let Sum::Square | Sum::Eliminated(_) = sum { packed_len(class.size) } else { class.size };
     let zero = format.literal(0.0)?;
     let mut text = format!("fn {name}(first: u32, end: u32, step: u32) -> array<R, {count}> {{\n");
     for k in 0..count {
@@ -93,8 +96,11 @@ fn add_kind(
     index: usize,
     kernel: &Kernel,
     format: Format,
-    sum: Sum,
+    sum: Sum<'_>,
 ) -> Result<(), OutOfRange> {
+    if let Sum::Eliminated(inverse_rows) = sum {
+        return add_eliminated(body, kind, index, kernel, format, inverse_rows);
+    }
     let mut stored: Vec<Option<String>> = vec![None; kernel.stored()];
     let products = match sum {
         Sum::Product(jacobian) => {
@@ -137,7 +143,7 @@ fn add_kind(
                     add(body, d.component as usize, &term);
                 }
             }
-            Sum::Square => {
+            Sum::Square | Sum::Eliminated(_) => {
                 for (k, a) in row.iter().enumerate() {
                     for b in &row[..=k] {
                         let factor = a.factor * b.factor;
@@ -160,7 +166,7 @@ fn add_kind(
 }
 
 /// Names the starts of all blocks of an instance.
-fn name_blocks(body: &mut Body, index: usize, kernel: &Kernel, kind: &Kind) {
+pub(super) fn name_blocks(body: &mut Body, index: usize, kernel: &Kernel, kind: &Kind) {
     for slot in 0..kernel.program.block_sizes.len() {
         if let Some((own, component)) = kind.own
             && own as usize == slot

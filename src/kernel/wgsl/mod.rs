@@ -21,6 +21,7 @@ mod library;
 mod module;
 mod normal;
 mod schur;
+mod schur_jacobi;
 pub mod state;
 mod trial;
 
@@ -33,7 +34,7 @@ pub use component::{
     MOST_SCALARS, OWN_COST, OWN_STATE, OWN_STEPS, OwnBlock, OwnKind, OwnOutcome, Shape, component, first_own_state,
 };
 pub use conjugate_gradients::{start, update};
-pub use damping::damp;
+pub use damping::{Damp, damp};
 pub use format::{Format, OutOfRange};
 pub use groups::{
     MOST_STATEMENTS, data_columns, jacobian_product, linearize, objective, obstacle, operations, residuals,
@@ -42,6 +43,7 @@ pub use incidence::Jacobian;
 pub use module::{Formats, Module, Slot, WORKGROUP};
 pub use normal::{image, normal};
 pub use schur::{better_jacobian, complete, direct, reduced_product};
+pub use schur_jacobi::{InverseRows, eliminate};
 pub use trial::{advance, commit, compare, decide, examine, retract};
 
 #[cfg(test)]

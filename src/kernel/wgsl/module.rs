@@ -55,6 +55,8 @@ pub enum Slot {
     Diagonal,
     /// Inverses of the damped diagonal blocks, packed likewise.
     Inverse,
+    /// Inverses of the damped diagonal blocks of eliminated blocks, by rows, one a parameter.
+    InverseRows,
     /// Squares of the column scales.
     Scales,
     /// The damping D.
@@ -105,6 +107,7 @@ impl Slot {
             Slot::Gradient => "gradient",
             Slot::Diagonal => "diagonal",
             Slot::Inverse => "inverse",
+            Slot::InverseRows => "inverse_rows",
             Slot::Scales => "scales",
             Slot::Damping => "damping",
             Slot::Step => "delta",

@@ -76,13 +76,17 @@ fn every_module_is_valid() {
         let classes = [class(4, false), class(128, false)];
         let points = [class(1, true), class(8, true)];
         let computed = Jacobian::Computed;
+        let inverse_rows = InverseRows { sizes: vec![3] };
+        let bounded = Damp { bounded: true, ..Damp::default() };
         let modules = [
             residuals(&kernels, formats, Slot::TrialPoint, Slot::TrialResiduals).unwrap(),
             linearize(&kernels, formats).unwrap(),
             jacobian_product(&kernels, formats).unwrap(),
             normal(&kernels, &classes, formats).unwrap(),
-            damp(&classes, formats, false).unwrap(),
-            damp(&classes, formats, true).unwrap(),
+            damp(&classes, formats, Damp::default()).unwrap(),
+            damp(&classes, formats, Damp { bounded: true, reduced: true, inverse_rows: None }).unwrap(),
+            damp(&points, formats, Damp { inverse_rows: Some(&inverse_rows), ..bounded }).unwrap(),
+            eliminate(&kernels, &classes, formats, &inverse_rows).unwrap(),
             hold(&classes, formats).unwrap(),
             start(&classes, formats, false, true).unwrap(),
             start(&classes, formats, true, false).unwrap(),

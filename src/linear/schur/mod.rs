@@ -33,5 +33,7 @@ mod tests;
 
 pub use choice::choose_schur;
 pub use dense_schur::DenseSchur;
+#[cfg(feature = "gpu")]
+pub use elimination_set::elimination_set;
 pub use implicit_schur::{ImplicitSchur, SchurPreconditioner};
 pub use sparse_schur::SparseSchur;
