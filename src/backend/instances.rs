@@ -1,8 +1,12 @@
 //! The instances of a group: structure of arrays, indexed per parameter block.
 
 use crate::kernel::Kernel;
+use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// Instances that a thread takes at a time.
+const STRETCH: usize = 1 << 13;
 
 /// A number an instance; kept once as long as all instances agree.
 #[derive(Debug, Clone)]
@@ -70,10 +74,11 @@ impl InstanceTable {
 
     /// Some of the instances, or all in another order.
     pub(crate) fn picked(&self, instances: &[u32]) -> InstanceTable {
-        let indices = |column: &Vec<u32>| instances.iter().map(|&instance| column[instance as usize]).collect();
+        let picked = || instances.par_iter().with_min_len(STRETCH);
+        let indices = |column: &Vec<u32>| picked().map(|&instance| column[instance as usize]).collect();
         let data = |column: &Column| match column {
             Column::Uniform(number) => Column::Uniform(*number),
-            Column::Varying(numbers) => Column::Varying(instances.iter().map(|&i| numbers[i as usize]).collect()),
+            Column::Varying(numbers) => Column::Varying(picked().map(|&i| numbers[i as usize]).collect()),
         };
         InstanceTable {
             count: instances.len(),

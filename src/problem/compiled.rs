@@ -110,7 +110,7 @@ impl Problem {
             for Part { instances, mut specialization } in specializer.parts(instances) {
                 let (mut table, mut blocks) = (instances.table, instances.residual_blocks);
                 first_blocks.push(blocks[0] as usize);
-                if let Some(order) = locality::instance_order(&table, &ranks, first_hub) {
+                if let Some(order) = locality::instance_order(&table, &ranks, block_order.len(), first_hub) {
                     blocks = order.iter().map(|&instance| blocks[instance as usize]).collect();
                     table = Arc::new(table.picked(&order));
                 }
