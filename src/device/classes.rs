@@ -296,7 +296,8 @@ fn met_classes(layout: &Layout, pieces: &Pieces, of_pieces: &[u8], (group, part)
     met
 }
 
-fn number_of(kinds: &mut Vec<Kind>, kind: Kind) -> usize {
+/// The number of a kind among others, which it joins if it is new.
+pub(super) fn number_of<K: PartialEq>(kinds: &mut Vec<K>, kind: K) -> usize {
     kinds.iter().position(|other| *other == kind).unwrap_or_else(|| {
         kinds.push(kind);
         kinds.len() - 1
@@ -304,7 +305,7 @@ fn number_of(kinds: &mut Vec<Kind>, kind: Kind) -> usize {
 }
 
 /// The derivatives by the components of a piece, in the order of the linearization.
-fn derivatives(kernel: &Kernel, part: &Part) -> Vec<Derivative> {
+pub(super) fn derivatives(kernel: &Kernel, part: &Part) -> Vec<Derivative> {
     let range = part.component..part.component + part.size;
     let entries = kernel.linearization.entries.iter();
     let mine = entries.filter(|entry| entry.block == part.block && range.contains(&entry.component));

@@ -9,7 +9,7 @@ use crate::backend::gpu::GpuError;
 use crate::kernel::wgsl::{Format, WORKGROUP};
 use crate::problem::Parameters;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Parameter blocks that a thread takes at a time.
 const STRETCH: usize = 1 << 13;
@@ -43,11 +43,11 @@ impl Layout {
 
     /// Parameters in the order of the device.
     pub fn point(&self, x: &[f64]) -> Vec<f64> {
-        let mut point = vec![0.0; x.len()];
-        for (number, &place) in x.iter().zip(&self.places) {
-            point[place as usize] = *number;
-        }
-        point
+        let point: Vec<AtomicU64> = vec![0u64; x.len()].into_iter().map(AtomicU64::new).collect();
+        x.par_iter().zip(&self.places).with_min_len(STRETCH).for_each(|(number, &place)| {
+            point[place as usize].store(number.to_bits(), Relaxed);
+        });
+        point.into_iter().map(|number| f64::from_bits(number.into_inner())).collect()
     }
 
     /// Lower and upper bound of every parameter in the order of the device; `most` stands for none.

@@ -16,6 +16,7 @@ mod accumulation;
 mod buffers;
 mod classes;
 mod components;
+mod couplings;
 #[cfg(not(target_arch = "wasm32"))]
 mod derivatives;
 mod elimination;

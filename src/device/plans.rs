@@ -1,6 +1,7 @@
 //! Tables of what a dispatch is over, as kernels read them from a uniform buffer.
 
 use super::classes::Selection;
+use super::couplings::{Couplings, RowPlace};
 use super::layout::Layout;
 use super::shard::GroupShape;
 use crate::backend::gpu::{GpuBuffer, GpuContext, GpuError};
@@ -204,6 +205,30 @@ pub(super) fn list_plan(
         push_row(&mut rows, &[0; 6]);
     }
     plan(context, &rows)
+}
+
+/// The tables of classes and kinds of pairs.
+pub(super) fn pair_plan(context: &GpuContext, couplings: &Couplings) -> Result<Arc<GpuBuffer<u32>>, GpuError> {
+    let mut rows = class_rows(&couplings.pair_places, |place| place.workgroups, [false, true]);
+    for KindPlace { base, group } in &couplings.kinds {
+        push_row(&mut rows, &[*base, group.residuals, group.stored, group.blocks, group.data, group.stride]);
+    }
+    plan(context, &rows)
+}
+
+/// The table of the rows of the matrix, and the workgroups over them: as many as an iteration has, or with a lane a row.
+pub(super) fn row_plan(
+    context: &GpuContext,
+    couplings: &Couplings,
+    workgroups: impl Fn(&RowPlace) -> u32,
+) -> Result<(Arc<GpuBuffer<u32>>, u64), GpuError> {
+    let (mut rows, mut end) = (Vec::new(), 0);
+    for place in &couplings.rows {
+        let first = end;
+        end += workgroups(place);
+        push_row(&mut rows, &[end, first, place.count, place.table, place.diagonal, place.numbers]);
+    }
+    Ok((plan(context, &rows)?, u64::from(end)))
 }
 
 /// The table of so many blocks on each manifold, one after the other, and the workgroups over them.

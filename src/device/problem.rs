@@ -2,10 +2,11 @@
 
 use super::buffers::Buffers;
 use super::classes::Classes;
+use super::couplings::Couplings;
 use super::elimination;
 use super::layout::{Layout, places};
 use super::pieces::Pieces;
-use super::settings::{Counts, Settings};
+use super::settings::{Counts, Settings, Shape};
 use super::shard::Sums;
 use super::stage::{self, CALL, Stage, record_all};
 use super::tasks::{GroupModules, Manifolds, TASKS, Task, Uploaded};
@@ -13,6 +14,9 @@ use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{Formats, InverseRows, Module, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
+
+/// Most bytes of an assembled JᵀJ.
+const MOST_MATRIX_BYTES: u64 = 40 << 20;
 
 /// A problem on a device.
 pub struct DeviceProblem {
@@ -29,6 +33,8 @@ pub struct DeviceProblem {
     /// What settings are written down with.
     counts: Counts,
     max_linear_iterations: usize,
+    /// What of the settings is built in.
+    shape: Shape,
     eliminated: usize,
     schur_jacobi: bool,
     /// Generated statements over all kernels.
@@ -61,7 +67,7 @@ impl DeviceProblem {
             || stage::kernels(context, &modules),
             || LaidOut::new(context, problem, parameters, formats, settings),
         );
-        let (_, LaidOut { layout, classes, buffers, shards, inverse_rows }) = (compiled?, laid_out?);
+        let (_, LaidOut { layout, classes, couplings, buffers, shards, inverse_rows }) = (compiled?, laid_out?);
         let uploaded = Uploaded {
             context,
             layout: &layout,
@@ -72,8 +78,10 @@ impl DeviceProblem {
             manifolds: Manifolds::new(context, problem, &layout.places)?,
             bounded: parameters.has_bounds(),
             inverse_rows: inverse_rows.as_ref(),
+            couplings,
         };
         let (stages, statements) = uploaded.stages(&kernels, &over_groups, settings)?;
+        let iterate_partials = uploaded.couplings.as_ref().map_or(0, Couplings::workgroups);
         let starts = uploaded.manifolds.buffers;
         Ok(DeviceProblem {
             context: context.clone(),
@@ -82,10 +90,11 @@ impl DeviceProblem {
             shards,
             _starts: starts,
             stages,
-            counts: Counts::new(&layout, &classes, parameters.has_bounds()),
+            counts: Counts::new(&layout, &classes, iterate_partials, parameters.has_bounds()),
             eliminated: classes.eliminated(),
             schur_jacobi: inverse_rows.is_some(),
             max_linear_iterations: settings.max_linear_iterations,
+            shape: settings.shape(),
             statements,
             layout,
         })
@@ -106,6 +115,12 @@ impl DeviceProblem {
         commands.copy(from.raw(), 0, to.raw(), 0, from.bytes());
         commands.submit();
         self.context.check()
+    }
+
+    /// Whether [`restart`](Self::restart) does for a solve on this device, in these formats and with these settings.
+    pub fn suits(&self, context: &GpuContext, formats: Formats, settings: &Settings) -> bool {
+        let is_there = self.context.is(context) && context.lost().is_none();
+        is_there && self.formats == formats && self.shape == settings.shape()
     }
 
     /// The context the problem lives in.
@@ -135,7 +150,7 @@ impl DeviceProblem {
     }
 
     fn plain_call(&self) -> u32 {
-        (self.max_linear_iterations * CALL) as u32
+        ((self.max_linear_iterations + 1) * CALL) as u32
     }
 
     /// Records the evaluation at the start point: residuals, Jacobian, gradient, cost.
@@ -147,6 +162,7 @@ impl DeviceProblem {
         self.record(commands, Task::Compare, plain);
         self.record(commands, Task::Decide, plain);
         self.record(commands, Task::Normal, 0);
+        self.record(commands, Task::Assemble, 0);
         self.record(commands, Task::Hold, 0);
         self.record(commands, Task::Examine, 0);
     }
@@ -156,9 +172,11 @@ impl DeviceProblem {
         let plain = self.plain_call();
         commands.stage("linear solve");
         self.record_linear_start(commands);
-        for iteration in 0..iterations.min(self.max_linear_iterations) {
+        let iterations = iterations.min(self.max_linear_iterations);
+        for iteration in 0..iterations {
             let call = (iteration * CALL) as u32;
-            // Of these, either the first two or the next three are there.
+            // Of these, either the first is there, or the next two, or the three after them.
+            self.record(commands, Task::Iterate, call);
             self.record(commands, Task::Product, call);
             self.record(commands, Task::NormalProduct, call);
             self.record(commands, Task::Direct, call);
@@ -166,6 +184,7 @@ impl DeviceProblem {
             self.record(commands, Task::ReducedProduct, call);
             self.record(commands, Task::Update, call);
         }
+        self.record(commands, Task::Finish, (iterations * CALL) as u32);
         self.record(commands, Task::PlainComplete, plain);
         commands.stage("evaluate");
         // First, as bounds may shorten the step.
@@ -178,6 +197,7 @@ impl DeviceProblem {
         self.record(commands, Task::Commit, 0);
         self.record(commands, Task::Linearize, 0);
         self.record(commands, Task::Normal, 0);
+        self.record(commands, Task::Assemble, 0);
         self.record(commands, Task::Hold, 0);
         self.record(commands, Task::Examine, 0);
     }
@@ -211,11 +231,17 @@ impl DeviceProblem {
     /// Records the product of JᵀJ + D, or its Schur complement, with the first search direction, once conjugate gradients are
     /// started.
     pub fn record_normal_product(&self, commands: &mut Commands) {
+        self.record(commands, Task::Iterate, 0);
         self.record(commands, Task::Product, 0);
         self.record(commands, Task::NormalProduct, 0);
         self.record(commands, Task::Direct, 0);
         self.record(commands, Task::Complete, 0);
         self.record(commands, Task::ReducedProduct, 0);
+    }
+
+    /// Whether JᵀJ is assembled.
+    pub fn is_assembled(&self) -> bool {
+        !self.stages[Task::Assemble as usize].is_empty()
     }
 
     /// Whether the diagonal blocks of the Schur complement are the preconditioner.
@@ -267,6 +293,7 @@ impl DeviceProblem {
 struct LaidOut {
     layout: Layout,
     classes: Classes,
+    couplings: Option<Couplings>,
     /// What all shards share.
     buffers: Buffers,
     shards: Vec<Buffers>,
@@ -289,7 +316,16 @@ impl LaidOut {
         let mut layout = Layout::new(groups, places, sums, real, context.max_binding_bytes())?;
         let eliminated = settings.eliminate.then(|| elimination::find(&layout, &pieces)).flatten();
         let mut classes = Classes::new(groups, &layout, &pieces, eliminated.as_ref());
-        let mut buffers = common_buffers(context, &layout, &classes, formats, settings, parameters)?;
+        let mut couplings =
+            Couplings::new(groups, &layout, &pieces, &classes, real, most_matrix_bytes(context, settings))
+                .filter(|couplings| couplings.most_bytes(layout.places.len(), real) <= context.max_binding_bytes())
+                // Which components bounds hold changes from step to step, the matrix only with the point.
+                .filter(|_| !parameters.has_bounds());
+        let mut buffers =
+            common_buffers(context, &layout, &classes, couplings.as_ref(), formats, settings, parameters)?;
+        if let Some(couplings) = &mut couplings {
+            couplings.upload(&mut buffers, layout.places.len(), real)?;
+        }
         let inverse_rows = classes.inverse_rows().filter(|_| settings.schur_jacobi);
         let rows_len = inverse_rows.as_ref().map_or(0, InverseRows::width) * layout.places.len();
         // A binding of a browser holds those of a million points.
@@ -306,7 +342,7 @@ impl LaidOut {
             }
             shards.push(buffers);
         }
-        Ok(LaidOut { layout, classes, buffers, shards, inverse_rows })
+        Ok(LaidOut { layout, classes, couplings, buffers, shards, inverse_rows })
     }
 }
 
@@ -320,11 +356,21 @@ fn first_state(settings: &Settings) -> Vec<f64> {
     state
 }
 
+/// Most bytes of an assembled JᵀJ: what the cache of a large device holds. Others have smaller ones, and J then has fewer bytes.
+fn most_matrix_bytes(context: &GpuContext, settings: &Settings) -> u64 {
+    let suits = match context.info().device_type {
+        wgpu::DeviceType::DiscreteGpu => MOST_MATRIX_BYTES,
+        _ => MOST_MATRIX_BYTES / 32,
+    };
+    settings.matrix_bytes.unwrap_or(suits)
+}
+
 /// The buffers that all shards share.
 fn common_buffers(
     context: &GpuContext,
     layout: &Layout,
     classes: &Classes,
+    couplings: Option<&Couplings>,
     formats: Formats,
     settings: &Settings,
     parameters: &Parameters,
@@ -352,13 +398,16 @@ fn common_buffers(
     if parameters.has_bounds() {
         buffers.upload(Slot::Bounds, &real.encode(&layout.bounds(parameters, real.largest())))?;
     }
-    let counts = Counts::new(layout, classes, parameters.has_bounds());
+    let iterate_partials = couplings.map_or(0, Couplings::workgroups);
+    let counts = Counts::new(layout, classes, iterate_partials, parameters.has_bounds());
     let mut scalars = first_state(settings);
-    scalars.resize(state::STATE + state::PARTIAL_SUMS * counts.capacity as usize, 0.0);
+    // Those of an iteration that is one dispatch stand there twice, as the next reads them while it leaves its own.
+    let partials = state::PARTIAL_SUMS * counts.capacity as usize + 8 * counts.iterate_partials as usize;
+    scalars.resize(state::STATE + partials, 0.0);
     buffers.upload(Slot::Scalars, &formats.sum.encode(&scalars))?;
     buffers.uniform(Slot::Solve, &settings.words(&counts))?;
-    // Iterations of conjugate gradients, and last the plain call.
-    let calls = settings.max_linear_iterations + 1;
+    // Iterations of conjugate gradients, what comes after the last of them, and the plain call.
+    let calls = settings.max_linear_iterations + 2;
     let mut words = vec![0u32; calls * CALL / 4];
     for (iteration, call) in words.chunks_exact_mut(CALL / 4).enumerate() {
         call[0] = iteration as u32;

@@ -49,6 +49,9 @@ pub struct Settings {
     pub schur_jacobi: bool,
     /// Most instances of a dispatch over instances.
     pub batch_size: Option<usize>,
+    /// Most bytes of an assembled JᵀJ, if not what suits the device; 0 for none at all.
+    #[doc(hidden)]
+    pub matrix_bytes: Option<u64>,
     /// Workgroups that have nothing to do in front of each such dispatch, so that tests need no millions of instances to fill two
     /// dimensions of them.
     #[doc(hidden)]
@@ -64,27 +67,45 @@ pub(super) struct Counts {
     /// Room for the partial sums of a quantity.
     pub capacity: u32,
     parameters: u32,
+    /// Workgroups of an iteration that is one dispatch; 0 if none is.
+    pub iterate_partials: u32,
     bounded: bool,
 }
 
 impl Counts {
     /// For kernels over components, which have no partial sums.
     pub fn of_components(bounded: bool) -> Self {
-        Counts { block_partials: 0, list_partials: 0, residual_partials: 0, capacity: 0, parameters: 0, bounded }
+        Counts {
+            block_partials: 0,
+            list_partials: 0,
+            residual_partials: 0,
+            capacity: 0,
+            parameters: 0,
+            iterate_partials: 0,
+            bounded,
+        }
     }
 
-    pub fn new(layout: &Layout, classes: &Classes, bounded: bool) -> Self {
+    pub fn new(layout: &Layout, classes: &Classes, iterate_partials: u32, bounded: bool) -> Self {
         let (block_partials, list_partials) = (classes.workgroups(), classes.list_workgroups());
         let residual_partials = residual_partials(layout);
         let capacity = block_partials.max(list_partials).max(residual_partials);
         let parameters = layout.places.len() as u32;
-        Counts { block_partials, list_partials, residual_partials, capacity, parameters, bounded }
+        Counts { block_partials, list_partials, residual_partials, capacity, parameters, iterate_partials, bounded }
     }
 }
 
+/// What of the settings a problem on a device has built in.
+pub(super) type Shape = (usize, [bool; 2], Option<usize>, Option<u64>, u32);
+
 impl Settings {
+    pub(super) fn shape(&self) -> Shape {
+        let &Settings { max_linear_iterations, eliminate, schur_jacobi, batch_size, matrix_bytes, .. } = self;
+        (max_linear_iterations, [eliminate, schur_jacobi], batch_size, matrix_bytes, self.idle_workgroups)
+    }
+
     /// The words of `Solve`.
-    pub(super) fn words(&self, counts: &Counts) -> [u32; 23] {
+    pub(super) fn words(&self, counts: &Counts) -> [u32; 24] {
         let single = |number: f64| (number as f32).to_bits();
         [
             counts.block_partials,
@@ -92,6 +113,7 @@ impl Settings {
             counts.residual_partials,
             counts.capacity,
             counts.parameters,
+            counts.iterate_partials,
             self.max_invalid_steps,
             u32::from(self.jacobi_scaling),
             single(self.function_tolerance),

@@ -2,15 +2,17 @@
 
 use super::buffers::Buffers;
 use super::classes::Classes;
+use super::couplings::Couplings;
 use super::layout::Layout;
 use super::plans::{
-    GroupDispatch, Spread, chunks, class_plan, group_dispatches, list_plan, manifold_plan, residual_dispatches,
+    GroupDispatch, Spread, chunks, class_plan, group_dispatches, list_plan, manifold_plan, pair_plan,
+    residual_dispatches, row_plan,
 };
 use super::settings::Settings;
 use super::stage::{Request, Requests, Stage, out_of_range};
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::kernel::Kernel;
-use crate::kernel::wgsl::{self, Damp, Formats, InverseRows, Module, Slot, WORKGROUP};
+use crate::kernel::wgsl::{self, Damp, Formats, ITERATE_WORKGROUP, InverseRows, Module, Slot, WORKGROUP};
 use crate::problem::CompiledProblem;
 use crate::program::Retraction;
 use std::ops::Range;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 
 /// A part of a solve. Those over instances take a dispatch or more for each shard.
 ///
-/// `Product` and `NormalProduct` are empty if blocks are eliminated, `Direct`, `Complete` and `ReducedProduct` unless.
+/// `Product` and `NormalProduct` are empty if blocks are eliminated or JᵀJ is assembled, `Direct`, `Complete` and `ReducedProduct` unless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
     Linearize,
@@ -39,6 +41,10 @@ pub(super) enum Task {
     ReducedProduct,
     PlainReducedProduct,
     Update,
+    /// In place of `Start`, the products and `Update`, where JᵀJ is assembled; empty unless.
+    Assemble,
+    Iterate,
+    Finish,
     Advance,
     /// Empty unless there are blocks on manifolds.
     Retract,
@@ -63,6 +69,7 @@ pub(super) struct Uploaded<'a> {
     pub buffers: &'a Buffers,
     pub shards: &'a [Buffers],
     pub manifolds: Manifolds<'a>,
+    pub couplings: Option<Couplings>,
     /// Whether parameters have bounds.
     pub bounded: bool,
     /// For the diagonal blocks of the Schur complement, if they are the preconditioner.
@@ -139,6 +146,7 @@ impl Uploaded<'_> {
         self.over_lists(&mut requests, kernels)?;
         self.over_blocks(&mut requests)?;
         self.over_parts(&mut requests, kernels)?;
+        self.over_matrix(&mut requests, kernels)?;
         self.over_vectors(&mut requests)?;
         self.over_manifolds(&mut requests)?;
         let statements = requests.statements();
@@ -159,7 +167,7 @@ impl Uploaded<'_> {
                 let request = |module| Request::new(module, &plan, workgroups).with(&self.shards[shard]);
                 requests.add(Task::Linearize as usize, request(linearize));
                 requests.add(Task::TrialResiduals as usize, request(residuals));
-                if !self.eliminates() {
+                if self.multiplies_by_jacobian() {
                     requests.add(Task::Product as usize, request(product));
                 }
                 let plain = request(product).instead(Slot::Preconditioned, Slot::Step);
@@ -173,9 +181,9 @@ impl Uploaded<'_> {
         let (all, formats, out_of_range) = (self.classes.all(), self.formats, out_of_range(self.context));
         let workgroups = u64::from(all.list_workgroups());
         let normal = wgsl::normal(kernels, &all.code, formats).map_err(&out_of_range)?.into();
-        let product = match self.eliminates() {
-            false => Some(wgsl::image(kernels, &all.code, formats).map_err(&out_of_range)?.into()),
-            true => None,
+        let product = match self.multiplies_by_jacobian() {
+            true => Some(wgsl::image(kernels, &all.code, formats).map_err(&out_of_range)?.into()),
+            false => None,
         };
         for (shard, buffers) in self.shards.iter().enumerate() {
             let plan = list_plan(self.context, &all, shard)?;
@@ -190,6 +198,28 @@ impl Uploaded<'_> {
     /// Whether blocks are eliminated before the linear system is solved.
     fn eliminates(&self) -> bool {
         self.classes.eliminated() > 0
+    }
+
+    /// Whether conjugate gradients multiply by J, and by its transpose.
+    fn multiplies_by_jacobian(&self) -> bool {
+        !self.eliminates() && self.couplings.is_none()
+    }
+
+    /// Conjugate gradients with the assembled JᵀJ.
+    fn over_matrix<'a>(&'a self, requests: &mut Requests<'a>, kernels: &[&Kernel]) -> Result<(), GpuError> {
+        let Some(couplings) = &self.couplings else { return Ok(()) };
+        let (code, formats, out_of_range) = (&self.classes.code, self.formats, out_of_range(self.context));
+        let pairs = pair_plan(self.context, couplings)?;
+        let assemble = wgsl::assemble(kernels, &couplings.code, formats).map_err(&out_of_range)?.into();
+        let workgroups = couplings.pair_places.iter().map(|place| u64::from(place.workgroups)).sum();
+        requests.add(Task::Assemble as usize, Request::new(&assemble, &pairs, workgroups).with(&self.shards[0]));
+        let (plan, workgroups) = row_plan(self.context, couplings, |rows| rows.workgroups)?;
+        let iterate = wgsl::iterate(code, &couplings.lanes(), formats).map_err(&out_of_range)?.into();
+        requests.add(Task::Iterate as usize, Request::new(&iterate, &plan, workgroups));
+        let (plan, workgroups) = row_plan(self.context, couplings, |rows| rows.count.div_ceil(ITERATE_WORKGROUP))?;
+        let finish = wgsl::finish_iterate(code, formats).map_err(&out_of_range)?.into();
+        requests.add(Task::Finish as usize, Request::new(&finish, &plan, workgroups));
+        Ok(())
     }
 
     /// Conjugate gradients on the Schur complement.
@@ -253,9 +283,12 @@ impl Uploaded<'_> {
         if self.inverse_rows.is_none() {
             modules.push((Task::Damp, wgsl::damp(code, formats, Damp { bounded, ..Damp::default() })));
         }
-        if !self.eliminates() {
+        if self.multiplies_by_jacobian() {
             modules.push((Task::Start, wgsl::start(code, formats, false, bounded)));
             modules.push((Task::Update, wgsl::update(code, formats, bounded)));
+        }
+        if self.couplings.is_some() {
+            modules.push((Task::Start, wgsl::start_iterate(code, formats)));
         }
         for (task, module) in modules {
             let module = module.map_err(&out_of_range)?.into();

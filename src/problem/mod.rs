@@ -13,6 +13,7 @@ mod compiled;
 mod error;
 mod function;
 mod gradient_check;
+mod kept;
 mod locality;
 pub mod loss;
 pub mod manifold;
@@ -66,6 +67,7 @@ pub struct Problem {
     losses: loss::Losses,
     tracer: Tracer,
     trace_time: Duration,
+    kept: kept::Kept,
 }
 
 /// The instances of a topology, as they are added.
@@ -104,6 +106,7 @@ impl Problem {
 
     /// Names residual blocks for reports and error messages: `residual group 3 ("edge length")`.
     pub fn set_name(&mut self, residual_blocks: Range<usize>, name: impl Into<String>) {
+        self.kept.clear();
         self.names.push((residual_blocks, name.into()));
     }
 

@@ -189,6 +189,7 @@ impl Problem {
     /// # Errors
     /// If there is no number, or one that is not finite.
     pub fn add_parameter_block(&mut self, values: &[f64]) -> Result<BlockId, ProblemError> {
+        self.kept.clear();
         self.parameters.push(values)
     }
 
@@ -200,6 +201,7 @@ impl Problem {
         if size == 0 || !values.len().is_multiple_of(size) {
             return Err(ProblemError::RaggedBlocks { length: values.len(), size });
         }
+        self.kept.clear();
         let (blocks, numbers) = (self.parameters.blocks(), self.parameters.values.len());
         let added: Result<Vec<BlockId>, ProblemError> = values.chunks(size).map(|v| self.parameters.push(v)).collect();
         if added.is_err() {
@@ -256,6 +258,7 @@ impl Problem {
     pub fn fix(&mut self, block: BlockId) -> Result<(), ProblemError> {
         self.check_component(block, 0)?;
         let size = self.parameters.size(block.index());
+        self.kept.clear();
         self.parameters.fixed.insert(block.0, vec![true; size].into());
         Ok(())
     }
@@ -270,6 +273,7 @@ impl Problem {
             return Err(ProblemError::ComponentOnManifold { block: block.index(), manifold: manifold.name() });
         }
         let size = self.parameters.size(block.index());
+        self.kept.clear();
         self.parameters.fixed.entry(block.0).or_insert_with(|| vec![false; size].into())[component] = true;
         Ok(())
     }
@@ -280,6 +284,7 @@ impl Problem {
     /// If the block does not exist.
     pub fn unfix(&mut self, block: BlockId) -> Result<(), ProblemError> {
         self.check_component(block, 0)?;
+        self.kept.clear();
         self.parameters.fixed.remove(&block.0);
         Ok(())
     }
@@ -304,6 +309,7 @@ impl Problem {
         };
         bounds[component] = (lower, upper);
         check_bounds(block, self.parameters.slice(block.index()), &bounds)?;
+        self.kept.clear();
         if bounds.iter().all(|&(lower, upper)| lower == f64::NEG_INFINITY && upper == f64::INFINITY) {
             self.parameters.bounds.remove(&block.0);
         } else {

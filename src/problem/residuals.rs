@@ -58,6 +58,7 @@ impl Problem {
 
     /// Appends a recorded residual block to its group.
     pub(super) fn add_instance(&mut self, placement: &Placement, blocks: &[BlockId], data: &[f64], width: usize) {
+        self.kept.clear();
         let group = self.group(placement);
         let offsets = self.parameters.offsets();
         let starts = placement.blocks.iter().map(|&k| offsets[blocks[k as usize].index()]);

@@ -79,6 +79,7 @@ impl Problem {
         self.check_guards(&guards.0, &guards.1, blocks, data, rows)?;
         self.check_room(rows, width)?;
 
+        self.kept.clear();
         let group = self.group(&placement);
         let offsets = self.parameters.offsets();
         let instances = &mut self.groups[group];

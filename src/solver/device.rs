@@ -42,6 +42,8 @@ pub(super) struct DeviceOutcome {
     pub loop_s: f64,
     pub device_bytes: u64,
     pub compile_s: f64,
+    /// The problem as it is on the device.
+    pub device: Box<DeviceProblem>,
     /// Blocks that were eliminated before each linear system was solved.
     pub eliminated: usize,
     /// Whether the diagonal blocks of the Schur complement were the preconditioner.
@@ -84,6 +86,7 @@ pub(super) fn settings(options: &SolverOptions, formats: Formats) -> Settings {
         eliminate: options.linear_solver != LinearSolverKind::Pcg,
         schur_jacobi: options.schur_preconditioner == SchurPreconditioner::SchurJacobi,
         batch_size: options.batch_size,
+        matrix_bytes: None,
         idle_workgroups: 0,
     }
 }
@@ -104,10 +107,38 @@ struct Stop {
     by_host: bool,
 }
 
+/// A problem on a device, at the start point.
+pub(super) struct Uploaded {
+    device: Box<DeviceProblem>,
+    /// Seconds it took.
+    compile_s: f64,
+}
+
+/// Uploads the problem; `kept`: as it may be on the device already, which then takes no more than the point.
+pub(super) fn upload(
+    context: &GpuContext,
+    compiled: &CompiledProblem,
+    parameters: &Parameters,
+    options: &SolverOptions,
+    formats: Formats,
+    kept: Option<Box<DeviceProblem>>,
+) -> Result<Uploaded, GpuError> {
+    let began = Instant::now();
+    let settings = settings(options, formats);
+    let device = match kept.filter(|kept| kept.suits(context, formats, &settings)) {
+        Some(kept) => {
+            kept.restart(parameters.values(), &settings)?;
+            kept
+        }
+        None => Box::new(DeviceProblem::new(context, compiled, parameters, formats, &settings)?),
+    };
+    Ok(Uploaded { device, compile_s: began.elapsed().as_secs_f64() })
+}
+
 /// A solve on a device.
 pub(super) struct DeviceSolve<'a, C> {
     options: &'a SolverOptions,
-    device: DeviceProblem,
+    device: Box<DeviceProblem>,
     callback: C,
     start: Instant,
     iterations: Vec<IterationRecord>,
@@ -124,36 +155,33 @@ pub(super) struct DeviceSolve<'a, C> {
 }
 
 impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
-    /// Uploads the problem.
+    /// Solves what was [uploaded](upload).
     pub fn new(
-        context: &GpuContext,
-        compiled: &CompiledProblem,
+        uploaded: Uploaded,
         parameters: &Parameters,
         options: &'a SolverOptions,
-        formats: Formats,
         start: Instant,
         callback: C,
-    ) -> Result<Self, GpuError> {
-        let began = Instant::now();
-        let settings = settings(options, formats);
-        let device = DeviceProblem::new(context, compiled, parameters, formats, &settings)?;
-        let most = settings.max_linear_iterations;
+    ) -> Self {
         let x = parameters.values().to_vec();
-        Ok(DeviceSolve {
+        let Uploaded { device, compile_s } = uploaded;
+        let real = device.formats.real;
+        let most = settings(options, device.formats).max_linear_iterations;
+        DeviceSolve {
             options,
             device,
             callback,
             start,
             iterations: Vec::new(),
-            bounds: DeviceBounds::new(parameters, formats.real),
-            start_point: (x.clone(), formats.real.decode(&formats.real.encode(&x))),
+            bounds: DeviceBounds::new(parameters, real),
+            start_point: (x.clone(), real.decode(&real.encode(&x))),
             checkpoint: (x, 0),
             checkpoint_time: Instant::now(),
             max_linear_iterations: most,
             linear_iterations: if most <= FIXED_ITERATIONS { most } else { FIRST_ITERATIONS },
             stage_times: Vec::new(),
-            compile_s: began.elapsed().as_secs_f64(),
-        })
+            compile_s,
+        }
     }
 
     /// Runs to the end.
@@ -175,6 +203,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
                 eliminated: self.device.eliminated(),
                 schur_jacobi: self.device.is_schur_jacobi(),
                 compile_s: self.compile_s,
+                device: self.device,
             }),
             Err(error) => {
                 let (x, iteration) = self.checkpoint;

@@ -1,6 +1,6 @@
 //! Solves on a device, wholly or in part, and reports it.
 
-use super::device::{DeviceFailure, DeviceOutcome, DeviceSolve};
+use super::device::{DeviceFailure, DeviceOutcome, DeviceSolve, upload};
 use super::evaluator::{Evaluator, Hybrid};
 use super::finite::check_finite;
 use super::minimizer::{self, Beginning, Earlier};
@@ -9,6 +9,7 @@ use super::report::{DeviceSummary, Progress, SolverReport, StageTimes, Terminati
 use super::{SolveError, SolverOptions};
 use crate::backend::gpu::{GpuContext, GpuStatistics};
 use crate::backend::{Backend, Selection, cpu};
+use crate::device::DeviceProblem;
 use crate::kernel::wgsl::{Format, Formats};
 use crate::problem::{CompiledProblem, Evaluation, Problem};
 use std::ops::ControlFlow;
@@ -52,14 +53,21 @@ pub(super) async fn solve(
     let (context, formats) = (&device.context, device.formats);
     let mut evaluation = Evaluation::default();
     let x = problem.parameters().values().to_vec();
-    compiled.evaluate_objective(&x, &mut evaluation)?;
-    let initial_cost = evaluation.cost();
+    let objective = match compiled.has_losses() {
+        true => {
+            compiled.evaluate_objective(&x, &mut evaluation)?;
+            Some(evaluation.cost())
+        }
+        false => None,
+    };
     compiled.linearize(&x, &mut evaluation)?;
+    let initial_cost = objective.unwrap_or_else(|| evaluation.cost());
     check_finite(compiled, &x, &evaluation, initial_cost, 0)?;
     let before = context.statistics();
-    let begun = DeviceSolve::new(context, compiled, problem.parameters(), options, formats, start, callback);
-    let outcome = match begun {
-        Ok(begun) => begun.run().await,
+    let kept = problem.take_device().and_then(|kept| kept.downcast().ok());
+    let uploaded = upload(context, compiled, problem.parameters(), options, formats, kept);
+    let outcome = match uploaded {
+        Ok(uploaded) => DeviceSolve::new(uploaded, problem.parameters(), options, start, callback).run().await,
         Err(error) => Err(Box::new(DeviceFailure { error, iterations: Vec::new(), x: x.clone() })),
     };
     let outcome = match outcome {
@@ -86,7 +94,8 @@ pub(super) async fn solve(
         }
         _ => judged.message,
     };
-    let report = report(problem, compiled, options, &device, outcome, start);
+    let (report, on_device) = report(problem, compiled, options, &device, outcome, start);
+    problem.keep_device(on_device);
     Ok(Solved::Done(Box::new(SolverReport {
         termination: judged.termination,
         message,
@@ -191,7 +200,7 @@ fn reason(options: &SolverOptions) -> &'static str {
     if options.backend == Backend::Gpu { "asked for" } else { "large enough to pay" }
 }
 
-/// The report of a solve on a device, but for the costs.
+/// The report of a solve on a device, but for the costs; the problem as it is on the device too.
 fn report(
     problem: &Problem,
     compiled: &CompiledProblem,
@@ -199,7 +208,7 @@ fn report(
     device: &Device,
     outcome: DeviceOutcome,
     start: Instant,
-) -> SolverReport {
+) -> (SolverReport, Box<DeviceProblem>) {
     let parameters = problem.parameters();
     let free = |block: &usize| !parameters.is_fixed(*block);
     let free_scalars = |block: usize| {
@@ -217,7 +226,7 @@ fn report(
         total: start.elapsed().as_secs_f64() + trace,
         ..StageTimes::default()
     };
-    SolverReport {
+    let report = SolverReport {
         termination: outcome.termination,
         message: outcome.message,
         initial_cost: f64::NAN,
@@ -247,7 +256,8 @@ fn report(
             ..DeviceSummary::default()
         }),
         times_s,
-    }
+    };
+    (report, outcome.device)
 }
 
 /// With what the context counted meanwhile.

@@ -39,7 +39,7 @@ async fn solve(
         return Err(ProblemError::Empty { what: "parameters" }.into());
     }
     let start = Instant::now();
-    let compiled = problem.compile()?;
+    let compiled = problem.kept_or_compiled()?;
     let beginning = match begin(problem, &compiled, options, start, &mut callback).await? {
         Begun::Done(report) => return Ok(*report),
         Begun::OnCpu(beginning) => beginning,

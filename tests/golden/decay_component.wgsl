@@ -67,6 +67,8 @@ struct Solve {
     residual_partials: u32,
     capacity: u32,
     parameters: u32,
+    // Partial sums of a dispatch of `iterate`.
+    iterate_partials: u32,
     max_invalid_steps: u32,
     jacobi_scaling: u32,
     function_tolerance: f32,

@@ -9,6 +9,7 @@ mod gpu_support;
 mod graphs;
 mod limits;
 mod operations;
+mod products;
 mod reference;
 
 fn main() {
@@ -27,6 +28,8 @@ fn main() {
         ("held_parameters_have_no_sums", accumulation::held_parameters_have_no_sums),
         ("energies_of_an_icosphere", energies::of_an_icosphere),
         ("energies_of_a_mesh_with_boundary", energies::of_a_mesh_with_boundary),
+        ("assembled_and_not_agree_on_meshes", products::assembled_and_not_agree_on_meshes),
+        ("assembled_and_not_agree_on_blocks_of_all_sizes", products::assembled_and_not_agree_on_blocks_of_all_sizes),
         ("small_bindings_make_shards", limits::small_bindings_make_shards),
         ("parameters_have_to_fit_a_binding", limits::parameters_have_to_fit_a_binding),
         ("workgroups_fill_two_dimensions", limits::workgroups_fill_two_dimensions),

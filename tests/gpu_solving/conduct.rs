@@ -1,8 +1,8 @@
 //! How the solver on a device behaves: limits, callbacks, what is fixed, reports.
 
-use super::{chain, check_report, of_block, on, precisions, rosenbrock, solve, tight};
+use super::{chain, check_report, noise, of_block, on, precisions, rosenbrock, solve, tight};
 use crate::gpu_support::Test;
-use isograd::backend::gpu::GpuContext;
+use isograd::backend::gpu::{GpuContext, GpuOptions};
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::icosphere;
 use isograd::{Backend, IterationRecord, LinearSolverKind, Precision, Problem, SolverOptions, Termination};
@@ -23,6 +23,7 @@ pub const TESTS: &[Test] = &[
     ("conduct::a_block_that_nothing_reads", a_block_that_nothing_reads),
     ("conduct::the_same_bits_every_time", the_same_bits_every_time),
     ("conduct::the_second_solve_compiles_nothing", the_second_solve_compiles_nothing),
+    ("conduct::a_second_solve_uploads_the_point_alone", a_second_solve_uploads_the_point_alone),
     ("conduct::stages_are_timed", stages_are_timed),
     ("conduct::options_at_their_limits", options_at_their_limits),
 ];
@@ -260,6 +261,47 @@ fn the_second_solve_compiles_nothing(context: &GpuContext) {
 /// Whether tests run one at a time.
 fn alone() -> bool {
     std::env::args().any(|argument| argument == "--test-threads=1")
+}
+
+/// As long as nothing but numbers changes, the problem stays on the device.
+fn a_second_solve_uploads_the_point_alone(_: &GpuContext) {
+    // Other tests upload to the shared one meanwhile.
+    let context = &GpuContext::new(&GpuOptions::default()).unwrap();
+    let start: Vec<f64> = noise(300).iter().zip(0..).map(|(n, k)| f64::from(k / 3) + 0.4 * n).collect();
+    let mut problem = Problem::new();
+    let blocks = problem.add_parameter_blocks(3, &start).unwrap();
+    for pair in blocks.windows(2) {
+        problem.add_residual(pair, |x| (x.vector::<3>(1) - x.vector::<3>(0)).norm() - 1.1).unwrap();
+    }
+    for (k, &block) in blocks.iter().enumerate() {
+        problem.add_residual(&[block], |x| [x[0][0] - k as f64, 0.9 * x[0][1], 0.8 * x[0][2]]).unwrap();
+    }
+    let options = on(context, Precision::F32, &SolverOptions { max_iterations: 4, ..tight() });
+    let mut run = |options: &SolverOptions, change: &dyn Fn(&mut Problem)| {
+        for (block, numbers) in blocks.iter().zip(start.chunks(3)) {
+            problem.set_parameter_block(*block, numbers).unwrap();
+        }
+        change(&mut problem);
+        let report = solve(context, &mut problem, options);
+        (report.device.as_ref().unwrap().bytes_up, report.iteration_count(), problem.parameters().values().to_vec())
+    };
+    let (all, steps, x) = run(&options, &|_| {});
+    let (again, same_steps, same_x) = run(&options, &|_| {});
+    assert!(again < 8 * start.len() as u64, "{again} bytes");
+    assert_eq!((same_steps, same_x), (steps, x.clone()));
+    // How many steps to take is a number; another number format, or a parameter that is fixed, is another problem.
+    let short = SolverOptions { max_iterations: steps / 2, ..options.clone() };
+    let (again, fewer_steps, _) = run(&short, &|_| {});
+    assert!(again < 8 * start.len() as u64 && fewer_steps < steps, "{again} bytes, {fewer_steps} steps");
+    let pairs = on(context, Precision::DoubleF32, &SolverOptions { max_iterations: 1, ..options.clone() });
+    assert!(run(&pairs, &|_| {}).0 > all);
+    let (fresh, _, held_x) = run(&options, &|problem| {
+        problem.fix(blocks[0]).unwrap();
+    });
+    assert!(fresh > all / 2, "{fresh} and {all} bytes");
+    assert!(held_x[..3] == start[..3] && x[..3] != start[..3] && held_x[3..] != start[3..]);
+    let (forgotten, _, same_x) = run(&options, &Problem::forget_compiled);
+    assert!(forgotten == fresh && same_x == held_x, "{forgotten} and {fresh} bytes");
 }
 
 fn stages_are_timed(context: &GpuContext) {

@@ -64,7 +64,6 @@ pub fn check_report(problem: &Problem, report: &SolverReport, start: &[f64]) {
     }
     let device = report.device.as_ref().unwrap();
     assert!(device.dispatches > 0 && device.bytes_down > 0 && device.bytes_up > 0 && device.memory_bytes > 0);
-    assert!(device.kernels_compiled + device.kernel_cache_hits > 0);
 }
 
 /// Checks that the device finds the CPU's optimum in every precision. `singles`: relative tolerance in single precision.

@@ -141,6 +141,11 @@ impl GpuContext {
         pollster::block_on(adapter::summaries())
     }
 
+    /// Whether it is the same device.
+    pub fn is(&self, other: &GpuContext) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The device.
     pub fn device(&self) -> &wgpu::Device {
         &self.0.device

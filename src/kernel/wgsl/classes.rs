@@ -55,7 +55,12 @@ pub fn packed_len(size: usize) -> usize {
 
 /// Runs over the blocks of all classes, a lane a block.
 pub(super) fn over_classes(module: &mut ModuleBuilder, classes: &[Class], call: impl Fn(usize) -> String) {
-    for c in 0..classes.len() {
+    over_rows(module, classes.len(), call);
+}
+
+/// Runs over the rows of so many classes, a lane a row.
+pub(super) fn over_rows(module: &mut ModuleBuilder, classes: usize, call: impl Fn(usize) -> String) {
+    for c in 0..classes {
         let word = if c == 0 { "if" } else { "} else if" };
         module.main(format!("{word} (w < plan.classes[{c}].end) {{"));
         module.main(format!("    let step = (plan.classes[{c}].end - plan.classes[{c}].first) * {WORKGROUP}u;"));

@@ -8,7 +8,12 @@ use super::module::{Formats, Module, ModuleBuilder, Slot, WORKGROUP};
 use crate::value::op::Op;
 
 /// Products of the inverse blocks with `r`, by component.
-fn precondition(body: &mut Body, size: usize, m: &[String], r: &[String]) -> Result<Vec<String>, OutOfRange> {
+pub(super) fn precondition(
+    body: &mut Body,
+    size: usize,
+    m: &[String],
+    r: &[String],
+) -> Result<Vec<String>, OutOfRange> {
     let mut z = Vec::with_capacity(size);
     for i in 0..size {
         let terms: Vec<String> =

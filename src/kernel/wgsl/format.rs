@@ -1,6 +1,10 @@
 //! Number formats of a device, and how each operation is spelled in them.
 
 use crate::value::op::Op;
+use rayon::prelude::*;
+
+/// Numbers that a thread takes at a time.
+const STRETCH: usize = 1 << 14;
 
 /// How a kernel holds a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,7 +101,7 @@ impl Format {
         match self {
             Format::F64 => bytemuck::cast_slice(numbers).to_vec(),
             Format::F32 => {
-                let singles: Vec<f32> = numbers.iter().map(|&x| x as f32).collect();
+                let singles: Vec<f32> = numbers.par_iter().with_min_len(STRETCH).map(|&x| x as f32).collect();
                 bytemuck::cast_slice(&singles).to_vec()
             }
             Format::DoubleF32 => {

@@ -57,37 +57,49 @@ pub(super) fn sum_function(
     text += "    var next = incidence[min(first, arrayLength(&incidence) - 1u)];\n";
     text += "    for (var k = first; k < end; k += step) {\n        let id = next;\n";
     text += "        next = incidence[min(k + step, arrayLength(&incidence) - 1u)];\n";
-    let runs = class.kinds.len().div_ceil(MOST_NESTED);
-    for (k, kind) in class.kinds.iter().enumerate() {
+    over_kinds(&mut text, first_kind, class.kinds.len(), |text, k| {
+        let (kind, index) = (&class.kinds[k], first_kind + k);
+        let mut body = Body::new(format);
+        body.line(format!("let i = id - plan.kinds[{index}].base;"));
+        add_kind(&mut body, (kind, class.eliminated), index, kernels[kind.group], format, sum)?;
+        *statements += body.statements;
+        text.push_str(&body.text);
+        Ok(())
+    })?;
+    text += "\n    }\n";
+    let names: Vec<String> = (0..count).map(|k| format!("s{k}")).collect();
+    let _ = writeln!(text, "    return array<R, {count}>({});\n}}\n", names.join(", "));
+    Ok(text)
+}
+
+/// Finds the kind of entry `id`, and does what `each` writes for it: a chain of comparisons, cut where it would nest too deep.
+pub(super) fn over_kinds(
+    text: &mut String,
+    first_kind: usize,
+    kinds: usize,
+    mut each: impl FnMut(&mut String, usize) -> Result<(), OutOfRange>,
+) -> Result<(), OutOfRange> {
+    let runs = kinds.div_ceil(MOST_NESTED);
+    for k in 0..kinds {
         let index = first_kind + k;
-        let (begins, last) = (k % MOST_NESTED == 0, k + 1 == class.kinds.len());
+        let (begins, last) = (k % MOST_NESTED == 0, k + 1 == kinds);
         let ends = last || (k + 1) % MOST_NESTED == 0;
         if runs > 1 && begins {
             let above = first_kind + k + MOST_NESTED;
-            let below = if k + MOST_NESTED >= class.kinds.len() {
-                String::new()
-            } else {
-                format!(" && id < plan.kinds[{above}].base")
-            };
+            let below =
+                if k + MOST_NESTED >= kinds { String::new() } else { format!(" && id < plan.kinds[{above}].base") };
             let _ = writeln!(text, "        if (id >= plan.kinds[{index}].base{below}) {{");
         }
         let word = if begins { "        " } else { " else " };
         let condition = if ends { String::new() } else { format!("if (id < plan.kinds[{}].base) ", index + 1) };
         let _ = writeln!(text, "{word}{condition}{{");
-        let mut body = Body::new(format);
-        body.line(format!("let i = id - plan.kinds[{index}].base;"));
-        add_kind(&mut body, (kind, class.eliminated), index, kernels[kind.group], format, sum)?;
-        *statements += body.statements;
-        text += &body.text;
-        text += "        }";
+        each(text, k)?;
+        text.push_str("        }");
         if runs > 1 && ends {
-            text += "\n        }\n";
+            text.push_str("\n        }\n");
         }
     }
-    text += "\n    }\n";
-    let names: Vec<String> = (0..count).map(|k| format!("s{k}")).collect();
-    let _ = writeln!(text, "    return array<R, {count}>({});\n}}\n", names.join(", "));
-    Ok(text)
+    Ok(())
 }
 
 fn add_kind(
@@ -235,7 +247,7 @@ fn direction_products(
 }
 
 /// Bytes of workgroup memory for the sums of a class.
-const SHARED_BYTES: usize = 8192;
+pub(super) const SHARED_BYTES: usize = 8192;
 
 /// Sums over the list of the block in `row`: each lane over its share, then the lanes of a block together. `each(k, sum)`
 /// gives the statements for component k, which the lane whose turn it is runs, from the name of the sum.

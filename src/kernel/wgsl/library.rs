@@ -24,6 +24,7 @@ const SOURCES: &[&str] = &[
     kernels!("solver"),
     kernels!("gather"),
     kernels!("component"),
+    kernels!("predict"),
 ];
 
 /// A top-level item with the comment above it.

@@ -7,6 +7,7 @@
 //! stands in a uniform buffer, so that a compiled shader serves every problem of the kind.
 
 mod accumulate;
+mod assemble;
 mod body;
 mod bounds;
 mod classes;
@@ -17,6 +18,7 @@ mod damping;
 mod format;
 mod groups;
 mod incidence;
+mod iterate;
 mod library;
 mod module;
 mod normal;
@@ -28,6 +30,7 @@ mod trial;
 pub use accumulate::{
     Addition, Part, clear_held, contributions, gather, gather_long, gradient, jtj_product, parts, pieces, self_test,
 };
+pub use assemble::{PairClass, PairKind, assemble};
 pub use bounds::hold;
 pub use classes::{Class, Derivative, Kind, MOST_COMPONENTS, packed_len};
 pub use component::{
@@ -40,6 +43,7 @@ pub use groups::{
     MOST_STATEMENTS, data_columns, jacobian_product, linearize, objective, obstacle, operations, residuals,
 };
 pub use incidence::Jacobian;
+pub use iterate::{FEWEST_LANES, ITERATE_WORKGROUP, finish_iterate, iterate, start_iterate};
 pub use module::{Formats, Module, Slot, WORKGROUP};
 pub use normal::{image, normal};
 pub use schur::{better_jacobian, complete, direct, reduced_product};

@@ -71,6 +71,14 @@ pub enum Slot {
     Direction,
     /// (JᵀJ + D) p.
     Image,
+    /// The assembled JᵀJ: of each row of blocks the columns, one after the other.
+    Matrix,
+    /// Tables of the rows of the matrix, and where the component of each column stands.
+    Columns,
+    /// What each pair of coupled blocks sums over.
+    Pairs,
+    /// The vectors of conjugate gradients that take a dispatch an iteration, four numbers a place: z, M s, p twice over, and r, s, D, δ.
+    Krylov,
     /// State of the solve, then the partial sums.
     Scalars,
     /// What instances contribute to a sum over parameter blocks.
@@ -115,6 +123,10 @@ impl Slot {
             Slot::Preconditioned => "preconditioned",
             Slot::Direction => "direction",
             Slot::Image => "image",
+            Slot::Matrix => "matrix",
+            Slot::Columns => "columns",
+            Slot::Pairs => "pairs",
+            Slot::Krylov => "krylov",
             Slot::Scalars => "scalars",
             Slot::Contributions => "contributions",
             Slot::Sums => "totals",
@@ -160,6 +172,7 @@ pub(super) struct ModuleBuilder {
     tables: String,
     functions: String,
     main: String,
+    workgroup: u32,
     pub statements: usize,
 }
 
@@ -173,6 +186,7 @@ impl ModuleBuilder {
             tables: String::new(),
             functions: String::new(),
             main: String::new(),
+            workgroup: WORKGROUP,
             statements: 0,
         }
     }
@@ -191,6 +205,11 @@ impl ModuleBuilder {
         let _ = writeln!(self.main, "    {}", line.as_ref());
     }
 
+    /// With workgroups of another size.
+    pub fn workgroup(&mut self, invocations: u32) {
+        self.workgroup = invocations;
+    }
+
     /// For an entry point whose name a function of the library has.
     pub fn finish_as(mut self, entry: &'static str) -> Module {
         self.entry = entry;
@@ -198,7 +217,7 @@ impl ModuleBuilder {
     }
 
     pub fn finish(self) -> Module {
-        let ModuleBuilder { entry, formats, bindings, tables, functions, main, statements } = self;
+        let ModuleBuilder { entry, formats, bindings, tables, functions, main, workgroup, statements } = self;
         let mut wgsl = numbers("R", "r", formats.real) + &numbers("S", "s", formats.sum);
         wgsl += &conversions(formats);
         let uniforms = uniforms(&(functions.clone() + &main));
@@ -212,7 +231,8 @@ impl ModuleBuilder {
         for (k, &(slot, writes)) in (uniforms.len()..).zip(&bindings) {
             let access = if writes { "read_write" } else { "read" };
             let element = match slot {
-                Slot::Indices | Slot::Incidence | Slot::Order | Slot::Outcomes => "u32",
+                Slot::Indices | Slot::Incidence | Slot::Columns | Slot::Pairs | Slot::Order | Slot::Outcomes => "u32",
+                Slot::Krylov => "Krylov",
                 Slot::Scalars | Slot::Components => "S",
                 Slot::Sums => "atomic<SumBits>",
                 _ => "R",
@@ -223,7 +243,7 @@ impl ModuleBuilder {
         let guard = guard(formats, &bindings).map_or(String::new(), |zero| format!("    guard = {zero};\n"));
         let _ = write!(
             wgsl,
-            "\n{functions}@compute @workgroup_size({WORKGROUP})
+            "\n{functions}@compute @workgroup_size({workgroup})
 fn {entry}(
     @builtin(workgroup_id) workgroup: vec3<u32>,
     @builtin(num_workgroups) workgroups: vec3<u32>,
@@ -250,7 +270,7 @@ fn guard(formats: Formats, bindings: &[(Slot, bool)]) -> Option<String> {
         return Some("bitcast<u32>(scalars[GUARD].x)".to_owned());
     }
     // Places are less than 2³¹.
-    let places = [Slot::Indices, Slot::Incidence].into_iter().find(|slot| has(*slot))?;
+    let places = [Slot::Indices, Slot::Incidence, Slot::Columns, Slot::Pairs].into_iter().find(|slot| has(*slot))?;
     Some(format!("{}[0] & 0x80000000u", places.variable()))
 }
 

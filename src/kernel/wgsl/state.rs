@@ -78,7 +78,7 @@ pub const REASONS: [&str; 6] = [
 
 /// The constants as WGSL.
 pub(super) fn constants() -> String {
-    let mut text = format!("const STATE: u32 = {STATE}u;\n");
+    let mut text = format!("const STATE: u32 = {STATE}u;\nconst PARTIAL_SUMS: u32 = {PARTIAL_SUMS}u;\n");
     for (name, place) in PLACES {
         let _ = writeln!(text, "const {name}: u32 = {place}u;");
     }

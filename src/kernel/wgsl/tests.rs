@@ -75,6 +75,12 @@ fn every_module_is_valid() {
         let class = |lanes: u32, eliminated: bool| Class { size: 3, lanes, kinds: kinds.clone(), eliminated };
         let classes = [class(4, false), class(128, false)];
         let points = [class(1, true), class(8, true)];
+        let pair = |kind: &Kind| PairKind {
+            group: kind.group,
+            row: kind.derivatives.clone(),
+            column: kind.derivatives.clone(),
+        };
+        let pairs = [PairClass { rows: 3, columns: 3, kinds: kinds.iter().map(pair).collect() }];
         let computed = Jacobian::Computed;
         let inverse_rows = InverseRows { sizes: vec![3] };
         let bounded = Damp { bounded: true, ..Damp::default() };
@@ -97,6 +103,10 @@ fn every_module_is_valid() {
             image(&kernels, &classes, formats).unwrap(),
             update(&classes, formats, false).unwrap(),
             update(&classes, formats, true).unwrap(),
+            assemble(&kernels, &pairs, formats).unwrap(),
+            start_iterate(&classes, formats).unwrap(),
+            iterate(&classes, &[4, 32], formats).unwrap(),
+            finish_iterate(&classes, formats).unwrap(),
             advance(&classes, formats, false).unwrap(),
             advance(&classes, formats, true).unwrap(),
             compare(formats),

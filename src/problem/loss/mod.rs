@@ -103,6 +103,7 @@ impl Problem {
             self.losses.programs.push(Arc::new(program));
             self.losses.programs.len() - 1
         });
+        self.kept.clear();
         self.losses.ranges.push((residual_blocks, Some(index as u32)));
         Ok(())
     }
@@ -114,6 +115,7 @@ impl Problem {
     pub fn clear_loss(&mut self, residual_blocks: Range<usize>) -> Result<(), ProblemError> {
         self.check_residual_blocks(&residual_blocks)?;
         if !self.losses.is_empty() {
+            self.kept.clear();
             self.losses.ranges.push((residual_blocks, None));
         }
         Ok(())

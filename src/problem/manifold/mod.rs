@@ -149,6 +149,7 @@ impl Problem {
             self.check_on_manifold(block, &manifold)?;
         }
         let retraction = Arc::new(trace(&manifold, self.parameters.slice(first.index()), &mut self.tracer)?);
+        self.kept.clear();
         self.parameters.put_on(blocks, OnManifold { manifold: Arc::new(manifold), retraction });
         Ok(())
     }

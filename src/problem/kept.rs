@@ -1,0 +1,64 @@
+//! What a problem keeps from one solve to the next.
+
+use super::{CompiledProblem, Problem, ProblemError};
+#[cfg(feature = "gpu")]
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a solver keeps with a problem.
+#[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
+pub(crate) type Anything = dyn Any + Send + Sync;
+/// What a solver keeps with a problem. Nothing of a browser's GPU leaves its thread.
+#[cfg(all(feature = "gpu", target_arch = "wasm32"))]
+pub(crate) type Anything = dyn Any;
+
+/// What stays true of a problem as long as nothing but the numbers of its parameters changes.
+#[derive(Default)]
+pub(super) struct Kept {
+    compiled: Option<Arc<CompiledProblem>>,
+    #[cfg(feature = "gpu")]
+    device: Option<Box<Anything>>,
+}
+
+impl Kept {
+    /// Forgets all, as the problem is another one from here on.
+    pub fn clear(&mut self) {
+        *self = Kept::default();
+    }
+}
+
+impl Problem {
+    /// The compiled problem, which is kept until the problem changes; one that was kept took no time.
+    pub(crate) fn kept_or_compiled(&mut self) -> Result<Arc<CompiledProblem>, ProblemError> {
+        let compiled = match self.kept.compiled.take() {
+            Some(mut kept) => {
+                if let Some(kept) = Arc::get_mut(&mut kept) {
+                    kept.compile_time = Duration::ZERO;
+                }
+                kept
+            }
+            None => Arc::new(self.compile()?),
+        };
+        self.kept.compiled = Some(compiled.clone());
+        Ok(compiled)
+    }
+
+    /// What a solver kept of the problem on a device; it has to keep it again.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn take_device(&mut self) -> Option<Box<Anything>> {
+        self.kept.device.take()
+    }
+
+    /// Keeps what a solver has of the problem on a device.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn keep_device(&mut self, device: Box<Anything>) {
+        self.kept.device = Some(device);
+    }
+
+    /// Frees what the problem keeps for the next solve: its compiled form, and its buffers on a device. A solve from another point finds both
+    /// in place, unless blocks, residuals, losses, manifolds, bounds or what is fixed changed in between.
+    pub fn forget_compiled(&mut self) {
+        self.kept.clear();
+    }
+}
