@@ -98,7 +98,7 @@ pub struct SolverOptions {
     pub max_consecutive_invalid_steps: usize,
     /// How the normal equations are solved. Default: [`LinearSolverKind::Auto`].
     pub linear_solver: LinearSolverKind,
-    /// What preconditions [`LinearSolverKind::IterativeSchur`]. Default: [`SchurPreconditioner::SchurJacobi`].
+    /// What preconditions [`LinearSolverKind::IterativeSchur`]. Default: [`SchurPreconditioner::BlockJacobi`].
     pub schur_preconditioner: SchurPreconditioner,
     /// Most iterations of an iterative linear solver. Default: 500.
     pub max_linear_iterations: usize,

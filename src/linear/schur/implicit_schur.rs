@@ -17,9 +17,10 @@ use super::partition::Partition;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SchurPreconditioner {
     /// The diagonal blocks of B: costs nothing to set up.
-    BlockJacobi,
-    /// The diagonal blocks of S: one more pass over E a solve, and usually far fewer iterations.
     #[default]
+    BlockJacobi,
+    /// The diagonal blocks of S: one more pass over E a solve. It may halve the iterations, and may take some more: worth a try where
+    /// they are many.
     SchurJacobi,
 }
 
