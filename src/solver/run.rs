@@ -59,12 +59,6 @@ pub(crate) fn on_threads<T: Send>(options: &SolverOptions, work: impl FnOnce() -
     Ok(pool.install(work))
 }
 
-/// Runs `work`: there are no threads.
-#[cfg(target_arch = "wasm32")]
-pub(crate) fn on_threads<T>(_: &SolverOptions, work: impl FnOnce() -> T) -> Result<T, SolveError> {
-    Ok(work())
-}
-
 /// What is left to do on the CPU.
 enum Begun {
     /// Nothing.

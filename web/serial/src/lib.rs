@@ -132,6 +132,11 @@ pub trait ParallelSliceMut<T> {
     {
         self.as_parallel_slice_mut().sort_unstable();
     }
+
+    /// Sorts by a key, equal elements in the order they have.
+    fn par_sort_by_key<K: Ord>(&mut self, key: impl FnMut(&T) -> K) {
+        self.as_parallel_slice_mut().sort_by_key(key);
+    }
 }
 
 impl<T> ParallelSliceMut<T> for [T] {
