@@ -1,16 +1,18 @@
-//! Bytes of a file, unpacked on the way in and packed on the way out where they are gzip.
+//! Bytes of a file, unpacked on the way in and packed on the way out where they are gzip. In a browser, which unpacks by itself and
+//! has no files, packed bytes are refused: what unpacks them would be a twentieth of all that a page has to load.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
-use flate2::Compression;
-use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
+#[cfg(not(target_arch = "wasm32"))]
+use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 
-use super::read_error::{FilePosition, ReadError};
+#[cfg(not(target_arch = "wasm32"))]
+use super::read_error::FilePosition;
+use super::read_error::ReadError;
 use super::write_error::WriteError;
 
 /// Whether a file of this name is to be gzipped.
@@ -36,19 +38,26 @@ pub(super) fn bytes_from(mut input: impl Read, name: &Path) -> Result<Vec<u8>, R
 /// The bytes, unpacked where they are gzip. The first two bytes tell, not the name: downloads often lose or keep
 /// the `.gz` wrongly, and no format that we read begins with these two.
 pub(super) fn unpacked<'a>(bytes: &'a [u8], name: &Path) -> Result<Cow<'a, [u8]>, ReadError> {
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Cow::Borrowed(bytes));
-    }
+    if bytes.starts_with(&[0x1f, 0x8b]) { unpack(bytes, name).map(Cow::Owned) } else { Ok(Cow::Borrowed(bytes)) }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn unpack(bytes: &[u8], name: &Path) -> Result<Vec<u8>, ReadError> {
     let mut unpacked = Vec::new();
     match MultiGzDecoder::new(bytes).read_to_end(&mut unpacked) {
-        Ok(_) => Ok(Cow::Owned(unpacked)),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(ReadError::Truncated {
+        Ok(_) => Ok(unpacked),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(ReadError::Truncated {
             path: name.into(),
             at: FilePosition::Byte(bytes.len()),
             expected: "more gzip data".into(),
         }),
         Err(source) => Err(ReadError::Io { path: name.into(), source }),
     }
+}
+
+#[cfg(target_arch = "wasm32")]
+fn unpack(_: &[u8], name: &Path) -> Result<Vec<u8>, ReadError> {
+    Err(ReadError::Packed { path: name.into() })
 }
 
 /// Runs a writer on a file, through gzip where the name says so.
@@ -62,15 +71,16 @@ pub(super) fn to_file(
         other => other,
     };
     let mut file = BufWriter::new(File::create(path).map_err(named)?);
+    #[cfg(not(target_arch = "wasm32"))]
     if is_gzip_name(path) {
         // Buffered once more: numbers come in few bytes, and the encoder works better on many.
         let mut packed = BufWriter::new(GzEncoder::new(&mut file, Compression::default()));
         write(&mut packed).map_err(in_file)?;
         let encoder = packed.into_inner().map_err(|e| named(e.into_error()))?;
         encoder.finish().map_err(named)?;
-    } else {
-        write(&mut file).map_err(in_file)?;
+        return file.flush().map_err(named);
     }
+    write(&mut file).map_err(in_file)?;
     file.flush().map_err(named) // on drop an error would be lost
 }
 

@@ -1,7 +1,7 @@
 //! Files: meshes, bundle adjustment problems, pose graphs and regression problems; bytes in, a checked problem out, and back.
 //!
 //! In: a path (`read_mesh`, [`read_bal`], [`read_g2o`], [`read_nist`]), a stream (`read_bal_from` and so on) or bytes in memory
-//! (`parse_mesh` and so on; a browser has no paths); each may be gzipped. Out: the numbers as they are in the file in full double
+//! (`parse_mesh` and so on; a browser has no paths); each may be gzipped, except in a browser, which unpacks itself. Out: the numbers as they are in the file in full double
 //! precision, or a [`ReadError`] that says where in the file the trouble is and what to do. No input makes a reader panic, and no
 //! count in a file makes it reserve more than the file can hold.
 //!

@@ -37,6 +37,12 @@ pub enum ReadError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The bytes are gzip, and this is a browser, which unpacks them itself.
+    #[error("{path} is gzipped; unpack it first, with `DecompressionStream(\"gzip\")`")]
+    Packed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The extension says nothing to us.
     #[error("{path}: unknown mesh format; rename it to .obj, .ply or .off (each may have .gz after it)")]
     UnknownFormat {

@@ -21,7 +21,7 @@ impl Mesh {
         Ok(Mesh { mesh: mesh::icosphere(level).map_err(Failure::from)?, level: Some(level) })
     }
 
-    /// Reads a file from memory. `name` tells its format: .obj, .ply or .off, each with or without a further .gz.
+    /// Reads a file from memory. `name` tells its format: .obj, .ply or .off, of bytes that are not gzipped (`DecompressionStream` unpacks those that are).
     pub fn parse(file: &[u8], name: &str) -> Result<Mesh, JsValue> {
         let format = MeshFormat::of_path(name).ok_or_else(|| ReadError::UnknownFormat { path: name.into() });
         let mesh = format.and_then(|format| parse_mesh(file, format, name)).map_err(Failure::from)?;

@@ -84,11 +84,13 @@ test("a mesh file is read, and its faults are named", async () => {
         await caught(() => isograd.Mesh.parse(text("v 0 0 0\nv 1 0 zero\n"), "bad.obj")),
         await caught(() => isograd.Mesh.parse(text("v 0 0 0\nf 1 1 1\n"), "no-edges.obj").problem("smooth")),
         await caught(() => isograd.Mesh.icosphere(40)),
+        await caught(() => isograd.Mesh.parse(new Uint8Array([0x1f, 0x8b, 8]), "packed.off.gz")),
       ],
     };
   });
   assert.ok(faces[0] > 0 && faces[1] >= 3 * faces[0] && faces[2] && faces[3]);
-  assert.deepEqual(errors.map((error) => error.code), ["unknown-format", "unreadable-file", "invalid-mesh", "invalid-argument"]);
+  assert.deepEqual(errors.map((error) => error.code), ["unknown-format", "unreadable-file", "invalid-mesh", "invalid-argument", "unreadable-file"]);
+  assert.match(errors[4].message, /DecompressionStream/);
   assert.match(errors[1].message, /bad\.obj, line 2/);
 });
 

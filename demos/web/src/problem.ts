@@ -3,6 +3,7 @@
 import type { Energy } from "isograd";
 import { element } from "./dom.ts";
 import { count, quantity } from "./format.ts";
+import { unpacked } from "./gzip.ts";
 import { measureOf } from "./measure.ts";
 import type { Deformation, Source, Start, Stated } from "./messages.ts";
 import type { View } from "./scene.ts";
@@ -85,7 +86,7 @@ export class ProblemForm {
   async open(file: File | undefined) {
     if (!file) return;
     try {
-      this.#next = { kind: "file", name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
+      this.#next = { kind: "file", name: file.name, bytes: await unpacked(file) };
     } catch (error) {
       this.#fileError.textContent = `${file.name} could not be read: ${messageOf(error)}`;
       return;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { browser, choose, LONG, restate, state } from "./browser/page.mjs";
 
 const TETRAHEDRON = `OFF
@@ -61,6 +62,18 @@ test("a file of another kind, an empty one and one without faces are refused", {
       await page.evaluate(() => (document.getElementById("file-error").textContent = ""));
     }
     assert.match(await page.textContent("#title"), /^Icosphere/);
+  }),
+);
+
+test("a gzipped file is unpacked, and one that was cut is refused", { timeout: LONG }, () =>
+  open(async (page) => {
+    const packed = (bytes) => ({ name: "tetrahedron.off.gz", mimeType: "application/gzip", buffer: bytes });
+    const bytes = gzipSync(TETRAHEDRON);
+    await restate(page, () => page.setInputFiles("#file", packed(bytes)));
+    assert.match(await page.textContent("#size"), /^4 vertices, 4 faces/);
+    await page.setInputFiles("#file", packed(bytes.subarray(0, bytes.length / 2)));
+    await page.locator("#file-error").filter({ hasText: /tetrahedron\.off\.gz.*cut/ }).waitFor();
+    assert.match(await page.textContent("#size"), /^4 vertices, 4 faces/);
   }),
 );
 
