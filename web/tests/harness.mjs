@@ -8,9 +8,9 @@ import { chromium } from "playwright-core";
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".json": "application/json",
   ".wasm": "application/wasm", ".svg": "image/svg+xml", ".png": "image/png" };
 
-/** The software driver of Chromium counts as WebGPU only with the last of these. */
+/** The software driver of Chromium counts as WebGPU only with the last of these; CHROMIUM_FLAGS has what a graphics processor takes. */
 const FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-  "--disable-sync", "--enable-unsafe-webgpu"];
+  "--disable-sync", ...(process.env.CHROMIUM_FLAGS ?? "").split(" ").filter(Boolean), "--enable-unsafe-webgpu"];
 
 /** Serves folders by the first part of a path, `""` for the rest. Returns the address and a function that ends it. */
 export async function serve(folders) {

@@ -10,9 +10,12 @@ const FLAGS = [
   "--disable-sync",
   // WebGL in software; without it there is no picture where there is no graphics device.
   "--enable-unsafe-swiftshader",
+  // What a graphics processor takes.
+  ...(process.env.CHROMIUM_FLAGS ?? "").split(" ").filter(Boolean),
 ];
-/** Gives the software adapter of WebGPU; without it there is none. */
-const WEBGPU = "--enable-unsafe-webgpu";
+/** Gives the software adapter of WebGPU, which is not there without it. */
+const WITH = "--enable-unsafe-webgpu";
+const WITHOUT = "--disable-features=WebGPU,WebGPUService";
 
 /** The browser of CHROMIUM, or the system's. */
 export const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -23,7 +26,7 @@ export function launch({ webgpu }) {
   return chromium.launch({
     executablePath,
     chromiumSandbox: false,
-    args: webgpu ? [...FLAGS, WEBGPU] : FLAGS,
+    args: [...FLAGS, webgpu ? WITH : WITHOUT],
     timeout: 60_000,
   });
 }
