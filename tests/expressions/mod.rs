@@ -35,7 +35,7 @@ pub struct Recipe {
     pub outputs: Vec<Source>,
 }
 
-/// `op` as a user writes it.
+/// `op` as a user writes it. The match is exhaustive, so that a new operation does not compile without a test.
 pub fn apply(op: Op, args: &[Value]) -> Value {
     let [a, b, c] = [0, 1, 2].map(|k| args[k.min(args.len() - 1)]);
     match op {
