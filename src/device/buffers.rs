@@ -18,16 +18,16 @@ impl Buffers {
         Buffers { context: context.clone(), by_slot: FxHashMap::default() }
     }
 
-    /// What it takes to evaluate the residuals and the Jacobian of a shard. Frees the indices on the host.
+    /// What it takes to evaluate the residuals and the Jacobian of a shard.
     pub fn of_shard(
         context: &GpuContext,
         groups: &[Group],
         shapes: &[GroupShape],
-        shard: &mut Shard,
+        shard: &Shard,
         format: Format,
     ) -> Result<Self, GpuError> {
         let mut buffers = Buffers::new(context);
-        buffers.upload(Slot::Indices, bytemuck::cast_slice(&std::mem::take(&mut shard.indices)))?;
+        buffers.upload(Slot::Indices, bytemuck::cast_slice(&shard.indices))?;
         buffers.upload(Slot::Data, &shard.data_bytes(groups, shapes, format))?;
         buffers.zeros(Slot::Residuals, shard.residuals, format)?;
         buffers.zeros(Slot::Stored, shard.stored, format)?;
@@ -56,11 +56,29 @@ impl Buffers {
         Ok(())
     }
 
+    /// Makes a storage buffer for words that are yet to be written.
+    pub fn words(&mut self, slot: Slot, count: usize) -> Result<(), GpuError> {
+        self.fits(slot, 4 * count)?;
+        self.by_slot.insert(slot, GpuBuffer::new(&self.context, slot.variable(), 4 * count)?);
+        Ok(())
+    }
+
     /// Makes a storage buffer of numbers, all 0.
     pub fn zeros(&mut self, slot: Slot, count: usize, format: Format) -> Result<(), GpuError> {
         let bytes = count * format.bytes();
         self.fits(slot, bytes)?;
         self.by_slot.insert(slot, GpuBuffer::zeros(&self.context, slot.variable(), bytes)?);
+        Ok(())
+    }
+
+    /// Makes a storage buffer with a copy of another one.
+    pub fn copy(&mut self, slot: Slot, from: Slot) -> Result<(), GpuError> {
+        let from = self.get(from);
+        let copy = GpuBuffer::new(&self.context, slot.variable(), from.len())?;
+        let mut commands = self.context.commands(slot.variable());
+        commands.copy(from.raw(), 0, copy.raw(), 0, from.bytes());
+        commands.submit();
+        self.by_slot.insert(slot, copy);
         Ok(())
     }
 

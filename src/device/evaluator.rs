@@ -60,10 +60,11 @@ impl DeviceEvaluator {
         // A new point, of a solve that goes on: nothing is skipped.
         scalars[state::ACCEPTED] = 1.0;
         buffers.upload(Slot::Scalars, &format.encode(&scalars))?;
-        let shards = layout.shards.iter_mut();
+        let shards = layout.shards.iter();
         let shards: Vec<Buffers> = shards
             .map(|shard| Buffers::of_shard(context, &groups, &layout.shapes, shard, format))
             .collect::<Result<_, _>>()?;
+        layout.forget_indices();
         let kernels: Vec<&Kernel> = groups.iter().map(|group| &*group.kernel).collect();
         let (formats, out_of_range) = (Formats { real: format, sum: format }, out_of_range(context));
         let mut requests = Requests::default();

@@ -9,6 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// Instances, or pieces, that a thread takes at a time.
 const STRETCH: usize = 1 << 13;
 
+/// Entries that a thread takes at a time.
+const SHARE: usize = 1 << 15;
+
 /// A list longer than this is sorted by several threads.
 const LONG: usize = 1 << 16;
 
@@ -23,35 +26,42 @@ pub struct Touch<'a> {
     pub piece: u32,
 }
 
-impl Touch<'_> {
-    /// Calls `f(first instance, instances, piece)` for every run of instances with the same block. Threads share the work, and a
-    /// run that many instances make is one turn for a counter, not one an instance.
-    fn for_each_run(&self, pieces: &Pieces, f: impl Fn(usize, usize, usize) + Sync) {
-        self.column.par_chunks(STRETCH).enumerate().for_each(|(stretch, column)| {
-            let mut begin = stretch * STRETCH;
-            for run in column.chunk_by(|a, b| a == b) {
+/// Calls `f(touch, first instance, instances, piece)` for every run of instances with the same block. A run that many instances make is
+/// one turn for a counter, not one an instance.
+///
+/// Threads share the work. Each has the same share of all columns: as instances stand in the order of their blocks, these
+/// touch about the same pieces, whose numbers then stay with the thread.
+fn for_each_run(touches: &[&Touch<'_>], pieces: &Pieces, f: impl Fn(usize, usize, usize, usize) + Sync) {
+    let entries: usize = touches.iter().map(|touch| touch.column.len()).sum();
+    let shares = entries.div_ceil(SHARE).max(1);
+    let bound = |length: usize, share: usize| (length as u64 * share as u64 / shares as u64) as usize;
+    (0..shares).into_par_iter().for_each(|share| {
+        for (number, touch) in touches.iter().enumerate() {
+            let length = touch.column.len();
+            let mut begin = bound(length, share);
+            for run in touch.column[begin..bound(length, share + 1)].chunk_by(|a, b| a == b) {
                 if let Some(first) = pieces.first(run[0]) {
-                    f(begin, run.len(), first + self.piece as usize);
+                    f(number, begin, run.len(), first + touch.piece as usize);
                 }
                 begin += run.len();
             }
-        });
-    }
+        }
+    });
 }
 
 /// Entries of the list of each piece.
 pub fn counts<'a>(pieces: &Pieces, touches: impl Iterator<Item = Touch<'a>>) -> Vec<u32> {
     let counts = zeros(pieces.len());
-    for touch in touches {
-        touch.for_each_run(pieces, |_, run, piece| {
-            counts[piece].fetch_add(run as u32, Relaxed);
-        });
-    }
+    let touches: Vec<Touch<'_>> = touches.collect();
+    for_each_run(&touches.iter().collect::<Vec<_>>(), pieces, |_, _, run, piece| {
+        counts[piece].fetch_add(run as u32, Relaxed);
+    });
     numbers(counts)
 }
 
 fn zeros(count: usize) -> Vec<AtomicU32> {
-    vec![0u32; count].into_iter().map(AtomicU32::new).collect()
+    // By all threads: who touches a page first waits for it.
+    (0..count).into_par_iter().with_min_len(STRETCH).map(|_| AtomicU32::new(0)).collect()
 }
 
 fn numbers(atomics: Vec<AtomicU32>) -> Vec<u32> {
@@ -133,30 +143,39 @@ pub fn tables(listed: &Listed<'_>, class_count: usize, entries: &[Entries<'_>]) 
             end += counts[k];
         }
     });
-    for Entries { touch, bases, step } in entries {
-        touch.for_each_run(pieces, |begin, run, piece| {
-            let to = next[piece].fetch_add(run as u32, Relaxed) as usize;
-            let first = bases[usize::from(classes[piece])] + begin as u32 * step;
-            for (k, word) in (0..run as u32).zip(&words[to..]) {
-                word.store(first + k * step, Relaxed);
-            }
-        });
-    }
-    let mut words = numbers(words);
-    sort(&mut words[first_list as usize..], counts);
-    (words, tables)
+    let touches: Vec<&Touch<'_>> = entries.iter().map(|entries| &entries.touch).collect();
+    for_each_run(&touches, pieces, |touch, begin, run, piece| {
+        let Entries { bases, step, .. } = &entries[touch];
+        let to = next[piece].fetch_add(run as u32, Relaxed) as usize;
+        let first = bases[usize::from(classes[piece])] + begin as u32 * step;
+        for (k, word) in (0..run as u32).zip(&words[to..]) {
+            word.store(first + k * step, Relaxed);
+        }
+    });
+    let mut sorted = vec![0; words.len()];
+    let (rows, lists) = sorted.split_at_mut(first_list as usize);
+    let (row_words, list_words) = words.split_at(first_list as usize);
+    rayon::join(|| take(row_words, rows), || sort(list_words, lists, counts));
+    (sorted, tables)
 }
 
-/// Sorts each of the lists, which follow each other.
-fn sort(mut lists: &mut [u32], counts: &[u32]) {
+/// Copies what threads wrote.
+fn take(words: &[AtomicU32], to: &mut [u32]) {
+    to.iter_mut().zip(words).for_each(|(to, word)| *to = word.load(Relaxed));
+}
+
+/// Copies lists, which follow each other, and sorts each.
+fn sort(mut words: &[AtomicU32], mut lists: &mut [u32], counts: &[u32]) {
     let mut tasks = Vec::with_capacity(counts.len() / STRETCH + 1);
     for counts in counts.chunks(STRETCH) {
         let length: usize = counts.iter().map(|&count| count as usize).sum();
-        let (mine, rest) = lists.split_at_mut(length);
-        lists = rest;
-        tasks.push((mine, counts));
+        let (mine, rest) = std::mem::take(&mut lists).split_at_mut(length);
+        let (my_words, other_words) = words.split_at(length);
+        (lists, words) = (rest, other_words);
+        tasks.push((my_words, mine, counts));
     }
-    tasks.into_par_iter().for_each(|(mut lists, counts)| {
+    tasks.into_par_iter().for_each(|(words, mut lists, counts)| {
+        take(words, lists);
         for &count in counts {
             let (list, rest) = lists.split_at_mut(count as usize);
             lists = rest;

@@ -9,6 +9,7 @@ use crate::backend::gpu::GpuError;
 use crate::kernel::wgsl::{Format, WORKGROUP};
 use crate::problem::Parameters;
 use rayon::prelude::*;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Parameter blocks that a thread takes at a time.
@@ -20,7 +21,7 @@ const MOST_GROUP_WORKGROUPS: usize = 4096;
 /// Where parameters and instances stand.
 pub struct Layout {
     /// Place on the device of every parameter.
-    pub places: Vec<u32>,
+    pub places: Arc<Vec<u32>>,
     /// What an instance takes, one a group.
     pub shapes: Vec<GroupShape>,
     pub shards: Vec<Shard>,
@@ -30,7 +31,7 @@ impl Layout {
     /// Lays out `groups` in buffers of at most `limit` bytes, for sums over so many `pieces` of parameter blocks.
     pub fn new(
         groups: &[Group],
-        places: Vec<u32>,
+        places: Arc<Vec<u32>>,
         (sums, pieces): (Sums, usize),
         format: Format,
         limit: u64,
@@ -43,24 +44,12 @@ impl Layout {
 
     /// Parameters in the order of the device.
     pub fn point(&self, x: &[f64]) -> Vec<f64> {
-        let point: Vec<AtomicU64> = vec![0u64; x.len()].into_iter().map(AtomicU64::new).collect();
-        x.par_iter().zip(&self.places).with_min_len(STRETCH).for_each(|(number, &place)| {
-            point[place as usize].store(number.to_bits(), Relaxed);
-        });
-        point.into_iter().map(|number| f64::from_bits(number.into_inner())).collect()
+        point(&self.places, x)
     }
 
-    /// Lower and upper bound of every parameter in the order of the device; `most` stands for none.
-    pub fn bounds(&self, parameters: &Parameters, most: f64) -> Vec<f64> {
-        let mut bounds = [-most, most].repeat(self.places.len());
-        for block in 0..parameters.blocks() {
-            let start = parameters.offsets()[block] as usize;
-            for (k, &(lower, upper)) in parameters.bounds(block).unwrap_or(&[]).iter().enumerate() {
-                let place = 2 * self.places[start + k] as usize;
-                bounds[place..place + 2].copy_from_slice(&[lower, upper].map(|bound| bound.clamp(-most, most)));
-            }
-        }
-        bounds
+    /// Frees the indices, once they are on the device and in lists.
+    pub fn forget_indices(&mut self) {
+        self.shards.iter_mut().for_each(|shard| shard.indices = Vec::new());
     }
 
     /// Parameters as a user orders them.
@@ -76,18 +65,42 @@ impl Layout {
     }
 }
 
+/// Parameters in the order of the device.
+pub fn point(places: &[u32], x: &[f64]) -> Vec<f64> {
+    let zeros = (0..x.len()).into_par_iter().with_min_len(STRETCH);
+    let point: Vec<AtomicU64> = zeros.map(|_| AtomicU64::new(0)).collect();
+    x.par_iter().zip(places).with_min_len(STRETCH).for_each(|(number, &place)| {
+        point[place as usize].store(number.to_bits(), Relaxed);
+    });
+    point.into_iter().map(|number| f64::from_bits(number.into_inner())).collect()
+}
+
+/// Lower and upper bound of every parameter in the order of the device; `most` stands for none.
+pub fn bounds(places: &[u32], parameters: &Parameters, most: f64) -> Vec<f64> {
+    let mut bounds = [-most, most].repeat(places.len());
+    for block in 0..parameters.blocks() {
+        let start = parameters.offsets()[block] as usize;
+        for (k, &(lower, upper)) in parameters.bounds(block).unwrap_or(&[]).iter().enumerate() {
+            let place = 2 * places[start + k] as usize;
+            bounds[place..place + 2].copy_from_slice(&[lower, upper].map(|bound| bound.clamp(-most, most)));
+        }
+    }
+    bounds
+}
+
 /// The place on the device of every parameter.
-pub fn places(parameters: &Parameters, block_order: &[u32]) -> Vec<u32> {
+pub fn places(parameters: &Parameters, block_order: &[u32]) -> Arc<Vec<u32>> {
     let size = |block: u32| parameters.size(block as usize);
     let mut starts: Vec<u32> = block_order.par_iter().with_min_len(STRETCH).map(|&block| size(block) as u32).collect();
     let mut end = 0;
     for start in &mut starts {
         end += std::mem::replace(start, end);
     }
-    let places: Vec<AtomicU32> = vec![0u32; end as usize].into_iter().map(AtomicU32::new).collect();
+    let zeros = (0..end).into_par_iter().with_min_len(STRETCH);
+    let places: Vec<AtomicU32> = zeros.map(|_| AtomicU32::new(0)).collect();
     block_order.par_iter().zip(&starts).with_min_len(STRETCH).for_each(|(&block, &start)| {
         let first = parameters.offsets()[block as usize] as usize;
         places[first..first + size(block)].iter().zip(start..).for_each(|(place, k)| place.store(k, Relaxed));
     });
-    places.into_iter().map(AtomicU32::into_inner).collect()
+    Arc::new(places.into_iter().map(AtomicU32::into_inner).collect())
 }

@@ -22,6 +22,7 @@ mod derivatives;
 mod elimination;
 mod evaluator;
 mod incidence;
+mod laid_out;
 mod layout;
 mod pieces;
 mod plans;

@@ -50,7 +50,7 @@ impl Pieces {
             })
             .collect();
         // Blocks that follow each other in the order follow each other on the device.
-        let mut first = vec![NONE; places.len()];
+        let mut first: Vec<u32> = (0..places.len()).into_par_iter().with_min_len(STRETCH).map(|_| NONE).collect();
         let mut rest = &mut first[..];
         let mut tasks = Vec::with_capacity(stretches.len());
         let mut number = 0;

@@ -1,22 +1,16 @@
 //! A problem on a device: its buffers, and the kernels of every stage of a solve.
 
 use super::buffers::Buffers;
-use super::classes::Classes;
 use super::couplings::Couplings;
-use super::elimination;
-use super::layout::{Layout, places};
-use super::pieces::Pieces;
+use super::laid_out::{LaidOut, first_state};
+use super::layout::Layout;
 use super::settings::{Counts, Settings, Shape};
-use super::shard::Sums;
 use super::stage::{self, CALL, Stage, record_all};
 use super::tasks::{GroupModules, Manifolds, TASKS, Task, Uploaded};
 use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::Kernel;
-use crate::kernel::wgsl::{Formats, InverseRows, Module, Slot, state};
+use crate::kernel::wgsl::{Formats, Module, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
-
-/// Most bytes of an assembled JᵀJ.
-const MOST_MATRIX_BYTES: u64 = 40 << 20;
 
 /// A problem on a device.
 pub struct DeviceProblem {
@@ -60,14 +54,13 @@ impl DeviceProblem {
         settings: &Settings,
     ) -> Result<Self, GpuError> {
         let kernels: Vec<&Kernel> = problem.groups.iter().map(|group| &*group.kernel).collect();
-        let over_groups = GroupModules::all(context, &kernels, formats)?;
-        let modules: Vec<&Module> = over_groups.iter().flat_map(GroupModules::each).collect();
         // These kernels do not depend on the layout, so that they compile while it is made.
-        let (compiled, laid_out) = rayon::join(
-            || stage::kernels(context, &modules),
+        let (over_groups, laid_out) = rayon::join(
+            || compiled(context, &kernels, formats),
             || LaidOut::new(context, problem, parameters, formats, settings),
         );
-        let (_, LaidOut { layout, classes, couplings, buffers, shards, inverse_rows }) = (compiled?, laid_out?);
+        let (over_groups, LaidOut { layout, classes, couplings, buffers, shards, lists, inverse_rows }) =
+            (over_groups?, laid_out?);
         let uploaded = Uploaded {
             context,
             layout: &layout,
@@ -80,7 +73,18 @@ impl DeviceProblem {
             inverse_rows: inverse_rows.as_ref(),
             couplings,
         };
-        let (stages, statements) = uploaded.stages(&kernels, &over_groups, settings)?;
+        // Lists follow while kernels compile.
+        let (stages, written) = rayon::join(
+            || uploaded.stages(&kernels, &over_groups, settings),
+            || {
+                let mut pairs = shards.iter().zip(lists);
+                pairs.try_for_each(|(buffers, words)| {
+                    buffers.get(Slot::Incidence).write(0, bytemuck::cast_slice(&words))
+                })
+            },
+        );
+        written?;
+        let (stages, statements) = stages?;
         let iterate_partials = uploaded.couplings.as_ref().map_or(0, Couplings::workgroups);
         let starts = uploaded.manifolds.buffers;
         Ok(DeviceProblem {
@@ -106,9 +110,8 @@ impl DeviceProblem {
     /// # Errors
     /// [`GpuError::Lost`].
     pub fn restart(&self, x: &[f64], settings: &Settings) -> Result<(), GpuError> {
-        let point = self.formats.real.encode(&self.layout.point(x));
         let (from, to) = (self.buffers.get(Slot::Point), self.buffers.get(Slot::TrialPoint));
-        from.write(0, &point)?;
+        from.write(0, &self.formats.real.encode(&self.layout.point(x)))?;
         self.buffers.get(Slot::Scalars).write(0, &self.formats.sum.encode(&first_state(settings)))?;
         self.buffers.get(Slot::Solve).write(0, bytemuck::cast_slice(&settings.words(&self.counts)))?;
         let mut commands = self.context.commands("restart");
@@ -289,130 +292,10 @@ impl DeviceProblem {
     }
 }
 
-/// A problem that stands on the device but for its kernels.
-struct LaidOut {
-    layout: Layout,
-    classes: Classes,
-    couplings: Option<Couplings>,
-    /// What all shards share.
-    buffers: Buffers,
-    shards: Vec<Buffers>,
-    /// Where the inverses of eliminated blocks are to be written for the preconditioner.
-    inverse_rows: Option<InverseRows>,
-}
-
-impl LaidOut {
-    fn new(
-        context: &GpuContext,
-        problem: &CompiledProblem,
-        parameters: &Parameters,
-        formats: Formats,
-        settings: &Settings,
-    ) -> Result<Self, GpuError> {
-        let places = places(parameters, problem.block_order());
-        let pieces = Pieces::new(parameters, problem.block_order(), &places);
-        let (groups, real) = (&problem.groups[..], formats.real);
-        let sums = (Sums::Lists, pieces.len());
-        let mut layout = Layout::new(groups, places, sums, real, context.max_binding_bytes())?;
-        let eliminated = settings.eliminate.then(|| elimination::find(&layout, &pieces)).flatten();
-        let mut classes = Classes::new(groups, &layout, &pieces, eliminated.as_ref());
-        let mut couplings =
-            Couplings::new(groups, &layout, &pieces, &classes, real, most_matrix_bytes(context, settings))
-                .filter(|couplings| couplings.most_bytes(layout.places.len(), real) <= context.max_binding_bytes())
-                // Which components bounds hold changes from step to step, the matrix only with the point.
-                .filter(|_| !parameters.has_bounds());
-        let mut buffers =
-            common_buffers(context, &layout, &classes, couplings.as_ref(), formats, settings, parameters)?;
-        if let Some(couplings) = &mut couplings {
-            couplings.upload(&mut buffers, layout.places.len(), real)?;
-        }
-        let inverse_rows = classes.inverse_rows().filter(|_| settings.schur_jacobi);
-        let rows_len = inverse_rows.as_ref().map_or(0, InverseRows::width) * layout.places.len();
-        // A binding of a browser holds those of a million points.
-        let inverse_rows = inverse_rows.filter(|_| (rows_len * real.bytes()) as u64 <= context.max_binding_bytes());
-        if inverse_rows.is_some() {
-            buffers.zeros(Slot::InverseRows, rows_len, real)?;
-        }
-        let mut shards = Vec::with_capacity(layout.shards.len());
-        for (shard, lists) in layout.shards.iter_mut().zip(&mut classes.lists) {
-            let mut buffers = Buffers::of_shard(context, groups, &layout.shapes, shard, real)?;
-            buffers.upload(Slot::Incidence, bytemuck::cast_slice(&std::mem::take(&mut lists.words)))?;
-            for slot in [Slot::TrialResiduals, Slot::Product] {
-                buffers.zeros(slot, shard.residuals, real)?;
-            }
-            shards.push(buffers);
-        }
-        Ok(LaidOut { layout, classes, couplings, buffers, shards, inverse_rows })
-    }
-}
-
-/// The state at the start of a solve.
-fn first_state(settings: &Settings) -> Vec<f64> {
-    let mut state = vec![0.0; state::STATE];
-    state[state::RADIUS] = settings.initial_radius.min(settings.max_radius);
-    state[state::SHRINK] = 2.0;
-    state[state::ACCEPTED] = 1.0;
-    state[state::PROMISE] = -1.0;
-    state
-}
-
-/// Most bytes of an assembled JᵀJ: what the cache of a large device holds. Others have smaller ones, and J then has fewer bytes.
-fn most_matrix_bytes(context: &GpuContext, settings: &Settings) -> u64 {
-    let suits = match context.info().device_type {
-        wgpu::DeviceType::DiscreteGpu => MOST_MATRIX_BYTES,
-        _ => MOST_MATRIX_BYTES / 32,
-    };
-    settings.matrix_bytes.unwrap_or(suits)
-}
-
-/// The buffers that all shards share.
-fn common_buffers(
-    context: &GpuContext,
-    layout: &Layout,
-    classes: &Classes,
-    couplings: Option<&Couplings>,
-    formats: Formats,
-    settings: &Settings,
-    parameters: &Parameters,
-) -> Result<Buffers, GpuError> {
-    let (real, x) = (formats.real, parameters.values());
-    let mut buffers = Buffers::new(context);
-    let point = real.encode(&layout.point(x));
-    buffers.upload(Slot::Point, &point)?;
-    buffers.upload(Slot::TrialPoint, &point)?;
-    for slot in [
-        Slot::Gradient,
-        Slot::Scales,
-        Slot::Damping,
-        Slot::Step,
-        Slot::LinearResidual,
-        Slot::Preconditioned,
-        Slot::Direction,
-        Slot::Image,
-    ] {
-        buffers.zeros(slot, x.len(), real)?;
-    }
-    for slot in [Slot::Diagonal, Slot::Inverse] {
-        buffers.zeros(slot, classes.diagonal, real)?;
-    }
-    if parameters.has_bounds() {
-        buffers.upload(Slot::Bounds, &real.encode(&layout.bounds(parameters, real.largest())))?;
-    }
-    let iterate_partials = couplings.map_or(0, Couplings::workgroups);
-    let counts = Counts::new(layout, classes, iterate_partials, parameters.has_bounds());
-    let mut scalars = first_state(settings);
-    // Those of an iteration that is one dispatch stand there twice, as the next reads them while it leaves its own.
-    let partials = state::PARTIAL_SUMS * counts.capacity as usize + 8 * counts.iterate_partials as usize;
-    scalars.resize(state::STATE + partials, 0.0);
-    buffers.upload(Slot::Scalars, &formats.sum.encode(&scalars))?;
-    buffers.uniform(Slot::Solve, &settings.words(&counts))?;
-    // Iterations of conjugate gradients, what comes after the last of them, and the plain call.
-    let calls = settings.max_linear_iterations + 2;
-    let mut words = vec![0u32; calls * CALL / 4];
-    for (iteration, call) in words.chunks_exact_mut(CALL / 4).enumerate() {
-        call[0] = iteration as u32;
-    }
-    words[(calls - 1) * CALL / 4..][..2].copy_from_slice(&[0, 1]);
-    buffers.uniform(Slot::Call, &words)?;
-    Ok(buffers)
+/// The modules over groups, whose kernels are then in the context.
+fn compiled(context: &GpuContext, kernels: &[&Kernel], formats: Formats) -> Result<Vec<GroupModules>, GpuError> {
+    let over_groups = GroupModules::all(context, kernels, formats)?;
+    let modules: Vec<&Module> = over_groups.iter().flat_map(GroupModules::each).collect();
+    stage::kernels(context, &modules)?;
+    Ok(over_groups)
 }

@@ -177,13 +177,16 @@ impl Shard {
 
     /// The bytes of the data, column by column.
     pub fn data_bytes(&self, groups: &[Group], shapes: &[GroupShape], format: Format) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.data * format.bytes());
+        let mut bytes = vec![0; self.data * format.bytes()];
+        let mut rest = &mut bytes[..];
         for ((group, range), shape) in groups.iter().zip(&self.instances).zip(shapes) {
             for &column in &shape.columns {
-                bytes.extend(match &group.table.data[column as usize] {
-                    Column::Varying(numbers) => format.encode(&numbers[range.clone()]),
-                    Column::Uniform(number) => format.encode(&vec![*number; range.len()]),
-                });
+                let (mine, others) = rest.split_at_mut(range.len() * format.bytes());
+                rest = others;
+                match &group.table.data[column as usize] {
+                    Column::Varying(numbers) => format.encode_into(&numbers[range.clone()], mine),
+                    Column::Uniform(number) => format.encode_into(&vec![*number; range.len()], mine),
+                }
             }
         }
         bytes

@@ -8,6 +8,7 @@ use crate::value::ValueError;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use web_time::Instant;
 
@@ -70,6 +71,9 @@ fn quoted(name: &Option<String>) -> String {
 /// A lone instance agrees with itself in everything: its kernel would hold its numbers and serve nobody else.
 const LITERALS_FROM: usize = 2;
 
+/// Instances that a thread takes at a time.
+const STRETCH: usize = 1 << 13;
+
 impl Problem {
     /// Compiles every group; kernels that this process made before are taken from the cache.
     ///
@@ -98,11 +102,8 @@ impl Problem {
         let order = locality::block_order(self.groups.iter().map(|g| &*g.table), offsets);
         let first_hub = (order.blocks.len() - order.hubs) as u32;
         let block_order = order.blocks;
-        let mut ranks = vec![0; self.parameters.values().len()];
-        for (rank, &block) in block_order.iter().enumerate() {
-            ranks[offsets[block as usize] as usize] = rank as u32;
-        }
-        let mut block_rows = vec![0; self.residual_blocks];
+        let ranks = locality::ranks(&block_order, offsets);
+        let block_rows = locality::zeros(self.residual_blocks);
         // A residual that was refused may have left a topology without instances.
         let topologies = self.registry.topologies().iter().zip(&self.groups);
         let inhabited = topologies.filter(|(_, instances)| instances.table.count > 0);
@@ -111,7 +112,8 @@ impl Problem {
                 let (mut table, mut blocks) = (instances.table, instances.residual_blocks);
                 first_blocks.push(blocks[0] as usize);
                 if let Some(order) = locality::instance_order(&table, &ranks, block_order.len(), first_hub) {
-                    blocks = order.iter().map(|&instance| blocks[instance as usize]).collect();
+                    let picked = order.par_iter().with_min_len(STRETCH).map(|&instance| blocks[instance as usize]);
+                    blocks = picked.collect();
                     table = Arc::new(table.picked(&order));
                 }
                 specialization.literals =
@@ -121,9 +123,9 @@ impl Problem {
                 statistics.instances += table.count;
                 statistics.cache_hits += usize::from(hit);
                 let (first_row, first_stored) = (rows, stored);
-                for (instance, &block) in blocks.iter().enumerate() {
-                    block_rows[block as usize] = (rows + instance * kernel.residuals()) as u32;
-                }
+                blocks.par_iter().enumerate().with_min_len(STRETCH).for_each(|(instance, &block)| {
+                    block_rows[block as usize].store((rows + instance * kernel.residuals()) as u32, Relaxed);
+                });
                 residual_blocks.push(blocks);
                 rows += table.count * kernel.residuals();
                 stored += table.count * kernel.stored();
@@ -138,7 +140,7 @@ impl Problem {
             stored,
             steps: Steps::new(&self.parameters),
             names: first_blocks.into_iter().map(|block| self.name(block).map(str::to_owned)).collect(),
-            block_rows,
+            block_rows: locality::numbers(block_rows),
             residual_blocks,
             block_order,
         })

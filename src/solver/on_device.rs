@@ -51,21 +51,13 @@ pub(super) async fn solve(
     callback: impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Solved, SolveError> {
     let (context, formats) = (&device.context, device.formats);
-    let mut evaluation = Evaluation::default();
     let x = problem.parameters().values().to_vec();
-    let objective = match compiled.has_losses() {
-        true => {
-            compiled.evaluate_objective(&x, &mut evaluation)?;
-            Some(evaluation.cost())
-        }
-        false => None,
-    };
-    compiled.linearize(&x, &mut evaluation)?;
-    let initial_cost = objective.unwrap_or_else(|| evaluation.cost());
-    check_finite(compiled, &x, &evaluation, initial_cost, 0)?;
     let before = context.statistics();
     let kept = problem.take_device().and_then(|kept| kept.downcast().ok());
-    let uploaded = upload(context, compiled, problem.parameters(), options, formats, kept);
+    let parameters = problem.parameters();
+    let (started, uploaded) =
+        rayon::join(|| evaluated(compiled, &x), || upload(context, compiled, parameters, options, formats, kept));
+    let (initial_cost, mut evaluation) = started?;
     let outcome = match uploaded {
         Ok(uploaded) => DeviceSolve::new(uploaded, problem.parameters(), options, start, callback).run().await,
         Err(error) => Err(Box::new(DeviceFailure { error, iterations: Vec::new(), x: x.clone() })),
@@ -104,6 +96,22 @@ pub(super) async fn solve(
         device: report.device.map(|summary| summarised(context.statistics() - before, summary)),
         ..report
     })))
+}
+
+/// The cost at the start point in double precision, with the evaluation that it comes from, which is finite.
+fn evaluated(compiled: &CompiledProblem, x: &[f64]) -> Result<(f64, Evaluation), SolveError> {
+    let mut evaluation = Evaluation::default();
+    let objective = match compiled.has_losses() {
+        true => {
+            compiled.evaluate_objective(x, &mut evaluation)?;
+            Some(evaluation.cost())
+        }
+        false => None,
+    };
+    compiled.linearize(x, &mut evaluation)?;
+    let cost = objective.unwrap_or_else(|| evaluation.cost());
+    check_finite(compiled, x, &evaluation, cost, 0)?;
+    Ok((cost, evaluation))
 }
 
 /// Leaves the parameters where a device that failed was last seen.

@@ -2,6 +2,7 @@
 
 use super::{Commands, Download, GpuContext, GpuError};
 use bytemuck::Pod;
+use rayon::prelude::*;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::size_of;
@@ -17,6 +18,9 @@ const UNIFORM: wgpu::BufferUsages = wgpu::BufferUsages::UNIFORM.union(wgpu::Buff
 
 /// Bytes after which a long upload is handed over, which frees its copy on the host.
 const UPLOAD: usize = 128 << 20;
+
+/// Bytes that a thread copies at a time: one alone is slow with memory that the device reads too.
+const SHARE: usize = 1 << 19;
 
 /// `len` elements on the device. The memory comes from the context's pool and goes back when this is dropped: keep it as long as bind
 /// groups made of it are in use.
@@ -147,7 +151,7 @@ impl<T: Pod> GpuBuffer<T> {
             if index > 0 {
                 queue.submit([]);
             }
-            queue.write_buffer(raw, start + (index * UPLOAD) as u64, part);
+            stage(queue, raw, start + (index * UPLOAD) as u64, part);
         }
         let rest = &bytes[whole..];
         if !rest.is_empty() {
@@ -198,6 +202,24 @@ impl<T: Pod> GpuBuffer<T> {
         elements.truncate(self.len);
         Ok(elements)
     }
+}
+
+/// Writes `bytes` at the next submission, before its commands; wgpu reports what is wrong.
+fn stage(queue: &wgpu::Queue, to: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
+    // In a browser the copy is the browser's.
+    if bytes.len() <= SHARE || cfg!(target_arch = "wasm32") {
+        return queue.write_buffer(to, offset, bytes);
+    }
+    let Some(mut view) =
+        std::num::NonZeroU64::new(bytes.len() as u64).and_then(|size| queue.write_buffer_with(to, offset, size))
+    else {
+        return;
+    };
+    let (shares, mut rest) = view.slice(..).into_chunks::<SHARE>();
+    let from = bytes.chunks_exact(SHARE);
+    rest.copy_from_slice(from.remainder());
+    let shares: Vec<(wgpu::WriteOnly<'_, [u8; SHARE]>, &[u8])> = shares.into_iter().zip(from).collect();
+    shares.into_par_iter().for_each(|(to, from)| wgpu::WriteOnly::<[u8]>::from(to).copy_from_slice(from));
 }
 
 impl<T> Drop for GpuBuffer<T> {

@@ -143,10 +143,11 @@ impl GpuDerivatives {
         if addition != Addition::Gather && !held_places.is_empty() {
             buffers.upload(Slot::Incidence, bytemuck::cast_slice(&held_places))?;
         }
-        let shards = layout.shards.iter_mut();
+        let shards = layout.shards.iter();
         let mut shards: Vec<Buffers> = shards
             .map(|shard| Buffers::of_shard(context, groups, &layout.shapes, shard, real))
             .collect::<Result<_, _>>()?;
+        layout.forget_indices();
         for (buffers, lists) in shards.iter_mut().zip(&lists) {
             buffers.upload(Slot::Incidence, bytemuck::cast_slice(&lists.words))?;
         }

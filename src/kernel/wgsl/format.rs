@@ -2,6 +2,7 @@
 
 use crate::value::op::Op;
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// Numbers that a thread takes at a time.
 const STRETCH: usize = 1 << 14;
@@ -97,24 +98,34 @@ impl Format {
     }
 
     /// The bytes of `numbers` as a buffer of this format holds them.
-    pub fn encode(self, numbers: &[f64]) -> Vec<u8> {
-        match self {
-            Format::F64 => bytemuck::cast_slice(numbers).to_vec(),
+    pub fn encode(self, numbers: &[f64]) -> Cow<'_, [u8]> {
+        if self == Format::F64 {
+            return Cow::Borrowed(bytemuck::cast_slice(numbers));
+        }
+        let mut bytes = vec![0; numbers.len() * self.bytes()];
+        self.encode_into(numbers, &mut bytes);
+        Cow::Owned(bytes)
+    }
+
+    /// The same into as many bytes as that takes.
+    pub fn encode_into(self, numbers: &[f64], bytes: &mut [u8]) {
+        let stretches = bytes.par_chunks_mut(STRETCH * self.bytes()).zip(numbers.par_chunks(STRETCH));
+        stretches.for_each(|(bytes, numbers)| match self {
+            Format::F64 => bytes.copy_from_slice(bytemuck::cast_slice(numbers)),
             Format::F32 => {
-                let singles: Vec<f32> = numbers.par_iter().with_min_len(STRETCH).map(|&x| x as f32).collect();
-                bytemuck::cast_slice(&singles).to_vec()
+                for (bytes, &x) in bytes.as_chunks_mut().0.iter_mut().zip(numbers) {
+                    *bytes = (x as f32).to_ne_bytes();
+                }
             }
             Format::DoubleF32 => {
-                let pair = |&x: &f64| {
+                for (bytes, &x) in bytes.as_chunks_mut().0.iter_mut().zip(numbers) {
                     let high = x as f32;
                     // An infinity has no remainder.
                     let low = if high.is_finite() { (x - f64::from(high)) as f32 } else { 0.0 };
-                    [high, low]
-                };
-                let pairs: Vec<[f32; 2]> = numbers.iter().map(pair).collect();
-                bytemuck::cast_slice(&pairs).to_vec()
+                    *bytes = bytemuck::cast::<[f32; 2], [u8; 8]>([high, low]);
+                }
             }
-        }
+        });
     }
 
     /// The numbers in the bytes of a buffer.

@@ -1,0 +1,150 @@
+//! An order of parameter blocks and instances in which what is used together lies together.
+//!
+//! A mesh refined by subdivision numbers neighbours thousands apart; a kernel that gathers them, and a sum over the residuals of
+//! a block, would then wait for memory at every turn. So blocks are ranked breadth first through the residuals they share
+//! (Cuthill and McKee 1969), [region](regions) by region where there are many, and the instances of a group stand in the order of
+//! their first block.
+//!
+//! A block that a great many residuals read, such as a camera of a bundle adjustment, says nothing about what lies together. Such
+//! [hubs] come last; the others are sorted by the hubs they meet, so that points which the same cameras see are neighbours and their
+//! blocks of JᵀJ, which a Schur complement eliminates together, one piece of memory.
+
+mod hubs;
+mod incidence;
+mod regions;
+mod sort;
+#[cfg(test)]
+mod tests;
+
+use self::incidence::{Blocks, Incidence};
+use self::sort::sort_by_rank;
+use crate::backend::InstanceTable;
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// Problems of fewer residual blocks fit a cache anyhow and stay as they are.
+const WORTH_SORTING: usize = 4096;
+/// Parameter blocks from which they are walked region by region, which all threads take part in.
+const MANY_BLOCKS: usize = 1 << 16;
+/// A walk through some of the groups does if it leaves out no more than one block in so many.
+const LEFT_OUT: usize = 16;
+
+/// Instances, or blocks, that a thread takes at a time.
+const STRETCH: usize = 1 << 12;
+
+/// The parameter blocks in an order in which what is used together lies together.
+pub(super) struct BlockOrder {
+    pub blocks: Vec<u32>,
+    /// How many of them, at the end, are hubs.
+    pub hubs: usize,
+}
+
+/// The parameter blocks in breadth-first order, hubs last; as they are, where that is good enough. The same on any number of threads.
+pub(super) fn block_order<'t>(tables: impl Iterator<Item = &'t InstanceTable> + Clone, offsets: &[u32]) -> BlockOrder {
+    let count = offsets.len() - 1;
+    let instances: usize = tables.clone().map(|table| table.count).sum();
+    if instances < WORTH_SORTING {
+        return BlockOrder { blocks: (0..count as u32).collect(), hubs: 0 };
+    }
+    let tables: Vec<&InstanceTable> = tables.filter(|table| table.count > 0 && !table.blocks.is_empty()).collect();
+    let blocks = Blocks::new(offsets);
+    if let Some(few) = few_tables(&tables, count) {
+        let touches = blocks.touches(&few);
+        let suffice = touches.iter().all(|&count| count > 0) && hubs::find(&touches).is_empty();
+        if suffice && let Some(blocks) = regions::walk(&Incidence::new(&few, &blocks, &touches), count / LEFT_OUT) {
+            return BlockOrder { blocks, hubs: 0 };
+        }
+    }
+    let touches = blocks.touches(&tables);
+    let hubs = hubs::find(&touches);
+    let incidence = Incidence::new(&tables, &blocks, &touches);
+    if hubs.is_empty() && count >= MANY_BLOCKS {
+        let blocks = regions::walk(&incidence, count).expect("any number may be left out");
+        return BlockOrder { blocks, hubs: 0 };
+    }
+    let mut seen = vec![false; count];
+    hubs.iter().for_each(|&hub| seen[hub as usize] = true);
+    let mut order = Vec::with_capacity(count);
+    walk(&incidence, &mut seen, &mut order);
+    if !hubs.is_empty() {
+        hubs::sort_by(&hubs, &mut order, &incidence);
+        order.extend(&hubs);
+    }
+    BlockOrder { blocks: order, hubs: hubs.len() }
+}
+
+/// Appends the blocks that were not seen, breadth first, one component after the other.
+fn walk(incidence: &Incidence, seen: &mut [bool], order: &mut Vec<u32>) {
+    let mut done = vec![false; incidence.instances()];
+    for root in 0..seen.len() {
+        if std::mem::replace(&mut seen[root], true) {
+            continue;
+        }
+        let mut head = order.len();
+        order.push(root as u32);
+        while head < order.len() {
+            let block = order[head];
+            head += 1;
+            for &number in incidence.of(block) {
+                if std::mem::replace(&mut done[number as usize], true) {
+                    continue;
+                }
+                for &other in incidence.blocks_of(number) {
+                    if !std::mem::replace(&mut seen[other as usize], true) {
+                        order.push(other);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The tables whose instances couple the fewest blocks, if these are not all, and there are blocks enough for the difference to
+/// count: the edges of a mesh tell as much about what lies together as its stars do.
+fn few_tables<'t>(tables: &[&'t InstanceTable], count: usize) -> Option<Vec<&'t InstanceTable>> {
+    let widths = tables.iter().map(|table| table.blocks.len()).filter(|&width| width > 1);
+    let least = widths.min().filter(|_| count >= MANY_BLOCKS)?;
+    let few: Vec<&InstanceTable> = tables.iter().copied().filter(|table| table.blocks.len() == least).collect();
+    (few.len() < tables.len()).then_some(few)
+}
+
+/// The place of each block in the order, at the place of the parameter vector where the block starts.
+pub(super) fn ranks(order: &[u32], offsets: &[u32]) -> Vec<u32> {
+    let ranks = zeros(offsets[offsets.len() - 1] as usize);
+    order.par_iter().enumerate().with_min_len(STRETCH).for_each(|(rank, &block)| {
+        ranks[offsets[block as usize] as usize].store(rank as u32, Relaxed);
+    });
+    numbers(ranks)
+}
+
+/// The instances of a table in the order of their first hub and then of their first block; `None` where they are in order. By hub,
+/// so that what a hub sums over all its instances is read in one go, while the sums of the blocks that meet it walk along as
+/// many streams as there are hubs. `ranks`: see [`ranks`]; hubs rank from `first_hub` on.
+pub(super) fn instance_order(table: &InstanceTable, ranks: &[u32], blocks: usize, first_hub: u32) -> Option<Vec<u32>> {
+    let instances = || (0..table.count).into_par_iter().with_min_len(STRETCH);
+    let ranks_of = |instance: usize| table.blocks.iter().map(move |column| ranks[column[instance] as usize]);
+    let first: Vec<u32> = instances().map(|instance| ranks_of(instance).min().unwrap_or(0)).collect();
+    let hub = |instance: usize| ranks_of(instance).filter(|&rank| rank >= first_hub).min().unwrap_or(0);
+    let hubs: Vec<u32> = if first_hub as usize == blocks { Vec::new() } else { instances().map(hub).collect() };
+    let meets_hubs = hubs.iter().any(|&hub| hub != 0);
+    let sorted = match meets_hubs {
+        true => hubs.iter().zip(&first).is_sorted(),
+        false => first.is_sorted(),
+    };
+    if sorted {
+        return None;
+    }
+    let order = sort_by_rank((0..table.count as u32).collect(), &first, blocks);
+    Some(if meets_hubs { sort_by_rank(order, &hubs, blocks) } else { order })
+}
+
+/// Zeros that threads may write to together.
+pub(super) fn zeros(count: usize) -> Vec<AtomicU32> {
+    // By all threads: who touches a page first waits for it.
+    (0..count).into_par_iter().with_min_len(STRETCH).map(|_| AtomicU32::new(0)).collect()
+}
+
+/// What they wrote.
+pub(super) fn numbers(atomics: Vec<AtomicU32>) -> Vec<u32> {
+    atomics.into_iter().map(AtomicU32::into_inner).collect()
+}

@@ -1,0 +1,114 @@
+//! A walk that all threads take part in: regions grow from blocks spread over the problem until they meet, and each is then walked
+//! breadth first by itself.
+//!
+//! Regions grow level by level, all at once. A block that several reach in one level goes to the one with the smallest number, so that
+//! regions are the same whatever threads did.
+
+use super::STRETCH;
+use super::incidence::Incidence;
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// Blocks of a region, on the average. Fewer levels grow smaller ones, and with each all threads wait for each other.
+const REGION: usize = 1 << 10;
+/// Blocks at the border of all regions up to which one thread is faster.
+const NARROW: usize = 1 << 8;
+
+/// The key of a block is the level at which it was reached, from 1 on, and the region in the lower half. Blocks with this key are out of
+/// it: they are in the order.
+const OUT: u32 = 0;
+/// Blocks that were not reached.
+const NOWHERE: u32 = u32::MAX;
+const REGION_BITS: u32 = 16;
+/// Less than [`NOWHERE`] has in both halves.
+const MOST_LEVELS: u32 = (1 << (32 - REGION_BITS)) - 2;
+const MOST_REGIONS: usize = (1 << REGION_BITS) - 2;
+
+fn key(level: u32, region: u32) -> u32 {
+    level << REGION_BITS | region
+}
+
+fn region_of(key: u32) -> u32 {
+    key & ((1 << REGION_BITS) - 1)
+}
+
+/// All blocks, region by region; those that no region reaches follow. `None` if these are more than `most`.
+pub(super) fn walk(incidence: &Incidence, most: usize) -> Option<Vec<u32>> {
+    let count = incidence.blocks();
+    let size = REGION.max(count.div_ceil(MOST_REGIONS));
+    let seeds = seeds(count, size);
+    let keys: Vec<AtomicU32> =
+        (0..count).into_par_iter().with_min_len(STRETCH).map(|_| AtomicU32::new(NOWHERE)).collect();
+    grow(incidence, &seeds, &keys);
+    let walks = seeds.par_iter().enumerate().map(|(region, &seed)| walk_region(incidence, seed, region as u32, &keys));
+    let mut order = walks.collect::<Vec<_>>().concat();
+    let left = count - order.len();
+    if left > most {
+        return None;
+    }
+    if left > 0 {
+        let mut seen: Vec<bool> = keys.iter().map(|key| key.load(Relaxed) == OUT).collect();
+        super::walk(incidence, &mut seen, &mut order);
+    }
+    Some(order)
+}
+
+/// One block in `size`, in their order. They are scattered: how a mesh is numbered has a rhythm, and seeds that follow it would lie
+/// side by side.
+fn seeds(count: usize, size: usize) -> Vec<u32> {
+    // Where a multiplicative hash (Knuth, The Art of Computer Programming 3, 6.4) of the number puts it.
+    let scattered = |k: u64| (k.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (k << 7)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    let place = |k: u64| (u128::from(scattered(k)) * count as u128 >> 64) as u32;
+    let mut seeds: Vec<u32> = (1..=count.div_ceil(size) as u64).map(place).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    seeds
+}
+
+/// Grows the regions until nothing more is reached.
+fn grow(incidence: &Incidence, seeds: &[u32], keys: &[AtomicU32]) {
+    let mut border = seeds.to_vec();
+    for (&seed, region) in seeds.iter().zip(0..) {
+        keys[seed as usize].store(key(1, region), Relaxed);
+    }
+    for level in 2..=MOST_LEVELS {
+        let reach = |blocks: &[u32]| {
+            let mut reached = Vec::new();
+            for &block in blocks {
+                // Of the level before, thus final: keys of this level are larger.
+                let mine = key(level, region_of(keys[block as usize].load(Relaxed)));
+                for &other in incidence.of(block).iter().flat_map(|&number| incidence.blocks_of(number)) {
+                    let other_key = &keys[other as usize];
+                    if other_key.load(Relaxed) > mine && other_key.fetch_min(mine, Relaxed) == NOWHERE {
+                        reached.push(other);
+                    }
+                }
+            }
+            reached
+        };
+        border = match border.len() {
+            0 => return,
+            1..=NARROW => reach(&border),
+            _ => border.par_chunks(NARROW).map(reach).collect::<Vec<_>>().concat(),
+        };
+    }
+}
+
+/// The blocks of a region, breadth first.
+fn walk_region(incidence: &Incidence, seed: u32, region: u32, keys: &[AtomicU32]) -> Vec<u32> {
+    let is_mine = |key: u32| key != OUT && region_of(key) == region;
+    let mut order = vec![seed];
+    keys[seed as usize].store(OUT, Relaxed);
+    let mut head = 0;
+    while let Some(&block) = order.get(head) {
+        head += 1;
+        for &other in incidence.of(block).iter().flat_map(|&number| incidence.blocks_of(number)) {
+            let key = &keys[other as usize];
+            if is_mine(key.load(Relaxed)) {
+                key.store(OUT, Relaxed);
+                order.push(other);
+            }
+        }
+    }
+    order
+}
