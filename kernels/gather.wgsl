@@ -71,3 +71,28 @@ fn add_by_exchange(place: u32, number: f32) {
         known = outcome.old_value;
     }
 }
+
+// The same for double precision, where the device exchanges 64 bits.
+fn add_by_exchange_f64(place: u32, number: f64) {
+    var known = atomicLoad(&totals[place]);
+    loop {
+        let sum = bitcast<u64>(bitcast<f64>(known) + number);
+        let outcome = atomicCompareExchangeWeak(&totals[place], known, sum);
+        if (outcome.exchanged) { return; }
+        known = outcome.old_value;
+    }
+}
+
+// The same for pairs of single-precision numbers, the first of which is in the lower half.
+fn add_by_exchange_df32(place: u32, number: vec2<f32>) {
+    var known = atomicLoad(&totals[place]);
+    loop {
+        let low = u32(known & 0xfffffffflu);
+        let high = u32(known >> 32u);
+        let pair = add_df32(vec2<f32>(bitcast<f32>(low), bitcast<f32>(high)), number);
+        let sum = u64(bitcast<u32>(pair.x)) | (u64(bitcast<u32>(pair.y)) << 32u);
+        let outcome = atomicCompareExchangeWeak(&totals[place], known, sum);
+        if (outcome.exchanged) { return; }
+        known = outcome.old_value;
+    }
+}

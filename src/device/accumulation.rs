@@ -1,6 +1,6 @@
 //! How sums over the instances that touch a parameter are formed.
 
-use crate::backend::gpu::{GpuContext, GpuError};
+use crate::backend::gpu::GpuContext;
 use crate::kernel::wgsl::{Addition, Format};
 
 /// How contributions to parameters are added up.
@@ -12,8 +12,9 @@ pub enum Accumulation {
     /// `Gather`, which every format has.
     #[default]
     Auto,
-    /// Each instance adds in place, in the order in which the device comes to it: the last bits differ from run to run. Single precision
-    /// only.
+    /// Each instance adds in place, in the order in which the device comes to it: the last bits differ from run to run. For numbers of 64
+    /// bits the device has to exchange so many in place (`SHADER_INT64_ATOMIC_ALL_OPS`, which some Vulkan drivers have); where it does
+    /// not, this is `Gather`.
     Atomic,
     /// Instances write what they contribute, and then each parameter block adds up its list: the same bits every time.
     Gather,
@@ -21,17 +22,15 @@ pub enum Accumulation {
 
 impl Accumulation {
     /// What kernels of a format do on a device.
-    pub(super) fn resolve(self, context: &GpuContext, format: Format) -> Result<Addition, GpuError> {
+    pub(super) fn resolve(self, context: &GpuContext, format: Format) -> Addition {
+        let exchanges = wgpu::Features::SHADER_INT64 | wgpu::Features::SHADER_INT64_ATOMIC_ALL_OPS;
+        let has = |features| context.features().contains(features);
         match (self, format) {
-            (Accumulation::Auto | Accumulation::Gather, _) => Ok(Addition::Gather),
-            (Accumulation::Atomic, Format::F32) => {
-                let native = context.features().contains(wgpu::Features::SHADER_FLOAT32_ATOMIC);
-                Ok(if native { Addition::Atomic } else { Addition::CompareExchange })
-            }
-            (Accumulation::Atomic, format) => Err(GpuError::Unsupported {
-                what: format!("atomic additions of {format:?} numbers; Accumulation::Gather works in every format"),
-                device: context.info().name.clone(),
-            }),
+            (Accumulation::Auto | Accumulation::Gather, _) => Addition::Gather,
+            (Accumulation::Atomic, Format::F32) if has(wgpu::Features::SHADER_FLOAT32_ATOMIC) => Addition::Atomic,
+            (Accumulation::Atomic, Format::F32) => Addition::CompareExchange,
+            (Accumulation::Atomic, Format::F64 | Format::DoubleF32) if has(exchanges) => Addition::CompareExchange,
+            (Accumulation::Atomic, Format::F64 | Format::DoubleF32) => Addition::Gather,
         }
     }
 }

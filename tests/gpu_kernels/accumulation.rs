@@ -1,7 +1,7 @@
 //! Sums over instances: in place or gathered.
 
 use super::reference::{DOUBLE_F32, F32, F64, Numbers, compare, compare_all};
-use isograd::backend::gpu::{GpuContext, GpuError, GpuOptions, wgpu};
+use isograd::backend::gpu::{GpuContext, GpuOptions, wgpu};
 use isograd::device::{Accumulation, GpuDerivatives};
 use isograd::kernel::wgsl::Addition;
 use isograd::mesh::energy::{Energy, MeshProblem};
@@ -31,14 +31,26 @@ pub fn atomic_and_gathered_sums_agree(context: &GpuContext) {
     }
 }
 
-pub fn atomic_sums_need_single_precision(context: &GpuContext) {
-    let problem = MeshProblem::new(Energy::Smooth, &icosphere(0).unwrap()).unwrap().problem;
+pub fn atomic_sums_of_64_bits_exchange_or_gather(context: &GpuContext) {
+    let exchanging = wgpu::Features::SHADER_INT64 | wgpu::Features::SHADER_INT64_ATOMIC_ALL_OPS;
+    let without = wgpu::Features::SHADER_INT64_ATOMIC_ALL_OPS;
+    let portable = GpuContext::new(&GpuOptions { without, ..GpuOptions::default() }).unwrap();
+    let problem = MeshProblem::new(Energy::Smooth, &icosphere(2).unwrap()).unwrap().problem;
     let compiled = problem.compile().unwrap();
-    for formats in [F64, DOUBLE_F32] {
-        let error = GpuDerivatives::new(context, &compiled, problem.parameters(), formats, Accumulation::Atomic);
-        let error = error.unwrap_err();
-        assert!(matches!(error, GpuError::Unsupported { .. }), "{error}");
-        assert!(error.to_string().contains("Accumulation::Gather"), "{error}");
+    let x = problem.parameters().values();
+    for (formats, tolerance) in [(F64, 1e-13), (DOUBLE_F32, 1e-11)] {
+        for device in [context, &portable] {
+            let exchanges = device.features().contains(exchanging);
+            let atomic =
+                GpuDerivatives::new(device, &compiled, problem.parameters(), formats, Accumulation::Atomic).unwrap();
+            let expected = if exchanges { Addition::CompareExchange } else { Addition::Gather };
+            assert_eq!(atomic.addition(), expected);
+            // Twice: nothing is left from the first time.
+            for _ in 0..2 {
+                compare_all(&atomic, &problem, &compiled, x, |_| true, (tolerance, 1.0));
+            }
+        }
+        assert!(!portable.features().contains(without));
     }
 }
 
@@ -83,6 +95,7 @@ pub fn long_lists_and_large_blocks(context: &GpuContext) {
     compare(context, &problem, &x, DOUBLE_F32, Accumulation::Gather, (1e-11, 1.0));
     compare(context, &problem, &x, F32, Accumulation::Gather, (1e-5, 1.0));
     compare(context, &problem, &x, F32, Accumulation::Atomic, (1e-5, 1.0));
+    compare(context, &problem, &x, F64, Accumulation::Atomic, (1e-13, 1.0));
 }
 
 pub fn held_parameters_have_no_sums(context: &GpuContext) {
@@ -100,9 +113,12 @@ pub fn held_parameters_have_no_sums(context: &GpuContext) {
     let problem = &stated.problem;
     let compiled = problem.compile().unwrap();
     let x = problem.parameters().values();
-    for (formats, accumulation, tolerance) in
-        [(F64, Accumulation::Gather, 1e-13), (F32, Accumulation::Gather, 1e-5), (F32, Accumulation::Atomic, 1e-5)]
-    {
+    for (formats, accumulation, tolerance) in [
+        (F64, Accumulation::Gather, 1e-13),
+        (F32, Accumulation::Gather, 1e-5),
+        (F32, Accumulation::Atomic, 1e-5),
+        (F64, Accumulation::Atomic, 1e-13),
+    ] {
         let device = GpuDerivatives::new(context, &compiled, problem.parameters(), formats, accumulation).unwrap();
         compare_all(&device, problem, &compiled, x, |parameter| free[parameter], (tolerance, 1.0));
         let sums = [device.gradient(x).unwrap(), device.jtj_product(x, x).unwrap()];

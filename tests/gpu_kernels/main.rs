@@ -22,7 +22,7 @@ fn main() {
         ("random_graphs_in_double_f32", graphs::in_double_f32),
         ("random_graphs_in_f32", graphs::in_f32),
         ("atomic_and_gathered_sums_agree", accumulation::atomic_and_gathered_sums_agree),
-        ("atomic_sums_need_single_precision", accumulation::atomic_sums_need_single_precision),
+        ("atomic_sums_of_64_bits_exchange_or_gather", accumulation::atomic_sums_of_64_bits_exchange_or_gather),
         ("gathered_sums_are_the_same_bits_every_time", accumulation::gathered_sums_are_the_same_bits_every_time),
         ("long_lists_and_large_blocks", accumulation::long_lists_and_large_blocks),
         ("held_parameters_have_no_sums", accumulation::held_parameters_have_no_sums),

@@ -5,7 +5,10 @@ use crate::gpu_support::Test;
 use isograd::backend::gpu::{GpuContext, GpuOptions};
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::icosphere;
-use isograd::{Backend, IterationRecord, Precision, Problem, SolveError, SolverOptions, SolverReport, Termination};
+use isograd::{
+    Backend, IterationRecord, LinearSolverKind, Precision, Problem, SolveError, SolverOptions, SolverReport,
+    Termination,
+};
 use std::ops::ControlFlow;
 
 pub const TESTS: &[Test] = &[
@@ -18,6 +21,10 @@ pub const TESTS: &[Test] = &[
     ("failures::lost_and_stopped", lost_and_stopped),
     ("failures::the_shared_device_is_replaced", the_shared_device_is_replaced),
     ("failures::a_binding_too_small", a_binding_too_small),
+    ("failures::memory_too_small", memory_too_small),
+    ("failures::out_of_memory_midway", out_of_memory_midway),
+    ("failures::out_of_memory_between_solves", out_of_memory_between_solves),
+    ("failures::out_of_memory_beside_the_cpu", out_of_memory_beside_the_cpu),
     ("failures::a_device_of_the_callers_own", a_device_of_the_callers_own),
     ("failures::without_double_precision", without_double_precision),
     ("failures::no_adapter", no_adapter),
@@ -201,6 +208,108 @@ fn a_binding_too_small(context: &GpuContext) {
     assert!(report.to_string().contains(reason));
     // What fits still runs there.
     solve(&device, &mut chain(5), &on(&device, Precision::F32, &SolverOptions::default()));
+}
+
+/// A device on which all buffers together have at most so many bytes.
+fn with_memory(context: &GpuContext, bytes: u64) -> GpuContext {
+    let options = GpuOptions {
+        adapter: Some(context.info().name.clone()),
+        max_memory_bytes: Some(bytes),
+        ..GpuOptions::default()
+    };
+    GpuContext::new(&options).unwrap()
+}
+
+fn memory_too_small(context: &GpuContext) {
+    let mut expected = chain(20_000);
+    let on_cpu = expected.solve(&SolverOptions::default()).unwrap();
+    for precision in precisions(context) {
+        let device = with_memory(context, 1 << 20);
+        let mut problem = chain(20_000);
+        let report = problem.solve(&on(&device, precision, &SolverOptions::default())).unwrap();
+        assert_eq!(report.backend.backend, Backend::Cpu);
+        assert!(report.backend.reason.contains("cannot take the problem: out of GPU memory: \""), "{report}");
+        assert!(report.device.is_none());
+        assert_eq!((report.initial_cost, report.final_cost), (on_cpu.initial_cost, on_cpu.final_cost));
+        assert_eq!(problem.parameters().values(), expected.parameters().values());
+        // Nothing was left behind: what fits still runs there, time and again.
+        for _ in 0..3 {
+            solve(&device, &mut chain(5), &on(&device, precision, &SolverOptions::default()));
+        }
+    }
+}
+
+/// No memory is left for what is read back.
+fn out_of_memory_midway(context: &GpuContext) {
+    let on_cpu = chain(60).solve(&tight()).unwrap();
+    for precision in precisions(context) {
+        for iteration in [0, 1, 2] {
+            let device = own_device(context);
+            let mut problem = chain(60);
+            let mut seen = Vec::new();
+            let report = problem
+                .solve_with(&on(&device, precision, &tight()), |record| {
+                    seen.push(record.clone());
+                    if record.iteration == iteration {
+                        device.inject_memory_limit(0);
+                    }
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+            let reason = &report.backend.reason;
+            assert!(reason.contains("failed, and the CPU went on from iteration"), "{report}");
+            assert!(reason.contains("out of GPU memory: \"download\""), "{report}");
+            assert_eq!(report.backend.backend, Backend::Cpu);
+            assert_eq!(seen, report.iterations);
+            assert!(seen.iter().enumerate().all(|(k, record)| record.iteration == k));
+            assert!(seen.windows(2).all(|pair| pair[1].cost <= pair[0].cost), "{}", report.iteration_table());
+            assert_eq!(report.initial_cost, on_cpu.initial_cost);
+            assert!(report.termination.is_converged(), "{report}");
+            assert!((report.final_cost / on_cpu.final_cost - 1.0).abs() < 1e-6, "{precision:?}: {report}");
+            assert_eq!(report.final_cost, cost(&problem, problem.parameters().values()));
+        }
+    }
+}
+
+/// Buffers are in place, and yet nothing can be read back; then there is memory again.
+fn out_of_memory_between_solves(context: &GpuContext) {
+    let device = own_device(context);
+    let options = on(&device, Precision::Auto, &tight());
+    let mut problem = chain(30);
+    let first = solve(&device, &mut problem, &options);
+    device.inject_memory_limit(0);
+    let report = problem.solve(&options).unwrap();
+    assert_eq!(report.backend.backend, Backend::Cpu);
+    assert!(report.backend.reason.contains("out of GPU memory"), "{report}");
+    assert!(report.final_cost <= first.final_cost);
+    assert_eq!(report.final_cost, cost(&problem, problem.parameters().values()));
+    device.inject_memory_limit(u64::MAX);
+    let report = problem.solve(&options).unwrap();
+    assert_eq!(report.backend.backend, Backend::Gpu, "{report}");
+}
+
+/// Residuals are evaluated on the device, and the rest happens on the CPU, which takes over.
+fn out_of_memory_beside_the_cpu(context: &GpuContext) {
+    let options = SolverOptions { linear_solver: LinearSolverKind::SparseCholesky, ..tight() };
+    let on_cpu = chain(20).solve(&options).unwrap();
+    for iteration in [None, Some(2)] {
+        let device = own_device(context);
+        if iteration.is_none() {
+            device.inject_memory_limit(0);
+        }
+        let mut problem = chain(20);
+        let report = problem
+            .solve_with(&on(&device, Precision::Auto, &options), |record| {
+                if Some(record.iteration) == iteration {
+                    device.inject_memory_limit(0);
+                }
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert!(report.to_string().contains("out of GPU memory"), "{report}");
+        assert!((report.final_cost / on_cpu.final_cost - 1.0).abs() < 1e-9, "{report}");
+        assert!(report.termination.is_converged(), "{report}");
+    }
 }
 
 fn a_device_of_the_callers_own(context: &GpuContext) {

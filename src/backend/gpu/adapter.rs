@@ -14,6 +14,9 @@ pub struct GpuOptions {
     pub name: Option<String>,
     /// Most bytes of one storage binding, below what the adapter offers; also `ISOGRAD_MAX_BINDING`. For tests and shared devices.
     pub max_binding_bytes: Option<u64>,
+    /// Most bytes of all buffers on the device together; also `ISOGRAD_MAX_MEMORY`. Default: what the driver gives. What needs more is
+    /// [`GpuError::OutOfMemory`], and a solve goes on on the CPU. For tests and shared devices.
+    pub max_memory_bytes: Option<u64>,
     /// Features to do without even where the adapter has them, for tests.
     pub without: wgpu::Features,
     /// Folder of the pipeline cache. Default: the environment variable `ISOGRAD_PIPELINE_CACHE` (`off` for none), else `isograd` in the
@@ -35,6 +38,7 @@ pub struct AdapterSummary {
 /// The optional features that the backend makes use of.
 const USEFUL: wgpu::Features = wgpu::Features::SHADER_F64
     .union(wgpu::Features::SHADER_INT64)
+    .union(wgpu::Features::SHADER_INT64_ATOMIC_ALL_OPS)
     .union(wgpu::Features::SHADER_FLOAT32_ATOMIC)
     .union(wgpu::Features::SUBGROUP)
     .union(wgpu::Features::TIMESTAMP_QUERY)
@@ -54,15 +58,29 @@ impl GpuOptions {
         }
     }
 
-    /// The upper limit on one binding, where there is one.
-    pub(super) fn binding_limit(&self) -> Result<Option<u64>, GpuError> {
-        let parse = |text: String| {
-            let wrong = |_| GpuError::Device(format!("ISOGRAD_MAX_BINDING={text} is not a number of bytes"));
-            text.parse().map_err(wrong)
+    /// The upper limits on bytes, where there are any.
+    pub(super) fn byte_limits(&self) -> Result<ByteLimits, GpuError> {
+        let limit = |limit: Option<u64>, name: &str| {
+            let parse = |text: String| {
+                let wrong = |_| GpuError::Device(format!("{name}={text} is not a number of bytes"));
+                text.parse().map_err(wrong)
+            };
+            limit.map_or_else(|| environment(name).map(parse).transpose(), |limit| Ok(Some(limit)))
         };
-        self.max_binding_bytes
-            .map_or_else(|| environment("ISOGRAD_MAX_BINDING").map(parse).transpose(), |limit| Ok(Some(limit)))
+        Ok(ByteLimits {
+            binding: limit(self.max_binding_bytes, "ISOGRAD_MAX_BINDING")?,
+            memory: limit(self.max_memory_bytes, "ISOGRAD_MAX_MEMORY")?,
+        })
     }
+}
+
+/// Upper limits of the user's, where there are any.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ByteLimits {
+    /// Of one binding.
+    pub binding: Option<u64>,
+    /// Of all buffers on the device.
+    pub memory: Option<u64>,
 }
 
 /// An environment variable that is set to something.

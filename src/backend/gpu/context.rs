@@ -2,11 +2,12 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::adapter::AdapterSummary;
-use super::adapter::{self, GpuOptions};
+use super::adapter::{self, ByteLimits, GpuOptions};
 #[cfg(not(target_arch = "wasm32"))]
 use super::health::locked;
 use super::health::{Health, scoped};
 use super::kernel_cache::KernelCache;
+use super::memory::Memory;
 use super::pipeline_cache::PipelineCacheFile;
 use super::pool::{Pool, Ticket};
 use super::statistics::Counters;
@@ -28,6 +29,7 @@ struct Inner {
     health: Arc<Health>,
     counters: Counters,
     pool: Pool,
+    memory: Memory,
     kernels: KernelCache,
     pipelines: Option<PipelineCacheFile>,
     /// Whether the self test of double-f32 arithmetic passed, once it ran.
@@ -90,34 +92,35 @@ impl GpuContext {
     /// # Errors
     /// As [`new`](Self::new).
     pub async fn request(options: &GpuOptions) -> Result<Self, GpuError> {
-        let limit = options.binding_limit()?;
+        let limits = options.byte_limits()?;
         let (info, device, queue) = adapter::open(options).await?;
         let folder = options.pipeline_cache.clone().or_else(PipelineCacheFile::default_folder);
-        Ok(Self::assemble(info, device, queue, limit, folder))
+        Ok(Self::assemble(info, device, queue, limits, folder))
     }
 
     /// Computes on a device of the caller's own, with the features and limits it was opened with. The device's handlers for uncaptured
     /// errors and for its loss are replaced.
     pub fn from_wgpu(info: wgpu::AdapterInfo, device: wgpu::Device, queue: wgpu::Queue) -> Self {
-        Self::assemble(info, device, queue, None, PipelineCacheFile::default_folder())
+        Self::assemble(info, device, queue, ByteLimits::default(), PipelineCacheFile::default_folder())
     }
 
     fn assemble(
         info: wgpu::AdapterInfo,
         device: wgpu::Device,
         queue: wgpu::Queue,
-        limit: Option<u64>,
+        most: ByteLimits,
         cache_folder: Option<std::path::PathBuf>,
     ) -> Self {
         let (features, limits) = (device.features(), device.limits());
         // Whole elements of any kind of vector, and never nothing.
-        let max_binding = limits.max_storage_buffer_binding_size.min(limit.unwrap_or(u64::MAX)) & !15;
+        let max_binding = limits.max_storage_buffer_binding_size.min(most.binding.unwrap_or(u64::MAX)) & !15;
         let pipelines = cache_folder.and_then(|folder| PipelineCacheFile::open(&device, &info, &folder));
         GpuContext(Arc::new(Inner {
             health: Health::watch(&device),
             max_binding: max_binding.max(256),
             counters: Counters::default(),
             pool: Pool::default(),
+            memory: Memory::new(most.memory),
             kernels: KernelCache::default(),
             info,
             device,
@@ -258,6 +261,12 @@ impl GpuContext {
         let _ = self.0.health.poll(&self.0.device, wgpu::PollType::Poll);
     }
 
+    /// Has allocations fail from which on all buffers would have more than so many bytes, for tests of what happens then.
+    #[doc(hidden)]
+    pub fn inject_memory_limit(&self, bytes: u64) {
+        self.0.memory.limit_to(bytes);
+    }
+
     pub(super) fn health(&self) -> &Arc<Health> {
         &self.0.health
     }
@@ -304,15 +313,23 @@ impl GpuContext {
         // What fits one binding keeps fitting when it is rounded up.
         let ceiling = if bytes <= self.0.max_binding { self.0.max_binding.min(limit) } else { limit };
         let size = Pool::size_class(bytes).min(ceiling);
+        let counted = if is_on_device(usage) { size } else { 0 };
+        if !self.0.memory.take(counted) {
+            return Err(GpuError::OutOfMemory { label: label.to_owned(), bytes: size });
+        }
         if let Some(buffer) = self.0.pool.take(usage, size) {
             self.0.counters.buffers_reused.add(1);
             return Ok((buffer, false));
+        }
+        if self.0.memory.is_short_of(self.0.pool.idle_bytes()) {
+            self.0.pool.clear();
         }
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let (buffer, error) = scoped(&self.0.device, || self.0.device.create_buffer(&descriptor));
         if let Some(error) = error {
             // Idle memory may be what is missing the next time.
             self.0.pool.clear();
+            self.0.memory.give(counted);
             return Err(self.0.health.error(label, size, &error));
         }
         self.alive()?;
@@ -322,10 +339,18 @@ impl GpuContext {
 
     /// Gives a buffer back for reuse.
     pub(super) fn recycle(&self, buffer: wgpu::Buffer) {
+        if is_on_device(buffer.usage()) {
+            self.0.memory.give(buffer.size());
+        }
         if self.lost().is_none() {
             self.0.pool.put(buffer);
         }
     }
+}
+
+/// Whether a buffer takes memory of the device: what is downloaded lies in the host's.
+fn is_on_device(usage: wgpu::BufferUsages) -> bool {
+    !usage.contains(wgpu::BufferUsages::MAP_READ)
 }
 
 impl fmt::Debug for GpuContext {

@@ -47,6 +47,7 @@ mod error;
 mod health;
 mod kernel;
 mod kernel_cache;
+mod memory;
 mod pipeline_cache;
 mod pool;
 mod self_test;

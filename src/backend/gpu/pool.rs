@@ -70,6 +70,11 @@ impl Pool {
         state.idle.entry((buffer.usage(), size)).or_default().push(Idle { buffer, after });
     }
 
+    /// Bytes that lie idle.
+    pub fn idle_bytes(&self) -> u64 {
+        locked(&self.0).idle_bytes
+    }
+
     /// Frees everything idle.
     pub fn clear(&self) {
         let mut state = locked(&self.0);

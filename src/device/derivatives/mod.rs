@@ -94,7 +94,7 @@ impl GpuDerivatives {
     /// Uploads the problem and compiles its kernels.
     ///
     /// # Errors
-    /// What the device says; [`GpuError::Unsupported`] where it lacks a format or an accumulation, or a residual has too many operations.
+    /// What the device says; [`GpuError::Unsupported`] where it lacks a format, or a residual has too many operations.
     pub fn new(
         context: &GpuContext,
         problem: &CompiledProblem,
@@ -115,7 +115,7 @@ impl GpuDerivatives {
         accumulation: Accumulation,
         idle: u32,
     ) -> Result<Self, GpuError> {
-        let addition = accumulation.resolve(context, formats.real)?;
+        let addition = accumulation.resolve(context, formats.real);
         check_formats(context, formats)?;
         if parameters.has_manifolds() {
             let (what, device) = ("sums over the tangents of manifolds".to_owned(), context.info().name.clone());

@@ -3,10 +3,10 @@
 //! An instance evaluates its linearization and contributes one number to each of its parameters. The numbers come together in one of
 //! two ways. To *gather* them, the instance writes them side by side, and a second kernel sums, for each parameter block, the places
 //! in its list, always in the same order. *Atomic* additions need no lists and no second kernel, but their order is the device's
-//! mood, and only single precision has them.
+//! mood, and no device has them in other formats than single precision; there a loop that exchanges 64 bits stands in.
 
 use super::body::Body;
-use super::format::OutOfRange;
+use super::format::{Format, OutOfRange};
 use super::groups::{evaluate, name_blocks, over_groups};
 use super::module::{Formats, Module, ModuleBuilder, Slot, WORKGROUP};
 use super::{MOST_COMPONENTS, library};
@@ -21,8 +21,20 @@ pub enum Addition {
     Gather,
     /// Added in place by the device, which needs `SHADER_FLOAT32_ATOMIC`. Single precision only.
     Atomic,
-    /// Added in place by a loop that tries until nobody comes in between; for devices without the former. Single precision only.
+    /// Added in place by a loop that tries until nobody comes in between; for devices without the former, and for numbers of 64 bits, where
+    /// it needs `SHADER_INT64_ATOMIC_ALL_OPS`.
     CompareExchange,
+}
+
+/// What the bits of a number are in [`Slot::Sums`], and the function that adds to one.
+fn atomic_sum(addition: Addition, format: Format) -> (&'static str, &'static str) {
+    match (addition, format) {
+        (Addition::Gather, _) => ("", ""),
+        (Addition::Atomic, _) => ("alias SumBits = f32;\n", "add_atomically"),
+        (Addition::CompareExchange, Format::F32) => ("alias SumBits = u32;\n", "add_by_exchange"),
+        (Addition::CompareExchange, Format::F64) => ("alias SumBits = u64;\n", "add_by_exchange_f64"),
+        (Addition::CompareExchange, Format::DoubleF32) => ("alias SumBits = u64;\n", "add_by_exchange_df32"),
+    }
 }
 
 /// Components of a parameter block that an instance contributes to as a whole.
@@ -98,11 +110,7 @@ fn over_instances(
     bindings.push((if addition == Addition::Gather { Slot::Contributions } else { Slot::Sums }, true));
     let mut module = ModuleBuilder::new(entry, formats, &bindings);
     module.table("groups", "Group", kernels.len());
-    module.function(match addition {
-        Addition::Gather => "",
-        Addition::Atomic => "alias SumBits = f32;\n",
-        Addition::CompareExchange => "alias SumBits = u32;\n",
-    });
+    module.function(atomic_sum(addition, formats.real).0);
     for (group, kernel) in kernels.iter().enumerate() {
         let mut body = Body::new(formats.real);
         name_blocks(&mut body, group, kernel);
@@ -110,7 +118,7 @@ fn over_instances(
         let (residuals, stored) = outputs.split_at(kernel.residuals());
         let rows = if is_product { product(&mut body, kernel, stored)? } else { residuals.to_vec() };
         let sums = transpose(&mut body, kernel, stored, &rows)?;
-        contribute(&mut body, group, kernel, &sums, addition)?;
+        contribute(&mut body, group, kernel, &sums, (addition, formats.real))?;
         module.statements += body.statements;
         module.function(&format!("fn {entry}_{group}(i: u32) {{\n{}}}\n", body.text));
     }
@@ -178,8 +186,9 @@ fn contribute(
     group: usize,
     kernel: &Kernel,
     sums: &BTreeMap<(u32, u32), String>,
-    addition: Addition,
+    (addition, format): (Addition, Format),
 ) -> Result<(), OutOfRange> {
+    let add = atomic_sum(addition, format).1;
     let parts = parts(kernel);
     let count = contributions(kernel);
     if addition == Addition::Gather {
@@ -194,10 +203,7 @@ fn contribute(
                 (Addition::Gather, sum) => {
                     body.line(format!("contributions[place + {}u] = {};", part.place + k, sum.unwrap_or(&zero)));
                 }
-                (Addition::Atomic, Some(sum)) => body.line(format!("add_atomically(b{block} + {component}u, {sum});")),
-                (Addition::CompareExchange, Some(sum)) => {
-                    body.line(format!("add_by_exchange(b{block} + {component}u, {sum});"));
-                }
+                (_, Some(sum)) => body.line(format!("{add}(b{block} + {component}u, {sum});")),
                 (_, None) => {}
             }
         }
