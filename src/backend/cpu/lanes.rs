@@ -10,7 +10,10 @@ use std::ops::Range;
 /// Instances a chunk: 512 bytes a register, so that some eighty registers stay in the first-level cache.
 pub const LANES: usize = 64;
 
-type Lane = [f64; LANES];
+/// One number for each instance of a chunk. Aligned, for a vector that lies across two cache lines is loaded and stored in two goes.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Lane(pub [f64; LANES]);
 
 /// The registers of one thread.
 ///
@@ -26,8 +29,8 @@ impl Registers {
     pub fn new(code: &LaneCode) -> Self {
         let literal = |k: usize| code.literals.get(k).copied().unwrap_or(0.0);
         Registers {
-            lanes: (0..code.registers).map(|k| Box::new([literal(k); LANES])).collect(),
-            spare: Box::new([0.0; LANES]),
+            lanes: (0..code.registers).map(|k| Box::new(Lane([literal(k); LANES]))).collect(),
+            spare: Box::new(Lane([0.0; LANES])),
         }
     }
 
@@ -40,9 +43,9 @@ impl Registers {
     #[inline(always)]
     fn unary(&mut self, to: u32, [a, ..]: [u32; 3], f: impl Fn(f64) -> f64) {
         self.write(to, |lanes, result| {
-            let a = &lanes[a as usize];
+            let a = &lanes[a as usize].0;
             for k in 0..LANES {
-                result[k] = f(a[k]);
+                result.0[k] = f(a[k]);
             }
         });
     }
@@ -50,9 +53,9 @@ impl Registers {
     #[inline(always)]
     fn binary(&mut self, to: u32, [a, b, _]: [u32; 3], f: impl Fn(f64, f64) -> f64) {
         self.write(to, |lanes, result| {
-            let (a, b) = (&lanes[a as usize], &lanes[b as usize]);
+            let (a, b) = (&lanes[a as usize].0, &lanes[b as usize].0);
             for k in 0..LANES {
-                result[k] = f(a[k], b[k]);
+                result.0[k] = f(a[k], b[k]);
             }
         });
     }
@@ -60,9 +63,9 @@ impl Registers {
     #[inline(always)]
     fn ternary(&mut self, to: u32, [a, b, c]: [u32; 3], f: impl Fn(f64, f64, f64) -> f64) {
         self.write(to, |lanes, result| {
-            let (a, b, c) = (&lanes[a as usize], &lanes[b as usize], &lanes[c as usize]);
+            let (a, b, c) = (&lanes[a as usize].0, &lanes[b as usize].0, &lanes[c as usize].0);
             for k in 0..LANES {
-                result[k] = f(a[k], b[k], c[k]);
+                result.0[k] = f(a[k], b[k], c[k]);
             }
         });
     }
@@ -70,13 +73,13 @@ impl Registers {
     /// Not by [`Registers::write`]: a closure as long as this would not be inlined, see [`Run`].
     #[inline(always)]
     fn sin(&mut self, to: u32, [a, ..]: [u32; 3]) {
-        trigonometry::sin(&self.lanes[a as usize], &mut self.spare);
+        trigonometry::sin(&self.lanes[a as usize].0, &mut self.spare.0);
         std::mem::swap(&mut self.spare, &mut self.lanes[to as usize]);
     }
 
     #[inline(always)]
     fn cos(&mut self, to: u32, [a, ..]: [u32; 3]) {
-        trigonometry::cos(&self.lanes[a as usize], &mut self.spare);
+        trigonometry::cos(&self.lanes[a as usize].0, &mut self.spare.0);
         std::mem::swap(&mut self.spare, &mut self.lanes[to as usize]);
     }
 
@@ -193,19 +196,19 @@ impl Run<'_> {
         match instruction {
             Instruction::Parameter { to, block, component } => self.registers.write(to, |_, lane| {
                 let starts = &table.blocks[block as usize][first..first + lanes];
-                for (number, &start) in lane.iter_mut().zip(starts) {
+                for (number, &start) in lane.0.iter_mut().zip(starts) {
                     *number = x[(start + component) as usize];
                 }
             }),
             Instruction::Datum { to, column } => {
                 self.registers.write(to, |_, lane| match &table.data[column as usize] {
-                    Column::Varying(numbers) => lane[..lanes].copy_from_slice(&numbers[first..first + lanes]),
-                    Column::Uniform(number) => lane.fill(*number),
+                    Column::Varying(numbers) => lane.0[..lanes].copy_from_slice(&numbers[first..first + lanes]),
+                    Column::Uniform(number) => lane.0.fill(*number),
                 })
             }
             Instruction::Apply { op, to, args } => self.registers.apply(op, to, args),
             Instruction::Output { from, output } => {
-                let lane = &self.registers.lanes[from as usize][..lanes];
+                let lane = &self.registers.lanes[from as usize].0[..lanes];
                 let output = output as usize;
                 let (target, column, stride) = match output.checked_sub(self.residuals.1) {
                     None => (&mut *self.residuals.0, output, self.residuals.1),
