@@ -1,5 +1,7 @@
 //! Bytecode for the CPU: each instruction works on a whole chunk of instances, so that dispatch costs next to nothing.
 
+use super::fusion::{Fusion, Pair};
+use super::kept::Kept;
 use super::schedule::{Step, schedule};
 use crate::program::{Id, Node, Program};
 use crate::value::op::Op;
@@ -12,76 +14,133 @@ pub(crate) type Register = u32;
 pub(crate) enum Instruction {
     /// Gathers a component of a parameter block.
     Parameter { to: Register, block: u32, component: u32 },
+    /// Gathers three components that lie side by side.
+    ThreeParameters { to: [Register; 3], block: u32, component: u32 },
     /// Copies a data column.
     Datum { to: Register, column: u32 },
     /// Applies an operation; `to` may be one of the arguments.
     Apply { op: Op, to: Register, args: [Register; 3] },
-    /// Writes an output.
-    Output { from: Register, output: u32 },
+    /// Applies two operations; `to` may be one of the arguments.
+    Pair { pair: Pair, to: Register, args: [Register; 3] },
+    /// Writes `count` outputs from `first` on.
+    Write { first: u32, count: u32 },
 }
 
 /// A program as instructions over registers.
 #[derive(Debug)]
 pub(crate) struct LaneCode {
     pub instructions: Vec<Instruction>,
+    /// The first instructions depend on this parameter block alone: what they leave in their registers stays right as long as the
+    /// instances share the block.
+    pub kept: Option<(u32, usize)>,
     /// Contents of the first registers, which no instruction writes.
     pub literals: Vec<f64>,
     /// Number of registers, the literals' included.
     pub registers: usize,
-    /// Number of outputs.
-    pub outputs: usize,
+    /// The register of each output when it is written.
+    pub outputs: Vec<Register>,
 }
 
 impl LaneCode {
+    /// Code whose outputs all go to one array.
     pub fn new(program: &Program) -> Self {
-        let steps = schedule(program);
-        let last_use = last_uses(program, &steps);
+        Self::with_boundary(program, program.outputs.len())
+    }
+
+    /// Code whose outputs from `boundary` on go to another array than those before.
+    pub fn with_boundary(program: &Program, boundary: usize) -> Self {
+        let kept = Kept::new(program);
+        let fusion = Fusion::new(program, &kept.nodes);
+        let is_kept = |step: &Step| matches!(*step, Step::Compute(id) if kept.nodes[id as usize]);
+        let (mut steps, each): (Vec<Step>, Vec<Step>) = schedule(program, boundary)
+            .into_iter()
+            .filter(|step| !matches!(*step, Step::Compute(id) if fusion.absorbed[id as usize]))
+            .partition(is_kept);
+        let first_of_each = steps.len();
+        steps.extend(each);
+        let last_use = last_uses(program, &fusion, &steps, first_of_each);
+
         let mut allocation = Allocation::new(program);
         let mut instructions = Vec::with_capacity(steps.len());
+        let mut outputs = vec![0; program.outputs.len()];
+        let mut kept_instructions = 0;
         for (time, step) in steps.iter().enumerate() {
-            match *step {
-                Step::Output { node, output } => {
-                    let from = allocation.register(node);
-                    instructions.push(Instruction::Output { from, output: output as u32 });
-                    allocation.release(&[node], &last_use, time);
+            match step.clone() {
+                Step::Write(range) => {
+                    let nodes = &program.outputs[range.clone()];
+                    for (register, &node) in outputs[range.clone()].iter_mut().zip(nodes) {
+                        *register = allocation.register(node);
+                    }
+                    let (first, count) = (range.start as u32, range.len() as u32);
+                    instructions.push(Instruction::Write { first, count });
+                    allocation.release(nodes, &last_use, time);
                 }
                 Step::Compute(id) => match program.nodes[id as usize] {
                     Node::Literal(_) => {}
-                    Node::Parameter { block, component } => {
-                        let to = allocation.claim(id);
-                        instructions.push(Instruction::Parameter { to, block, component });
-                    }
+                    // Came with its neighbours.
+                    Node::Parameter { .. } if allocation.is_claimed(id) => {}
+                    Node::Parameter { block, component } => match three_parameters(program, block, component) {
+                        Some((ids, component)) => {
+                            let to = ids.map(|id| allocation.claim(id));
+                            instructions.push(Instruction::ThreeParameters { to, block, component });
+                        }
+                        None => {
+                            let to = allocation.claim(id);
+                            instructions.push(Instruction::Parameter { to, block, component });
+                        }
+                    },
                     Node::Datum(column) => {
                         let to = allocation.claim(id);
                         instructions.push(Instruction::Datum { to, column });
                     }
                     Node::Apply { op, args } => {
-                        let sources = args.map(|a| allocation.register(a));
-                        allocation.release(&args[..op.arity()], &last_use, time);
+                        let pair = fusion.pairs[id as usize];
+                        let args = pair.map_or(args, |(_, sources)| sources).map(|a| allocation.register(a));
+                        allocation.release(fusion.sources(program, id), &last_use, time);
                         let to = allocation.claim(id);
-                        instructions.push(Instruction::Apply { op, to, args: sources });
+                        instructions.push(match pair {
+                            Some((pair, _)) => Instruction::Pair { pair, to, args },
+                            None => Instruction::Apply { op, to, args },
+                        });
                     }
                 },
+            }
+            if time < first_of_each {
+                kept_instructions = instructions.len();
             }
         }
         LaneCode {
             instructions,
+            kept: kept.block.map(|block| (block, kept_instructions)),
             literals: allocation.literals,
             registers: allocation.count as usize,
-            outputs: program.outputs.len(),
+            outputs,
         }
     }
 }
 
-/// The last step that reads each node.
-fn last_uses(program: &Program, steps: &[Step]) -> Vec<usize> {
+/// The nodes of the triple that a component belongs to, and its first component, if the program reads all three.
+fn three_parameters(program: &Program, block: u32, component: u32) -> Option<([Id; 3], u32)> {
+    let first = component - component % 3;
+    let find = |component| program.nodes.iter().position(|&node| node == Node::Parameter { block, component });
+    Some(([find(first)? as Id, find(first + 1)? as Id, find(first + 2)? as Id], first))
+}
+
+/// The last step that reads each node; past the end for those that steps from `first_of_each` on read and earlier ones computed.
+fn last_uses(program: &Program, fusion: &Fusion, steps: &[Step], first_of_each: usize) -> Vec<usize> {
     let mut last = vec![0; program.nodes.len()];
+    let mut computed = vec![usize::MAX; program.nodes.len()];
     for (time, step) in steps.iter().enumerate() {
-        match *step {
-            Step::Output { node, .. } => last[node as usize] = time,
+        let sources = match step {
+            Step::Write(range) => &program.outputs[range.clone()],
             Step::Compute(id) => {
-                program.nodes[id as usize].arguments().iter().for_each(|&a| last[a as usize] = time);
+                computed[*id as usize] = time;
+                fusion.sources(program, *id)
             }
+        };
+        for &source in sources {
+            let stays = time >= first_of_each && computed[source as usize] < first_of_each;
+            last[source as usize] = if stays { steps.len() } else { time };
         }
     }
     last
@@ -112,6 +171,10 @@ impl Allocation {
 
     fn register(&self, id: Id) -> Register {
         self.registers[id as usize].expect("arguments are computed before their users")
+    }
+
+    fn is_claimed(&self, id: Id) -> bool {
+        self.registers[id as usize].is_some()
     }
 
     fn claim(&mut self, id: Id) -> Register {

@@ -5,6 +5,8 @@
 //! process: the second problem of a kind compiles nothing.
 
 mod cache;
+mod fusion;
+mod kept;
 mod lanes;
 mod schedule;
 #[cfg(feature = "gpu")]
@@ -12,6 +14,7 @@ pub mod wgsl;
 
 pub use cache::CompileStatistics;
 pub(crate) use cache::compile;
+pub(crate) use fusion::Pair;
 pub(crate) use lanes::{Instruction, LaneCode};
 
 use crate::program::{Linearization, LossProgram, Program, Retraction};
@@ -66,7 +69,7 @@ impl Kernel {
         Kernel {
             residual_code: LaneCode::new(&program),
             objective_code: objective.as_ref().map(LaneCode::new),
-            linearize_code: LaneCode::new(&linearization.program),
+            linearize_code: LaneCode::with_boundary(&linearization.program, linearization.residuals),
             topology,
             specialization,
             program,

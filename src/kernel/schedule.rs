@@ -1,41 +1,50 @@
 //! An order of evaluation with few live values.
 
 use crate::program::{Id, Program};
+use std::ops::Range;
+
+/// Outputs that are written together: a line of the cache.
+pub(super) const WRITTEN_TOGETHER: usize = 8;
 
 /// A step of a schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// Evaluate a node.
     Compute(Id),
-    /// Hand out a node as this output.
-    Output { node: Id, output: usize },
+    /// Hand out these outputs, whose nodes are evaluated.
+    Write(Range<usize>),
 }
 
-/// Walks depth first from the outputs, each argument that needs more registers first (Sethi and Ullman 1970), and hands out
-/// every output as soon as it is known.
-pub(super) fn schedule(program: &Program) -> Vec<Step> {
+/// Walks depth first from the outputs, each argument that needs more registers first (Sethi and Ullman 1970), and hands out some
+/// outputs together as soon as they are known, those from `boundary` on apart from those before it.
+pub(super) fn schedule(program: &Program, boundary: usize) -> Vec<Step> {
     let need = register_need(program);
     let mut steps = Vec::with_capacity(program.nodes.len() + program.outputs.len());
     let mut done = vec![false; program.nodes.len()];
     let mut stack: Vec<(Id, bool)> = Vec::new();
-    for (output, &root) in program.outputs.iter().enumerate() {
-        stack.push((root, false));
-        while let Some((id, ready)) = stack.pop() {
-            if done[id as usize] {
-                continue;
+    for range in [0..boundary, boundary..program.outputs.len()] {
+        for first in range.clone().step_by(WRITTEN_TOGETHER) {
+            let together = first..range.end.min(first + WRITTEN_TOGETHER);
+            for &root in &program.outputs[together.clone()] {
+                stack.push((root, false));
+                while let Some((id, ready)) = stack.pop() {
+                    if done[id as usize] {
+                        continue;
+                    }
+                    if ready {
+                        done[id as usize] = true;
+                        steps.push(Step::Compute(id));
+                        continue;
+                    }
+                    stack.push((id, true));
+                    let mut arguments = program.nodes[id as usize].arguments().to_vec();
+                    // The stack turns the order round: the least demanding argument is pushed first.
+                    arguments.sort_by_key(|&a| need[a as usize]);
+                    stack.extend(arguments.into_iter().map(|a| (a, false)));
+                }
             }
-            if ready {
-                done[id as usize] = true;
-                steps.push(Step::Compute(id));
-                continue;
-            }
-            stack.push((id, true));
-            let mut arguments = program.nodes[id as usize].arguments().to_vec();
-            // The stack turns the order round: the least demanding argument is pushed first.
-            arguments.sort_by_key(|&a| need[a as usize]);
-            stack.extend(arguments.into_iter().map(|a| (a, false)));
+            steps.push(Step::Write(together));
         }
-        steps.push(Step::Output { node: root, output });
     }
     steps
 }

@@ -1,7 +1,9 @@
 //! Schedule and register allocation: every order is right, and few registers are live.
 
+use super::fusion::Fusion;
+use super::kept::Kept;
 use super::lanes::Register;
-use super::schedule::{Step, schedule};
+use super::schedule::{Step, WRITTEN_TOGETHER, schedule};
 use super::*;
 use crate::program::{Builder, Id, Node};
 use crate::value::op::Op;
@@ -29,13 +31,19 @@ fn run(code: &LaneCode, x: &[f64], data: &[f64]) -> Vec<f64> {
     for (register, &literal) in registers.iter_mut().zip(&code.literals) {
         *register = Some(literal);
     }
-    let mut outputs = vec![None; code.outputs];
+    let mut outputs = vec![None; code.outputs.len()];
     let is_free = |to: Register| assert!(to as usize >= code.literals.len(), "a literal is overwritten");
     for instruction in &code.instructions {
         match *instruction {
             Instruction::Parameter { to, component, .. } => {
                 is_free(to);
                 registers[to as usize] = Some(x[component as usize]);
+            }
+            Instruction::ThreeParameters { to, component, .. } => {
+                for (to, component) in to.into_iter().zip(component..) {
+                    is_free(to);
+                    registers[to as usize] = Some(x[component as usize]);
+                }
             }
             Instruction::Datum { to, column } => {
                 is_free(to);
@@ -48,10 +56,17 @@ fn run(code: &LaneCode, x: &[f64], data: &[f64]) -> Vec<f64> {
                 let [a, b, c] = args.map(|a| a.unwrap_or(f64::NAN));
                 registers[to as usize] = Some(op.evaluate(a, b, c));
             }
-            Instruction::Output { from, output } => {
-                let place: &mut Option<f64> = &mut outputs[output as usize];
-                assert!(place.is_none(), "output {output} is written twice");
-                *place = Some(registers[from as usize].expect("an output that is there"));
+            Instruction::Pair { pair, to, args } => {
+                is_free(to);
+                let [a, b, c] = args.map(|a| registers[a as usize].expect("an argument that is there"));
+                registers[to as usize] = Some(pair.evaluate(a, b, c));
+            }
+            Instruction::Write { first, count } => {
+                for output in first as usize..(first + count) as usize {
+                    let place: &mut Option<f64> = &mut outputs[output];
+                    assert!(place.is_none(), "output {output} is written twice");
+                    *place = Some(registers[code.outputs[output] as usize].expect("an output that is there"));
+                }
             }
         }
     }
@@ -66,21 +81,26 @@ proptest! {
     #[test]
     fn a_schedule_computes_each_node_once_and_after_its_arguments(
         steps in steps(),
-        outputs in prop::collection::vec(0..1000_usize, 0..5),
+        outputs in prop::collection::vec(0..1000_usize, 0..20),
+        boundary in 0..20_usize,
     ) {
         let program = program(&steps, &outputs);
         let mut done = vec![false; program.nodes.len()];
         let mut written = vec![false; program.outputs.len()];
-        for step in schedule(&program) {
+        let boundary = boundary % (program.outputs.len() + 1);
+        for step in schedule(&program, boundary) {
             match step {
                 Step::Compute(id) => {
                     prop_assert!(!done[id as usize]);
                     prop_assert!(program.nodes[id as usize].arguments().iter().all(|&a| done[a as usize]));
                     done[id as usize] = true;
                 }
-                Step::Output { node, output } => {
-                    prop_assert!(done[node as usize] && !written[output] && program.outputs[output] == node);
-                    written[output] = true;
+                Step::Write(range) => {
+                    prop_assert!(range.len() <= WRITTEN_TOGETHER && (range.end <= boundary || range.start >= boundary));
+                    for output in range {
+                        prop_assert!(done[program.outputs[output] as usize] && !written[output]);
+                        written[output] = true;
+                    }
                 }
             }
         }
@@ -90,7 +110,7 @@ proptest! {
     #[test]
     fn code_computes_what_the_program_computes(
         steps in steps(),
-        outputs in prop::collection::vec(0..1000_usize, 0..5),
+        outputs in prop::collection::vec(0..1000_usize, 0..20),
         x in [-2.0..2.0_f64, -2.0..2.0_f64, -2.0..2.0_f64, -2.0..2.0_f64],
     ) {
         let program = program(&steps, &outputs);
@@ -119,11 +139,11 @@ fn a_long_chain_needs_few_registers() {
 #[test]
 fn a_balanced_tree_needs_as_many_registers_as_it_is_high() {
     let mut builder = Builder::default();
-    let mut level: Vec<Id> = (0..64).map(|component| builder.leaf(Node::Parameter { block: 0, component })).collect();
+    let mut level: Vec<Id> = (0..64).map(|column| builder.leaf(Node::Datum(column))).collect();
     while level.len() > 1 {
         level = level.chunks(2).map(|pair| builder.apply_op(Op::Atan2, [pair[0], pair[1], pair[0]])).collect();
     }
-    let code = LaneCode::new(&builder.finish(vec![64], 0, &level));
+    let code = LaneCode::new(&builder.finish(vec![], 64, &level));
     assert_eq!(code.registers, 7);
 }
 
@@ -133,8 +153,8 @@ fn outputs_leave_as_soon_as_they_are_known() {
     let steps: Vec<(u8, usize, usize)> = (0..30).map(|k| (4, 5 + k, 0)).collect();
     let all: Vec<usize> = (6..36).collect();
     let code = LaneCode::new(&program(&steps, &all));
-    assert_eq!(code.outputs, 31);
-    assert!(code.registers <= 3, "{} registers", code.registers);
+    assert_eq!(code.outputs.len(), 31);
+    assert!(code.registers <= WRITTEN_TOGETHER + 3, "{} registers", code.registers);
 }
 
 #[test]
@@ -145,6 +165,76 @@ fn an_output_may_be_a_leaf_or_a_literal_or_come_twice() {
     let square = builder.apply_op(Op::Mul, [x; 3]);
     let program = builder.finish(vec![1], 0, &[literal, x, square, literal, x, square]);
     assert_eq!(run(&LaneCode::new(&program), &[5.0], &[]), [3.0, 5.0, 25.0, 3.0, 5.0, 25.0]);
+}
+
+/// (x y + z) (x − y): two pairs of the four operations, as nobody else reads the product and the difference.
+#[test]
+fn operations_are_taken_in_pairs() {
+    let mut builder = Builder::default();
+    let [x, y, z] = [0, 1, 2].map(|component| builder.leaf(Node::Parameter { block: 0, component }));
+    let product = builder.apply_op(Op::Mul, [x, y, x]);
+    let sum = builder.apply_op(Op::Add, [product, z, z]);
+    let difference = builder.apply_op(Op::Sub, [x, y, x]);
+    let last = builder.apply_op(Op::Mul, [sum, difference, sum]);
+    let code = LaneCode::new(&builder.finish(vec![3], 0, &[last]));
+    let pairs: Vec<Pair> = code
+        .instructions
+        .iter()
+        .filter_map(|i| if let Instruction::Pair { pair, .. } = i { Some(*pair) } else { None })
+        .collect();
+    assert_eq!(pairs, [Pair::MulAdd, Pair::SubMul]);
+    assert_eq!(code.instructions.len(), 4, "three parameters at once, two pairs, one output");
+    assert_eq!(run(&code, &[5.0, 3.0, 1.0], &[]), [32.0]);
+    // Whoever is read twice, or is an output, keeps its register.
+    let code = LaneCode::new(&builder.finish(vec![3], 0, &[last, sum, difference]));
+    assert_eq!(run(&code, &[5.0, 3.0, 1.0], &[]), [32.0, 16.0, 2.0]);
+}
+
+#[test]
+fn a_pair_computes_its_two_operations_to_the_last_bit() {
+    let ops = [Op::Add, Op::Sub, Op::Mul];
+    let numbers = [0.1, -3.7, 1e16 / 3.0, -1.0 / 3.0, 0.0, 1e-300];
+    let mut seen = Vec::new();
+    for (inner, outer, reversed) in
+        ops.iter().flat_map(|&i| ops.iter().flat_map(move |&o| [(i, o, false), (i, o, true)]))
+    {
+        let pair = Pair::new(inner, outer, reversed).expect("a pair of any two");
+        seen.push(pair);
+        for (k, &a) in numbers.iter().enumerate() {
+            let (b, c) = (numbers[(k + 1) % 6], numbers[(k + 3) % 6]);
+            let first = inner.evaluate(a, b, b);
+            let expected = if reversed { outer.evaluate(c, first, c) } else { outer.evaluate(first, c, c) };
+            assert_eq!(pair.evaluate(a, b, c).to_bits(), expected.to_bits(), "{pair:?} of {a}, {b}, {c}");
+        }
+    }
+    assert!(Pair::ALL.iter().all(|pair| seen.contains(pair)));
+    assert_eq!(Pair::new(Op::Div, Op::Add, false), None);
+}
+
+/// Ten sines of block 1, each times a parameter of block 0: the sines are kept, and none becomes half of a pair with what is not.
+#[test]
+fn what_depends_on_one_block_alone_comes_first() {
+    let mut builder = Builder::default();
+    let a = builder.leaf(Node::Parameter { block: 0, component: 0 });
+    let b = builder.leaf(Node::Parameter { block: 1, component: 0 });
+    let datum = builder.leaf(Node::Datum(0));
+    let (mut chain, mut outputs) = (b, Vec::new());
+    for _ in 0..10 {
+        chain = builder.apply_op(Op::Sin, [chain; 3]);
+        let square = builder.apply_op(Op::Mul, [chain; 3]);
+        outputs.push(builder.apply_op(Op::Add, [square, a, a]));
+    }
+    outputs.push(builder.apply_op(Op::Mul, [a, datum, a]));
+    let program = builder.finish(vec![1, 1], 1, &outputs);
+    let kept = Kept::new(&program);
+    assert_eq!((kept.block, kept.nodes.iter().filter(|&&kept| kept).count()), (Some(1), 21));
+    let fusion = Fusion::new(&program, &kept.nodes);
+    assert!(fusion.pairs.iter().all(Option::is_none), "squares are kept, sums are not");
+    let (block, count) = LaneCode::new(&program).kept.expect("a block");
+    assert_eq!((block, count), (1, 21), "a parameter, ten sines, ten squares");
+
+    let few = builder.finish(vec![1, 1], 1, &outputs[..3]);
+    assert_eq!(Kept::new(&few).block, None, "six operations are not worth ten registers");
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Problem {
         let code = LaneCode::new(&Program::new(guards, &[]));
         let operands = evaluate_code(&code, &table, self.parameters.values());
         let outcome = |row: usize| -> Vec<Option<Ordering>> {
-            let operands = &operands[row * code.outputs..(row + 1) * code.outputs];
+            let operands = &operands[row * code.outputs.len()..(row + 1) * code.outputs.len()];
             operands.chunks(2).map(|pair| pair[0].partial_cmp(&pair[1])).collect()
         };
         let expected = outcome(0);

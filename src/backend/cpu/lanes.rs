@@ -1,86 +1,83 @@
 //! The interpreter of lane bytecode.
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::simd128;
 use super::trigonometry;
 use crate::backend::{Column, InstanceTable};
-use crate::kernel::{Instruction, LaneCode};
+use crate::kernel::{Instruction, LaneCode, Pair};
 use crate::value::op::Op;
 use pulp::{Arch, Simd, WithSimd};
 use std::ops::Range;
 
 /// Instances a chunk: 512 bytes a register, so that some eighty registers stay in the first-level cache.
 pub const LANES: usize = 64;
+/// Numbers that the widest registers of a processor hold.
+const WIDTH: usize = 8;
 
 /// One number for each instance of a chunk. Aligned, for a vector that lies across two cache lines is loaded and stored in two goes.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(super) struct Lane(pub [f64; LANES]);
 
+impl Lane {
+    #[inline(always)]
+    fn vectors(&self) -> &[[f64; WIDTH]] {
+        self.0.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn vectors_mut(&mut self) -> &mut [[f64; WIDTH]] {
+        self.0.as_chunks_mut().0
+    }
+}
+
 /// The registers of one thread.
 ///
-/// A result is written to a spare lane that then changes places with the old register: an instruction may overwrite its own
-/// argument, and the loops never see two names of one array, which is what lets them vectorise.
-#[expect(clippy::vec_box, reason = "lanes change places by their pointers, not by their 512 bytes")]
+/// An instruction may overwrite its own argument. So that the loops vectorise all the same, each takes as many numbers as a vector
+/// has out of the arguments before it writes any.
 pub(super) struct Registers {
-    lanes: Vec<Box<Lane>>,
-    spare: Box<Lane>,
+    lanes: Vec<Lane>,
+    /// Where the parameter block of the instances begins for which the instructions that depend on it alone have been run.
+    kept: Option<u32>,
 }
 
 impl Registers {
     pub fn new(code: &LaneCode) -> Self {
         let literal = |k: usize| code.literals.get(k).copied().unwrap_or(0.0);
-        Registers {
-            lanes: (0..code.registers).map(|k| Box::new(Lane([literal(k); LANES]))).collect(),
-            spare: Box::new(Lane([0.0; LANES])),
-        }
-    }
-
-    #[inline(always)]
-    fn write(&mut self, to: u32, fill: impl FnOnce(&[Box<Lane>], &mut Lane)) {
-        fill(&self.lanes, &mut self.spare);
-        std::mem::swap(&mut self.spare, &mut self.lanes[to as usize]);
+        Registers { lanes: (0..code.registers).map(|k| Lane([literal(k); LANES])).collect(), kept: None }
     }
 
     #[inline(always)]
     fn unary(&mut self, to: u32, [a, ..]: [u32; 3], f: impl Fn(f64) -> f64) {
-        self.write(to, |lanes, result| {
-            let a = &lanes[a as usize].0;
-            for k in 0..LANES {
-                result.0[k] = f(a[k]);
-            }
-        });
+        self.ternary(to, [a; 3], |a, _, _| f(a));
     }
 
     #[inline(always)]
     fn binary(&mut self, to: u32, [a, b, _]: [u32; 3], f: impl Fn(f64, f64) -> f64) {
-        self.write(to, |lanes, result| {
-            let (a, b) = (&lanes[a as usize].0, &lanes[b as usize].0);
-            for k in 0..LANES {
-                result.0[k] = f(a[k], b[k]);
-            }
-        });
+        self.ternary(to, [a, b, b], |a, b, _| f(a, b));
     }
 
     #[inline(always)]
-    fn ternary(&mut self, to: u32, [a, b, c]: [u32; 3], f: impl Fn(f64, f64, f64) -> f64) {
-        self.write(to, |lanes, result| {
-            let (a, b, c) = (&lanes[a as usize].0, &lanes[b as usize].0, &lanes[c as usize].0);
-            for k in 0..LANES {
-                result.0[k] = f(a[k], b[k], c[k]);
-            }
-        });
+    fn ternary(&mut self, to: u32, args: [u32; 3], f: impl Fn(f64, f64, f64) -> f64) {
+        let (lanes, to, [a, b, c]) = (&mut self.lanes[..], to as usize, args.map(|a| a as usize));
+        // Checked once, and not for each vector.
+        assert!(to < lanes.len() && a < lanes.len() && b < lanes.len() && c < lanes.len());
+        for k in 0..LANES / WIDTH {
+            let (a, b, c) = (lanes[a].vectors()[k], lanes[b].vectors()[k], lanes[c].vectors()[k]);
+            lanes[to].vectors_mut()[k] = std::array::from_fn(|j| f(a[j], b[j], c[j]));
+        }
     }
 
-    /// Not by [`Registers::write`]: a closure as long as this would not be inlined, see [`Run`].
     #[inline(always)]
     fn sin(&mut self, to: u32, [a, ..]: [u32; 3]) {
-        trigonometry::sin(&self.lanes[a as usize].0, &mut self.spare.0);
-        std::mem::swap(&mut self.spare, &mut self.lanes[to as usize]);
+        let argument = self.lanes[a as usize];
+        trigonometry::sin(&argument.0, &mut self.lanes[to as usize].0);
     }
 
     #[inline(always)]
     fn cos(&mut self, to: u32, [a, ..]: [u32; 3]) {
-        trigonometry::cos(&self.lanes[a as usize].0, &mut self.spare.0);
-        std::mem::swap(&mut self.spare, &mut self.lanes[to as usize]);
+        let argument = self.lanes[a as usize];
+        trigonometry::cos(&argument.0, &mut self.lanes[to as usize].0);
     }
 
     /// One arm an operation, so that each becomes a loop over one operation; the operation itself stands in the table of
@@ -101,7 +98,7 @@ impl Registers {
             };
         }
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        if self.apply_to_pairs(op, to, args) {
+        if simd128::apply(&mut self.lanes, op, to, args) {
             return;
         }
         arms! {
@@ -111,44 +108,24 @@ impl Registers {
             ternary: Select Clamp;
         }
     }
-}
 
-/// Arithmetic on two lanes at once. A module for browsers is compiled for size, and then no loop becomes vector instructions by itself.
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-impl Registers {
-    /// Applies the operation if there is an instruction for it. (These functions are no `Fn` themselves, hence the closures.)
-    fn apply_to_pairs(&mut self, op: Op, to: u32, args: [u32; 3]) -> bool {
-        use std::arch::wasm32::{
-            f64x2_abs, f64x2_add, f64x2_div, f64x2_mul, f64x2_neg, f64x2_splat, f64x2_sqrt, f64x2_sub,
-        };
-        match op {
-            Op::Add => self.pairs(to, args, |a, b| f64x2_add(a, b)),
-            Op::Sub => self.pairs(to, args, |a, b| f64x2_sub(a, b)),
-            Op::Mul => self.pairs(to, args, |a, b| f64x2_mul(a, b)),
-            Op::Div => self.pairs(to, args, |a, b| f64x2_div(a, b)),
-            Op::Neg => self.pairs(to, args, |a, _| f64x2_neg(a)),
-            Op::Abs => self.pairs(to, args, |a, _| f64x2_abs(a)),
-            Op::Sqrt => self.pairs(to, args, |a, _| f64x2_sqrt(a)),
-            Op::Recip => self.pairs(to, args, |a, _| f64x2_div(f64x2_splat(1.0), a)),
-            _ => return false,
-        }
-        true
-    }
-
+    /// The same for two operations at once.
     #[inline(always)]
-    fn pairs(&mut self, to: u32, [a, b, _]: [u32; 3], f: impl Fn(Pair, Pair) -> Pair) {
-        self.write(to, |lanes, result| {
-            let [a, b] = [a, b].map(|lane| lanes.get(lane as usize).map_or(&[][..], |lane| lane.as_chunks::<2>().0));
-            for ((result, a), b) in result.as_chunks_mut::<2>().0.iter_mut().zip(a).zip(b) {
-                *result = bytemuck::cast(f(bytemuck::cast(*a), bytemuck::cast(*b)));
-            }
-        });
+    fn apply_pair(&mut self, pair: Pair, to: u32, args: [u32; 3]) {
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+        macro_rules! arms {
+            ($($pair:ident)*) => {
+                match pair {
+                    $(Pair::$pair => self.ternary(to, args, |a, b, c| Pair::$pair.evaluate(a, b, c)),)*
+                }
+            };
+        }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        return simd128::apply_pair(&mut self.lanes, pair, to, args);
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+        arms!(AddAdd AddSub AddFrom AddMul SubAdd SubSub SubFrom SubMul MulAdd MulSub MulFrom MulMul);
     }
 }
-
-/// Two numbers in one register of the processor.
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-type Pair = std::arch::wasm32::v128;
 
 /// A run of bytecode over some instances.
 ///
@@ -178,10 +155,11 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, _: S) {
+        self.registers.kept = None;
         let mut first = self.instances.start;
         while first < self.instances.end {
             let lanes = LANES.min(self.instances.end - first);
-            for instruction in &self.code.instructions {
+            for instruction in &self.code.instructions[self.kept_instructions(first, lanes)..] {
                 self.step(*instruction, first, lanes);
             }
             first += lanes;
@@ -190,35 +168,79 @@ impl WithSimd for Run<'_> {
 }
 
 impl Run<'_> {
+    /// How many instructions may be left out, because all instances have the parameter block that those before them had.
+    fn kept_instructions(&mut self, first: usize, lanes: usize) -> usize {
+        let Some((block, instructions)) = self.code.kept else { return 0 };
+        let starts = &self.table.blocks[block as usize][first..first + lanes];
+        let shared = Some(starts[0]).filter(|&start| starts.iter().all(|&other| other == start));
+        let before = std::mem::replace(&mut self.registers.kept, shared);
+        if shared.is_some() && shared == before { instructions } else { 0 }
+    }
+
     #[inline(always)]
     fn step(&mut self, instruction: Instruction, first: usize, lanes: usize) {
         let (table, x) = (self.table, self.x);
         match instruction {
-            Instruction::Parameter { to, block, component } => self.registers.write(to, |_, lane| {
+            Instruction::Parameter { to, block, component } => {
                 let starts = &table.blocks[block as usize][first..first + lanes];
-                for (number, &start) in lane.0.iter_mut().zip(starts) {
+                for (number, &start) in self.registers.lanes[to as usize].0.iter_mut().zip(starts) {
                     *number = x[(start + component) as usize];
                 }
-            }),
+            }
+            Instruction::ThreeParameters { to, block, component } => {
+                let starts = &table.blocks[block as usize][first..first + lanes];
+                let lanes = self.registers.lanes.get_disjoint_mut(to.map(|to| to as usize));
+                let [a, b, c] = lanes.expect("three values that are there at once have a register each");
+                for (((&start, a), b), c) in starts.iter().zip(&mut a.0).zip(&mut b.0).zip(&mut c.0) {
+                    let start = (start + component) as usize;
+                    if let [p, q, r] = x[start..start + 3] {
+                        (*a, *b, *c) = (p, q, r);
+                    }
+                }
+            }
             Instruction::Datum { to, column } => {
-                self.registers.write(to, |_, lane| match &table.data[column as usize] {
-                    Column::Varying(numbers) => lane.0[..lanes].copy_from_slice(&numbers[first..first + lanes]),
-                    Column::Uniform(number) => lane.0.fill(*number),
-                })
+                let lane = &mut self.registers.lanes[to as usize].0;
+                match &table.data[column as usize] {
+                    Column::Varying(numbers) => lane[..lanes].copy_from_slice(&numbers[first..first + lanes]),
+                    Column::Uniform(number) => lane.fill(*number),
+                }
             }
             Instruction::Apply { op, to, args } => self.registers.apply(op, to, args),
-            Instruction::Output { from, output } => {
-                let lane = &self.registers.lanes[from as usize].0[..lanes];
+            Instruction::Pair { pair, to, args } => self.registers.apply_pair(pair, to, args),
+            Instruction::Write { first: output, count } => {
                 let output = output as usize;
-                let (target, column, stride) = match output.checked_sub(self.residuals.1) {
+                let (target, column, width) = match output.checked_sub(self.residuals.1) {
                     None => (&mut *self.residuals.0, output, self.residuals.1),
                     Some(column) => (&mut *self.stored.0, column, self.stored.1),
                 };
-                let rows = target[(first - self.instances.start) * stride..].chunks_exact_mut(stride);
-                for (numbers, &number) in rows.zip(lane) {
-                    numbers[column] = number;
-                }
+                let rows = &mut target[(first - self.instances.start) * width..][..lanes * width];
+                write(&self.registers.lanes, &self.code.outputs[output..][..count as usize], rows, width, column);
             }
+        }
+    }
+}
+
+/// Writes lanes to the rows of instances, `width` numbers each, side by side from `column` on: a row after the other, for a column at
+/// a time would come back to each line of the cache for every number.
+#[inline(always)]
+fn write(registers: &[Lane], outputs: &[u32], rows: &mut [f64], width: usize, column: usize) {
+    let lane = |output: u32| &registers[output as usize].0;
+    macro_rules! write {
+        ($([$($output:ident)*])*) => {
+            match *outputs {
+                $([$($output),*] => write_columns([$(lane($output)),*], rows, width, column),)*
+                _ => (0..).zip(outputs).for_each(|(k, &output)| write_columns([lane(output)], rows, width, column + k)),
+            }
+        };
+    }
+    write!([a] [a b] [a b c] [a b c d] [a b c d e] [a b c d e f] [a b c d e f g] [a b c d e f g h]);
+}
+
+#[inline(always)]
+fn write_columns<const N: usize>(lanes: [&[f64; LANES]; N], rows: &mut [f64], width: usize, column: usize) {
+    for (k, row) in rows.chunks_exact_mut(width).enumerate().take(LANES) {
+        for (number, lane) in row[column..column + N].iter_mut().zip(lanes) {
+            *number = lane[k];
         }
     }
 }

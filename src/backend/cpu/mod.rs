@@ -6,6 +6,8 @@
 //! bit for bit.
 
 mod lanes;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
 mod trigonometry;
 
 pub use lanes::LANES;
@@ -55,9 +57,10 @@ impl Cpu {
 
 /// The outputs of `code` for every instance, one instance after the other, on the threads of the present rayon pool.
 pub(crate) fn evaluate_code(code: &LaneCode, table: &InstanceTable, x: &[f64]) -> Vec<f64> {
-    let mut outputs = vec![0.0; table.count * code.outputs];
-    if code.outputs > 0 {
-        run(code, table, x, (&mut outputs, code.outputs), (&mut [], 0));
+    let width = code.outputs.len();
+    let mut outputs = vec![0.0; table.count * width];
+    if width > 0 {
+        run(code, table, x, (&mut outputs, width), (&mut [], 0));
     }
     outputs
 }
@@ -78,26 +81,20 @@ fn run(
     (stored, stored_width): (&mut [f64], usize),
 ) {
     let count = table.count;
-    let task = |first: usize, residuals: &mut [f64], stored: &mut [f64]| {
-        let mut registers = Registers::new(code);
-        let run = Run {
-            code,
-            table,
-            x,
-            instances: first..(first + TASK).min(count),
-            registers: &mut registers,
-            residuals: (residuals, width),
-            stored: (stored, stored_width),
-        };
-        run.run();
+    let task = |registers: &mut Registers, first: usize, residuals: &mut [f64], stored: &mut [f64]| {
+        let instances = first..(first + TASK).min(count);
+        let (residuals, stored) = ((residuals, width), (stored, stored_width));
+        Run { code, table, x, instances, registers, residuals, stored }.run();
     };
+    let registers = || Registers::new(code);
     if count <= TASK {
-        task(0, residuals, stored);
+        task(&mut registers(), 0, residuals, stored);
     } else if stored_width == 0 {
-        residuals.par_chunks_mut(TASK * width).enumerate().for_each(|(k, r)| task(k * TASK, r, &mut []));
+        let chunks = residuals.par_chunks_mut(TASK * width).enumerate();
+        chunks.for_each_init(registers, |registers, (k, r)| task(registers, k * TASK, r, &mut []));
     } else {
         let chunks = residuals.par_chunks_mut(TASK * width).zip(stored.par_chunks_mut(TASK * stored_width));
-        chunks.enumerate().for_each(|(k, (r, s))| task(k * TASK, r, s));
+        chunks.enumerate().for_each_init(registers, |registers, (k, (r, s))| task(registers, k * TASK, r, s));
     }
 }
 

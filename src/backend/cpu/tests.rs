@@ -54,6 +54,38 @@ fn lanes_compute_the_program_to_the_last_bit() {
     }
 }
 
+/// Instances that share block 0 for a while, then for less than a chunk, then not at all: what is kept of it is never a former one's.
+#[test]
+fn what_is_kept_is_that_of_the_block() {
+    let mut builder = Builder::default();
+    let [p, q, r] = [0, 1, 2].map(|component| builder.leaf(Node::Parameter { block: 0, component }));
+    let other = builder.leaf(Node::Parameter { block: 1, component: 0 });
+    let (mut chain, mut outputs) = (p, Vec::new());
+    for k in 0..10 {
+        chain = builder.apply_op([Op::Exp, Op::Atan][k % 2], [chain; 3]);
+        let mixed = builder.apply_op(Op::Mul, [chain, [q, r][k % 2], chain]);
+        outputs.push(builder.apply_op(Op::Sub, [mixed, other, mixed]));
+    }
+    outputs.push(chain);
+    let program = builder.finish(vec![3, 1], 0, &outputs);
+    let code = LaneCode::new(&program);
+    assert!(code.kept.is_some_and(|(block, _)| block == 0));
+    let runs =
+        [4 * LANES, LANES / 2, 2 * LANES, 3 * LANES + 7, TASK + 3].into_iter().chain([1; LANES]).chain([2 * LANES]);
+    let starts: Vec<u32> = runs.zip(0..).flat_map(|(length, start)| vec![start % 7; length]).collect();
+    let x: Vec<f64> = (0..60).map(|k| f64::from(k % 17) * 0.037 - 0.29).collect();
+    let count = starts.len();
+    let table =
+        InstanceTable { count, blocks: vec![starts, (0..count as u32).map(|k| k % 59).collect()], data: vec![] };
+    let found = evaluate_code(&code, &table, &x);
+    for (instance, found) in found.chunks(outputs.len()).enumerate() {
+        let [a, b] = [0, 1].map(|block: usize| table.blocks[block][instance] as usize);
+        let expected = program.evaluate(&[&x[a..a + 3], &x[b..b + 1]], &[]);
+        let bits = |numbers: &[f64]| numbers.iter().map(|n| n.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(found), bits(&expected), "instance {instance}");
+    }
+}
+
 #[test]
 fn no_instances_give_nothing() {
     let (table, x) = table(0);

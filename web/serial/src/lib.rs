@@ -57,6 +57,12 @@ impl<I: Iterator> Serial<I> {
         Serial(self.0.flat_map(function))
     }
 
+    /// Calls the function with every item and one state.
+    pub fn for_each_init<S>(self, state: impl FnOnce() -> S, mut function: impl FnMut(&mut S, I::Item)) {
+        let mut state = state();
+        self.0.for_each(|item| function(&mut state, item));
+    }
+
     /// All in one, from what `identity` gives on.
     pub fn reduce(self, identity: impl FnOnce() -> I::Item, step: impl FnMut(I::Item, I::Item) -> I::Item) -> I::Item {
         self.0.fold(identity(), step)
