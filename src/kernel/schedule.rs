@@ -37,10 +37,10 @@ pub(super) fn schedule(program: &Program, boundary: usize) -> Vec<Step> {
                         continue;
                     }
                     stack.push((id, true));
-                    let mut arguments = program.nodes[id as usize].arguments().to_vec();
-                    // The stack turns the order round: the least demanding argument is pushed first.
-                    arguments.sort_by_key(|&a| need[a as usize]);
-                    stack.extend(arguments.into_iter().map(|a| (a, false)));
+                    let first = stack.len();
+                    stack.extend(program.nodes[id as usize].arguments().iter().map(|&a| (a, false)));
+                    // The stack turns the order round: the least demanding argument lies lowest.
+                    stack[first..].sort_by_key(|&(a, _)| need[a as usize]);
                 }
             }
             steps.push(Step::Write(together));
@@ -53,7 +53,9 @@ pub(super) fn schedule(program: &Program, boundary: usize) -> Vec<Step> {
 fn register_need(program: &Program) -> Vec<u32> {
     let mut need: Vec<u32> = Vec::with_capacity(program.nodes.len());
     for node in &program.nodes {
-        let mut arguments: Vec<u32> = node.arguments().iter().map(|&a| need[a as usize]).collect();
+        let mut arguments = [0; 3];
+        let arguments = &mut arguments[..node.arguments().len()];
+        arguments.iter_mut().zip(node.arguments()).for_each(|(n, &a)| *n = need[a as usize]);
         arguments.sort_unstable_by(|a, b| b.cmp(a));
         let most = arguments.iter().zip(0..).map(|(&n, held)| n + held).max();
         need.push(most.unwrap_or(1));

@@ -63,11 +63,16 @@ impl LinearSolver for DenseCholesky {
 
         let start = Instant::now();
         solution.copy_from_slice(rhs);
-        let factor = DMatrixView::from_slice(&self.factor, n, n);
-        let mut x = DVectorViewMut::from_slice(solution, n);
-        // The factor has positive pivots, so neither triangular solve can fail.
-        let _ = factor.solve_lower_triangular_mut(&mut x);
-        let _ = factor.tr_solve_lower_triangular_mut(&mut x);
+        if (1..=SMALL).contains(&n) {
+            small_front::solve_forward(&self.factor, n, solution, &mut []);
+            small_front::solve_backward(&self.factor, n, solution, &[]);
+        } else {
+            let factor = DMatrixView::from_slice(&self.factor, n, n);
+            let mut x = DVectorViewMut::from_slice(solution, n);
+            // The factor has positive pivots, so neither triangular solve can fail.
+            let _ = factor.solve_lower_triangular_mut(&mut x);
+            let _ = factor.tr_solve_lower_triangular_mut(&mut x);
+        }
         check_finite("the solution", solution)?;
         Ok(SolveSummary { iterations: 1, factor_s, solve_s: start.elapsed().as_secs_f64() })
     }

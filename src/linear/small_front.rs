@@ -21,6 +21,10 @@ pub fn factorize_panel(panel: &mut [f64], rows: usize) -> Result<(), usize> {
     Arch::new().dispatch(Factorize { panel, rows })
 }
 
+/// Columns that are taken off those after them together, so that these are read and written once for all: the order of the
+/// subtractions stays.
+const TOGETHER: usize = 4;
+
 struct Factorize<'a> {
     panel: &'a mut [f64],
     rows: usize,
@@ -33,19 +37,35 @@ impl WithSimd for Factorize<'_> {
     fn with_simd<S: Simd>(self, _: S) -> Result<(), usize> {
         let Self { panel, rows } = self;
         let width = panel.len() / rows;
-        for j in 0..width {
-            let (left, right) = panel.split_at_mut((j + 1) * rows);
-            let column = &mut left[j * rows + j..];
-            let pivot = column[0];
-            if pivot <= 0.0 || pivot.is_nan() {
-                return Err(j);
+        let mut first = 0;
+        while first < width {
+            let together = TOGETHER.min(width - first);
+            let (done, right) = panel[first * rows..].split_at_mut(together * rows);
+            for k in 0..together {
+                let (left, others) = done.split_at_mut((k + 1) * rows);
+                let column = &mut left[k * rows + first + k..];
+                let pivot = column[0];
+                if pivot <= 0.0 || pivot.is_nan() {
+                    return Err(first + k);
+                }
+                let inverse = pivot.sqrt().recip();
+                column.iter_mut().for_each(|v| *v *= inverse);
+                for (ahead, target) in others.chunks_exact_mut(rows).enumerate() {
+                    let source = &column[ahead + 1..];
+                    let factor = source[0];
+                    target[first + k + ahead + 1..].iter_mut().zip(source).for_each(|(t, s)| *t -= factor * s);
+                }
             }
-            let inverse = pivot.sqrt().recip();
-            column.iter_mut().for_each(|v| *v *= inverse);
+            first += together;
             for (k, target) in right.chunks_exact_mut(rows).enumerate() {
-                let source = &column[k + 1..];
-                let factor = source[0];
-                target[j + k + 1..].iter_mut().zip(source).for_each(|(t, s)| *t -= factor * s);
+                let top = first + k;
+                let target = &mut target[top..];
+                // There are columns to the right only of a full block.
+                let [a, b, c, d] = std::array::from_fn(|k| &done[k * rows + top..(k + 1) * rows]);
+                let [p, q, r, s] = [a[0], b[0], c[0], d[0]];
+                for ((((t, a), b), c), d) in target.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                    *t = *t - p * a - q * b - r * c - s * d;
+                }
             }
         }
         Ok(())
@@ -131,9 +151,24 @@ impl WithSimd for Backward<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let Self { panel, rows, own, below } = self;
         for (j, column) in panel.chunks_exact(rows).enumerate().rev() {
-            let known = own[j + 1..].iter().chain(below).zip(&column[j + 1..]);
-            let sum: f64 = known.map(|(x, l)| x * l).sum();
+            let (beside, under) = column.split_at(own.len());
+            let sum = dot(&own[j + 1..], &beside[j + 1..]) + dot(below, under);
             own[j] = (own[j] - sum) / column[j];
         }
     }
+}
+
+/// In eight partial sums, which need not wait for each other.
+#[inline(always)]
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + b) + (c + d)) + ((e + f) + (g + h)) + rest
 }

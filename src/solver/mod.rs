@@ -36,6 +36,8 @@ mod report_text;
 mod run;
 mod step;
 mod sums;
+#[cfg(not(target_arch = "wasm32"))]
+mod threads;
 mod trust_region;
 
 pub use covariance::{Covariance, CovarianceError, CovarianceOptions};
@@ -45,7 +47,7 @@ pub use options::{FALLBACK_THRESHOLD, LinearSolverKind, Precision, SolverOptions
 pub use report::{DeviceSummary, GroupSummary, IterationRecord, Progress, SolverReport, StageTimes, Termination};
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use run::on_threads;
+pub(crate) use threads::on_threads;
 
 pub use normal_equations::NormalEquations;
 

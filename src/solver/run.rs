@@ -47,18 +47,6 @@ async fn solve(
     minimizer::minimize(problem, &compiled, options, beginning, start, callback).await
 }
 
-/// Runs `work` on as many threads as the options say, with no executor needed for what it awaits.
-///
-/// # Errors
-/// [`SolveError::Threads`].
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn on_threads<T: Send>(options: &SolverOptions, work: impl FnOnce() -> T + Send) -> Result<T, SolveError> {
-    let threads = options.threads;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|error| SolveError::Threads { threads, reason: error.to_string() })?;
-    Ok(pool.install(work))
-}
-
 /// What is left to do on the CPU.
 enum Begun {
     /// Nothing.

@@ -7,12 +7,15 @@ use crate::backend::{Column, InstanceTable};
 use crate::kernel::{Instruction, LaneCode, Pair};
 use crate::value::op::Op;
 use pulp::{Arch, Simd, WithSimd};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// Instances a chunk: 512 bytes a register, so that some eighty registers stay in the first-level cache.
 pub const LANES: usize = 64;
 /// Numbers that the widest registers of a processor hold.
 const WIDTH: usize = 8;
+/// Vectors of half a chunk.
+const HALF: usize = LANES / WIDTH / 2;
 
 /// One number for each instance of a chunk. Aligned, for a vector that lies across two cache lines is loaded and stored in two goes.
 #[derive(Clone, Copy)]
@@ -39,12 +42,31 @@ pub(super) struct Registers {
     lanes: Vec<Lane>,
     /// Where the parameter block of the instances begins for which the instructions that depend on it alone have been run.
     kept: Option<u32>,
+    /// Whether the instances of the chunk are so few that the second half of each lane is nobody's.
+    few: bool,
+}
+
+thread_local! {
+    /// The lanes of registers that are no longer used. What stands in them is nobody's.
+    static SPARE: Cell<Vec<Lane>> = const { Cell::new(Vec::new()) };
+}
+
+impl Drop for Registers {
+    fn drop(&mut self) {
+        SPARE.set(std::mem::take(&mut self.lanes));
+    }
 }
 
 impl Registers {
     pub fn new(code: &LaneCode) -> Self {
-        let literal = |k: usize| code.literals.get(k).copied().unwrap_or(0.0);
-        Registers { lanes: (0..code.registers).map(|k| Lane([literal(k); LANES])).collect(), kept: None }
+        let mut lanes = SPARE.take();
+        if lanes.len() < code.registers {
+            lanes.resize(code.registers, Lane([0.0; LANES]));
+        }
+        for (lane, &literal) in lanes.iter_mut().zip(&code.literals) {
+            lane.0.fill(literal);
+        }
+        Registers { lanes, kept: None, few: false }
     }
 
     #[inline(always)]
@@ -62,9 +84,14 @@ impl Registers {
         let (lanes, to, [a, b, c]) = (&mut self.lanes[..], to as usize, args.map(|a| a as usize));
         // Checked once, and not for each vector.
         assert!(to < lanes.len() && a < lanes.len() && b < lanes.len() && c < lanes.len());
-        for k in 0..LANES / WIDTH {
-            let (a, b, c) = (lanes[a].vectors()[k], lanes[b].vectors()[k], lanes[c].vectors()[k]);
-            lanes[to].vectors_mut()[k] = std::array::from_fn(|j| f(a[j], b[j], c[j]));
+        for half in 0..2 {
+            for k in half * HALF..(half + 1) * HALF {
+                let (a, b, c) = (lanes[a].vectors()[k], lanes[b].vectors()[k], lanes[c].vectors()[k]);
+                lanes[to].vectors_mut()[k] = std::array::from_fn(|j| f(a[j], b[j], c[j]));
+            }
+            if self.few {
+                break;
+            }
         }
     }
 
@@ -159,6 +186,7 @@ impl WithSimd for Run<'_> {
         let mut first = self.instances.start;
         while first < self.instances.end {
             let lanes = LANES.min(self.instances.end - first);
+            self.registers.few = lanes <= HALF * WIDTH;
             for instruction in &self.code.instructions[self.kept_instructions(first, lanes)..] {
                 self.step(*instruction, first, lanes);
             }

@@ -36,7 +36,7 @@ pub use report::{ComponentRecord, IndependentReport, IndependentTimes, Outcome};
 #[cfg(feature = "gpu")]
 use super::on_device::summarised;
 #[cfg(not(target_arch = "wasm32"))]
-use super::run::on_threads;
+use super::threads::on_threads;
 use super::{DeviceSummary, Precision, SolveError, SolverOptions};
 use crate::backend::Selection;
 use crate::problem::{CompiledProblem, Evaluation, Problem, ProblemError};
