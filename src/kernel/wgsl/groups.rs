@@ -108,35 +108,8 @@ fn outputs(
     Ok(module.finish())
 }
 
-/// Residuals and stored numbers of the Jacobian, if the point is new.
-pub fn linearize(kernels: &[&Kernel], formats: Formats) -> Result<Module, OutOfRange> {
-    let bindings = [
-        (Slot::Indices, false),
-        (Slot::Data, false),
-        (Slot::Point, false),
-        (Slot::Residuals, true),
-        (Slot::Stored, true),
-        (Slot::Scalars, false),
-    ];
-    let mut module = ModuleBuilder::new("linearize", formats, &bindings);
-    module.table("groups", "Group", kernels.len());
-    for (group, kernel) in kernels.iter().enumerate() {
-        let mut body = Body::new(formats.real);
-        name_blocks(&mut body, group, kernel);
-        let outputs = evaluate(&mut body, group, kernel, &kernel.linearization.program, Slot::Point)?;
-        let (residuals, stored) = outputs.split_at(kernel.residuals());
-        write_rows(&mut body, "residuals", &format!("plan.groups[{group}].residuals"), residuals);
-        write_rows(&mut body, "stored", &format!("plan.groups[{group}].stored"), stored);
-        module.statements += body.statements;
-        module.function(&function("linearize", group, &body));
-    }
-    only_if(&mut module, "is_running() & is_new_point()");
-    over_groups(&mut module, kernels.len(), "linearize");
-    Ok(module.finish())
-}
-
 /// Writes the numbers of an instance side by side.
-fn write_rows(body: &mut Body, array: &str, first: &str, numbers: &[String]) {
+pub(super) fn write_rows(body: &mut Body, array: &str, first: &str, numbers: &[String]) {
     for (k, number) in numbers.iter().enumerate() {
         body.line(format!("{array}[{first} + i * {}u + {k}u] = {number};", numbers.len()));
     }

@@ -20,6 +20,7 @@ mod groups;
 mod incidence;
 mod iterate;
 mod library;
+mod linearize;
 mod module;
 mod normal;
 mod schur;
@@ -39,11 +40,10 @@ pub use component::{
 pub use conjugate_gradients::{start, update};
 pub use damping::{Damp, damp};
 pub use format::{Format, OutOfRange};
-pub use groups::{
-    MOST_STATEMENTS, data_columns, jacobian_product, linearize, objective, obstacle, operations, residuals,
-};
+pub use groups::{MOST_STATEMENTS, data_columns, jacobian_product, objective, obstacle, operations, residuals};
 pub use incidence::Jacobian;
 pub use iterate::{FEWEST_LANES, ITERATE_WORKGROUP, finish_iterate, iterate, start_iterate};
+pub use linearize::linearize;
 pub use module::{Formats, Module, Slot, WORKGROUP};
 pub use normal::{image, normal};
 pub use schur::{better_jacobian, complete, direct, reduced_product};
