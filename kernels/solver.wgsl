@@ -33,6 +33,8 @@ struct Solve {
     // Relative rise of the cost that rounding explains, and the share of the squared gradient that a step leaves which is taken on its account.
     noise: f32,
     polished: f32,
+    // Partial sums of the curvature: of the lists of the blocks that conjugate gradients work on.
+    curvature_partials: u32,
 }
 
 // What differs from dispatch to dispatch.

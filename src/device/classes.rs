@@ -23,6 +23,9 @@ const INSTANCES_A_LANE: u32 = 4;
 /// Most workgroups over the blocks of a class.
 const MOST_CLASS_WORKGROUPS: u32 = 1024;
 
+/// The same where each takes a block at a time, which is long: if some took two of them and others one, all would wait for the former.
+const MOST_LONG_WORKGROUPS: u32 = 4096;
+
 /// Blocks from which there are lanes enough with one a block: more of them only wait for each other.
 const MANY_BLOCKS: u32 = 1 << 14;
 
@@ -131,10 +134,13 @@ impl Classes {
         let mut counts = vec![0u32; self.code.len()];
         of_pieces.iter().for_each(|&class| counts[usize::from(class)] += 1);
         for ((class, count), &table) in self.code.iter().zip(counts).zip(tables) {
+            let teams = count.div_ceil(WORKGROUP / class.lanes);
+            let most = if class.lanes == WORKGROUP { MOST_LONG_WORKGROUPS } else { MOST_CLASS_WORKGROUPS };
             self.places.push(ClassPlace {
                 count,
                 workgroups: count.div_ceil(WORKGROUP).min(MOST_CLASS_WORKGROUPS),
-                list_workgroups: count.div_ceil(WORKGROUP / class.lanes).min(MOST_CLASS_WORKGROUPS),
+                list_workgroups: teams.min(most),
+                teams,
                 table,
                 diagonal: self.diagonal as u32,
             });
@@ -190,6 +196,11 @@ impl Classes {
     pub fn list_workgroups(&self) -> u32 {
         self.places.iter().map(|place| place.list_workgroups).sum()
     }
+
+    /// Workgroups over the lists of the blocks that conjugate gradients work on: the number of partial sums of the curvature.
+    pub fn curvature_workgroups(&self) -> u32 {
+        self.part(false).list_workgroups()
+    }
 }
 
 /// Some of the classes.
@@ -204,6 +215,13 @@ pub struct Selection<'a> {
 }
 
 impl Selection<'_> {
+    /// With as many workgroups over the incidence lists as leave no lane a second block: for kernels without partial sums, which every
+    /// workgroup of the next would have to add up.
+    pub fn without_partial_sums(mut self) -> Self {
+        self.places.iter_mut().for_each(|place| place.list_workgroups = place.teams);
+        self
+    }
+
     /// Their kinds in a shard.
     pub fn kinds(&self, shard: usize) -> impl Iterator<Item = &KindPlace> {
         let all = &self.classes.lists[shard].kinds;

@@ -66,6 +66,8 @@ pub struct ClassPlace {
     pub workgroups: u32,
     /// Workgroups that share them, as many lanes a block as the class says.
     pub list_workgroups: u32,
+    /// Workgroups that would leave no lane a second block.
+    pub teams: u32,
     /// Where their table begins in the incidence buffer.
     pub table: u32,
     /// Where their numbers begin in the packed diagonals.

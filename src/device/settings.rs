@@ -63,6 +63,7 @@ pub struct Settings {
 pub(super) struct Counts {
     block_partials: u32,
     list_partials: u32,
+    curvature_partials: u32,
     residual_partials: u32,
     /// Room for the partial sums of a quantity.
     pub capacity: u32,
@@ -78,6 +79,7 @@ impl Counts {
         Counts {
             block_partials: 0,
             list_partials: 0,
+            curvature_partials: 0,
             residual_partials: 0,
             capacity: 0,
             parameters: 0,
@@ -91,7 +93,16 @@ impl Counts {
         let residual_partials = residual_partials(layout);
         let capacity = block_partials.max(list_partials).max(residual_partials);
         let parameters = layout.places.len() as u32;
-        Counts { block_partials, list_partials, residual_partials, capacity, parameters, iterate_partials, bounded }
+        Counts {
+            block_partials,
+            list_partials,
+            curvature_partials: classes.curvature_workgroups(),
+            residual_partials,
+            capacity,
+            parameters,
+            iterate_partials,
+            bounded,
+        }
     }
 }
 
@@ -105,7 +116,7 @@ impl Settings {
     }
 
     /// The words of `Solve`.
-    pub(super) fn words(&self, counts: &Counts) -> [u32; 24] {
+    pub(super) fn words(&self, counts: &Counts) -> [u32; 25] {
         let single = |number: f64| (number as f32).to_bits();
         [
             counts.block_partials,
@@ -132,6 +143,7 @@ impl Settings {
             single(self.max_iterations as f64),
             single(self.noise),
             single(self.polished),
+            counts.curvature_partials,
         ]
     }
 }

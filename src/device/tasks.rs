@@ -12,7 +12,7 @@ use super::settings::Settings;
 use super::stage::{Request, Requests, Stage, out_of_range};
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::kernel::Kernel;
-use crate::kernel::wgsl::{self, Damp, Formats, ITERATE_WORKGROUP, InverseRows, Module, Slot, WORKGROUP};
+use crate::kernel::wgsl::{self, Damp, Formats, ITERATE_WORKGROUP, InverseRows, Jacobian, Module, Slot, WORKGROUP};
 use crate::problem::CompiledProblem;
 use crate::program::Retraction;
 use std::ops::Range;
@@ -142,10 +142,11 @@ impl Uploaded<'_> {
         settings: &Settings,
     ) -> Result<([Vec<Stage>; TASKS], usize), GpuError> {
         let mut requests = Requests::default();
-        self.over_groups(&mut requests, over_groups, settings)?;
+        let jacobian = self.jacobian(kernels);
+        self.over_groups(&mut requests, kernels, over_groups, (settings, jacobian))?;
         self.over_lists(&mut requests, kernels)?;
         self.over_blocks(&mut requests)?;
-        self.over_parts(&mut requests, kernels)?;
+        self.over_parts(&mut requests, kernels, jacobian)?;
         self.over_matrix(&mut requests, kernels)?;
         self.over_vectors(&mut requests)?;
         self.over_manifolds(&mut requests)?;
@@ -156,11 +157,19 @@ impl Uploaded<'_> {
     fn over_groups<'a>(
         &'a self,
         requests: &mut Requests<'a>,
+        kernels: &[&Kernel],
         modules: &[GroupModules],
-        settings: &Settings,
+        (settings, jacobian): (&Settings, Jacobian),
     ) -> Result<(), GpuError> {
         let spread = Spread { tile: self.layout.tile(), batch: settings.batch_size, idle: settings.idle_workgroups };
         for GroupModules { groups, linearize, residuals, product } in modules {
+            let step_product = match jacobian {
+                Jacobian::Stored => None,
+                Jacobian::Computed => {
+                    let module = wgsl::step_product(&kernels[groups.clone()], self.formats);
+                    Some(module.map_err(out_of_range(self.context))?.into())
+                }
+            };
             for GroupDispatch { shard, plan, workgroups } in
                 group_dispatches(self.context, self.layout, groups.clone(), spread)?
             {
@@ -170,7 +179,10 @@ impl Uploaded<'_> {
                 if self.multiplies_by_jacobian() {
                     requests.add(Task::Product as usize, request(product));
                 }
-                let plain = request(product).instead(Slot::Preconditioned, Slot::Step);
+                let plain = match &step_product {
+                    Some(module) => request(module),
+                    None => request(product).instead(Slot::Preconditioned, Slot::Step),
+                };
                 requests.add(Task::PlainProduct as usize, plain);
             }
         }
@@ -200,6 +212,14 @@ impl Uploaded<'_> {
         self.classes.eliminated() > 0
     }
 
+    /// Where products with the Jacobian come from, if blocks are eliminated.
+    fn jacobian(&self, kernels: &[&Kernel]) -> Jacobian {
+        match self.eliminates() {
+            true => wgsl::better_jacobian(kernels, &self.classes.code, self.formats),
+            false => Jacobian::Stored,
+        }
+    }
+
     /// Whether conjugate gradients multiply by J, and by its transpose.
     fn multiplies_by_jacobian(&self) -> bool {
         !self.eliminates() && self.couplings.is_none()
@@ -223,13 +243,17 @@ impl Uploaded<'_> {
     }
 
     /// Conjugate gradients on the Schur complement.
-    fn over_parts<'a>(&'a self, requests: &mut Requests<'a>, kernels: &[&Kernel]) -> Result<(), GpuError> {
+    fn over_parts<'a>(
+        &'a self,
+        requests: &mut Requests<'a>,
+        kernels: &[&Kernel],
+        jacobian: Jacobian,
+    ) -> Result<(), GpuError> {
         if !self.eliminates() {
             return Ok(());
         }
-        let (kept, eliminated) = (self.classes.part(false), self.classes.part(true));
+        let (kept, eliminated) = (self.classes.part(false), self.classes.part(true).without_partial_sums());
         let (formats, out_of_range) = (self.formats, out_of_range(self.context));
-        let jacobian = wgsl::better_jacobian(kernels, formats);
         let complete = wgsl::complete(kernels, &eliminated.code, formats, jacobian).map_err(&out_of_range)?.into();
         let product = wgsl::reduced_product(kernels, &kept.code, formats, jacobian).map_err(&out_of_range)?.into();
         if let Some(rows) = self.inverse_rows {

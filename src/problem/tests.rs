@@ -71,3 +71,74 @@ fn the_model_promises_what_it_says() {
     let found = compiled.model_cost_change(&evaluation, &step);
     assert!((found - expected).abs() < 1e-14 * expected.abs().max(1.0), "{found} for {expected}");
 }
+
+/// Forward and then reverse accumulation give what the entries of the Jacobian do: on manifolds, with losses that bend and that do not, in
+/// blocks that J p leaves out.
+#[test]
+fn products_without_a_jacobian_are_those_with_one() {
+    use crate::problem::loss::{Huber, Tolerant};
+    use crate::problem::manifold::{Se3, So3};
+    let mut problem = Problem::new();
+    let rotation = problem.add_parameter_block(&[0.5, -0.5, 0.5, 0.5]).unwrap();
+    let pose = problem.add_parameter_block(&[0.1, 0.2, 0.3, 0.5, 0.5, -0.5, 0.5]).unwrap();
+    let plain = problem.add_parameter_block(&[0.4, -0.3]).unwrap();
+    problem.set_manifold(&[rotation], So3).unwrap();
+    problem.set_manifold(&[pose], Se3).unwrap();
+    for _ in 0..3 {
+        problem
+            .add_residual(&[rotation, pose, plain], |x| {
+                let turned = x[0][0] * x[1][3] - x[0][1] * x[1][4] + (x[0][2] * x[1][5]).sin();
+                [turned + x[2][0], x[1][0] * x[2][1] - x[0][3] / x[1][6], x[1][1] + 2.0 * x[2][0], x[2][1].exp()]
+            })
+            .unwrap();
+    }
+    problem.set_loss(0..1, Huber(0.3)).unwrap();
+    problem.set_loss(1..2, Tolerant { a: 0.4, b: 0.3 }).unwrap();
+    let compiled = problem.compile().unwrap();
+    assert_eq!(compiled.groups.len(), 3, "one without a loss, and one a loss");
+    for group in &compiled.groups {
+        let (kernel, table) = (&group.kernel, &group.table);
+        let blocks: Vec<&[f64]> = (table.blocks.iter().zip(&kernel.program.block_sizes))
+            .map(|(column, &size)| &problem.parameters().values()[column[0] as usize..][..size as usize])
+            .collect();
+        let data: Vec<f64> = table.data.iter().map(|column| column.get(0)).collect();
+        let linearization = &kernel.linearization;
+        let direction: Vec<Vec<f64>> = (linearization.tangent_sizes.iter().enumerate())
+            .map(|(b, &size)| (0..size).map(|k| ((3 * b as u32 + k) as f64).cos()).collect())
+            .collect();
+        let numbers = linearization.program.evaluate(&blocks, &data);
+        let value = |entry: &crate::program::JacobianEntry| {
+            entry.factor * entry.stored.map_or(1.0, |k| numbers[linearization.residuals + k as usize])
+        };
+        let specialization = &kernel.specialization;
+        let (retractions, loss) = (&specialization.retractions, specialization.loss.as_deref());
+        let near = |found: &[f64], expected: &[f64]| {
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() <= 1e-12 * (1.0 + expected.abs()), "{found} for {expected}");
+            }
+        };
+        let all: Vec<&[f64]> = blocks.iter().copied().chain(direction.iter().map(Vec::as_slice)).collect();
+        for (to, left_out) in [(0, 3), (1, 3), (2, 3), (0, 0), (1, 1), (2, 2), (2, 0)] {
+            let mut along = vec![0.0; linearization.residuals];
+            for entry in linearization.entries.iter().filter(|entry| entry.block != left_out) {
+                along[entry.residual as usize] +=
+                    value(entry) * direction[entry.block as usize][entry.component as usize];
+            }
+            if left_out == 3 {
+                let program = kernel.program.jacobian_product(retractions, loss);
+                near(&program.evaluate(&all, &data), &along);
+            }
+            let mut expected = vec![0.0; linearization.tangent_sizes[to as usize] as usize];
+            for entry in linearization.entries.iter().filter(|entry| entry.block == to) {
+                expected[entry.component as usize] += value(entry) * along[entry.residual as usize];
+            }
+            // The last component alone as well: pieces of large blocks are such.
+            for components in [0..expected.len(), expected.len() - 1..expected.len()] {
+                let wanted = (to, components.start as u32..components.end as u32);
+                let program = kernel.program.normal_product(retractions, loss, |block| block != left_out, wanted);
+                near(&program.evaluate(&all, &data), &expected[components]);
+            }
+        }
+    }
+}

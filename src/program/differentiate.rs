@@ -224,7 +224,7 @@ impl Program {
 }
 
 /// `factor` times ∂op/∂argument `k`; `None` where that is zero.
-fn product(builder: &mut Builder, op: Op, args: [Id; 3], value: Id, k: usize, factor: Id) -> Option<Id> {
+pub(super) fn product(builder: &mut Builder, op: Op, args: [Id; 3], value: Id, k: usize, factor: Id) -> Option<Id> {
     let term = match partial(builder, op, args, value, k) {
         Partial::Zero => return None,
         Partial::One => factor,

@@ -11,6 +11,7 @@ mod builder;
 mod differentiate;
 mod loss;
 mod print;
+mod product;
 mod retraction;
 
 pub use differentiate::{JacobianEntry, Linearization};

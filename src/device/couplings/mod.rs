@@ -133,7 +133,14 @@ impl Couplings {
             pair_tables.push(mine);
             let count = count as u32;
             let workgroups = count.div_ceil(WORKGROUP).min(MOST_PAIR_WORKGROUPS);
-            pair_places.push(ClassPlace { count, workgroups, list_workgroups: workgroups, table, diagonal: 0 });
+            pair_places.push(ClassPlace {
+                count,
+                workgroups,
+                list_workgroups: workgroups,
+                teams: workgroups,
+                table,
+                diagonal: 0,
+            });
             table += ROW * count;
         }
         let (mut tasks, mut row_places) = (Vec::new(), Vec::new());

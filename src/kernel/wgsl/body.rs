@@ -11,13 +11,20 @@ pub(super) struct Body {
     format: Format,
     pub text: String,
     numbers: usize,
+    /// What all names begin with.
+    prefix: String,
     /// Statements written.
     pub statements: usize,
 }
 
 impl Body {
     pub fn new(format: Format) -> Self {
-        Body { format, text: String::new(), numbers: 0, statements: 0 }
+        Body::with_prefix(format, String::new())
+    }
+
+    /// With names of its own, for text that stands around others'.
+    pub fn with_prefix(format: Format, prefix: String) -> Self {
+        Body { format, text: String::new(), numbers: 0, prefix, statements: 0 }
     }
 
     pub fn line(&mut self, line: impl AsRef<str>) {
@@ -28,7 +35,7 @@ impl Body {
     /// Names the value of an expression.
     pub fn name(&mut self, prefix: &str, expression: &str) -> String {
         self.numbers += 1;
-        let name = format!("{prefix}{}", self.numbers);
+        let name = format!("{}{prefix}{}", self.prefix, self.numbers);
         self.line(format!("let {name} = {expression};"));
         name
     }
@@ -69,36 +76,47 @@ impl Body {
         parameter: impl Fn(u32, u32) -> String,
         datum: impl Fn(u32) -> String,
     ) -> Result<Vec<String>, OutOfRange> {
-        let mut names: Vec<String> = Vec::with_capacity(program.nodes.len());
+        let mut names = vec![None; program.nodes.len()];
+        self.nodes(program, &mut names, |_| true, parameter, datum)?;
+        Ok(program.outputs.iter().map(|&output| names[output as usize].clone().expect("all have names")).collect())
+    }
+
+    /// Evaluates the nodes of `program` that are `wanted` and have no name yet.
+    pub fn nodes(
+        &mut self,
+        program: &Program,
+        names: &mut [Option<String>],
+        wanted: impl Fn(usize) -> bool,
+        parameter: impl Fn(u32, u32) -> String,
+        datum: impl Fn(u32) -> String,
+    ) -> Result<(), OutOfRange> {
         for (id, node) in program.nodes.iter().enumerate() {
-            let name = format!("v{id}");
-            match *node {
+            if names[id].is_some() || !wanted(id) {
+                continue;
+            }
+            let argument = |k: u32| names[k as usize].as_deref().expect("an argument comes before");
+            let expression = match *node {
                 Node::Literal(number) => {
-                    names.push(self.literal(number)?);
+                    names[id] = Some(self.literal(number)?);
                     continue;
                 }
-                Node::Parameter { block, component } => {
-                    let expression = parameter(block, component);
-                    self.line(format!("let {name} = {expression};"));
-                }
-                Node::Datum(column) => {
-                    let expression = datum(column);
-                    self.line(format!("let {name} = {expression};"));
-                }
+                Node::Parameter { block, component } => parameter(block, component),
+                Node::Datum(column) => datum(column),
                 Node::Apply { op: Op::Powi(n), args } => {
-                    let power = self.power(&names[args[0] as usize], n)?;
-                    names.push(power);
+                    let base = argument(args[0]).to_owned();
+                    names[id] = Some(self.power(&base, n)?);
                     continue;
                 }
                 Node::Apply { op, .. } => {
-                    let args: Vec<&str> = node.arguments().iter().map(|&a| names[a as usize].as_str()).collect();
-                    let expression = self.format.operation(op, &args);
-                    self.line(format!("let {name} = {expression};"));
+                    let args: Vec<&str> = node.arguments().iter().map(|&a| argument(a)).collect();
+                    self.format.operation(op, &args)
                 }
-            }
-            names.push(name);
+            };
+            let name = format!("{}v{id}", self.prefix);
+            self.line(format!("let {name} = {expression};"));
+            names[id] = Some(name);
         }
-        Ok(program.outputs.iter().map(|&output| names[output as usize].clone()).collect())
+        Ok(())
     }
 
     /// A whole power by repeated squaring, with the products of [`crate::value::op::powi`] in the same order.

@@ -150,7 +150,7 @@ pub fn update(classes: &[Class], formats: Formats, bounded: bool) -> Result<Modu
         module.function(&format!("fn update_{c}(alpha: R) {{\n{}}}\n", body.text));
     }
     module.main("let may_go_on = is_running() & is_iterating();");
-    module.main("let share = share_of(CURVATURE_PARTIALS, solve.list_partials, lane);");
+    module.main("let share = share_of(CURVATURE_PARTIALS, solve.curvature_partials, lane);");
     for c in 0..classes.len() {
         let word = if c == 0 { "if" } else { "} else if" };
         module.main(format!("{word} (w < plan.classes[{c}].end) {{"));

@@ -55,6 +55,25 @@ fn function(name: &str, group: usize, body: &Body) -> String {
     format!("fn {name}_{group}(i: u32) {{\n{}}}\n", body.text)
 }
 
+/// Evaluates a program of an instance whose parameters are those at the point and then, in as many blocks more, a vector over them.
+pub(super) fn evaluate_along(
+    body: &mut Body,
+    group: usize,
+    kernel: &Kernel,
+    program: &Program,
+    vector: Slot,
+) -> Result<Vec<String>, OutOfRange> {
+    let columns = data_columns(kernel);
+    let place = |column: u32| columns.iter().position(|&c| c == column).unwrap_or_default();
+    let blocks = kernel.program.block_sizes.len() as u32;
+    let variable = |block: u32| if block < blocks { Slot::Point.variable() } else { vector.variable() };
+    body.program(
+        program,
+        |block, component| format!("{}[b{} + {component}u]", variable(block), block % blocks),
+        |column| format!("data[plan.groups[{group}].data + {}u * plan.groups[{group}].stride + i]", place(column)),
+    )
+}
+
 /// Runs over the groups: every workgroup takes a stretch of the instances of one.
 pub(super) fn over_groups(module: &mut ModuleBuilder, groups: usize, function: &str) {
     for group in 0..groups {
@@ -226,27 +245,31 @@ pub(super) fn stored_numbers(body: &mut Body, kernel: &Kernel, first: &str) -> V
 /// Operations that a function of the library counts for: its text is inlined wherever it is called.
 const FUNCTION: usize = 16;
 
-/// Operations of a program, those of the library's functions included.
-fn program_operations(program: &Program) -> usize {
-    let weight = |node: &Node| match node {
+/// Operations of a node, those of the library's functions included.
+fn node_operations(node: &Node) -> usize {
+    match node {
         Node::Literal(_) => 0,
         Node::Parameter { .. } | Node::Datum(_) => 1,
         Node::Apply { op: Op::Neg | Op::Abs | Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Sqrt, .. } => 1,
         // Repeated squaring.
         Node::Apply { op: Op::Powi(n), .. } => 2 * n.unsigned_abs().max(2).ilog2() as usize,
         Node::Apply { .. } => FUNCTION,
-    };
-    program.nodes.iter().map(weight).sum()
+    }
 }
 
-/// What a program costs in operations of single precision.
-pub(super) fn weight(program: &Program, format: Format) -> usize {
+/// Operations of a program.
+fn program_operations(program: &Program) -> usize {
+    program.nodes.iter().map(node_operations).sum()
+}
+
+/// What a node costs in operations of single precision.
+pub(super) fn node_weight(node: &Node, format: Format) -> usize {
     let each = match format {
         Format::F32 => 1,
         Format::F64 => 4,
         Format::DoubleF32 => 20,
     };
-    each * program_operations(program)
+    each * node_operations(node)
 }
 
 /// Operations of a kernel over the instances of a group, for guessing how long a driver compiles it.

@@ -3,8 +3,9 @@
 use super::body::Body;
 use super::classes::{Class, Derivative, Kind, packed, packed_len};
 use super::format::{Format, OutOfRange};
-use super::groups::{data_columns, stored_numbers};
-use super::module::{ModuleBuilder, Slot, WORKGROUP};
+use super::groups::stored_numbers;
+use super::module::{ModuleBuilder, Slot};
+use super::product::Product;
 use super::schur_jacobi::{InverseRows, add_eliminated};
 use crate::kernel::Kernel;
 use crate::value::op::Op;
@@ -15,22 +16,32 @@ use std::fmt::Write;
 pub(super) enum Sum<'a> {
     /// Jᵀ times a vector over the residuals.
     Transpose(Slot),
-    /// The block of JᵀJ, packed.
-    Square,
-    /// JᵀJ times the direction: over all blocks of an instance, but for one that is eliminated over the others. J is stored, or computed
-    /// once more.
+    /// Jᵀ times the residuals, and then the block of JᵀJ, packed.
+    Normal,
+    /// JᵀJ times the direction: over all blocks of an instance, but for one that is eliminated over the others.
     Product(Jacobian),
     /// What the elimination of blocks takes from the block of JᵀJ, packed.
     Eliminated(&'a InverseRows),
 }
 
-/// Where the numbers of the Jacobian come from.
+/// Where products with the Jacobian come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Jacobian {
-    /// From memory.
+    /// Its numbers, from memory.
     Stored,
-    /// From parameters and data.
+    /// Parameters and data; the Jacobian is not formed.
     Computed,
+}
+
+impl Sum<'_> {
+    /// Numbers for a block of so many components.
+    pub fn count(self, size: usize) -> usize {
+        match self {
+            Sum::Transpose(_) | Sum::Product(_) => size,
+            Sum::Normal => size + packed_len(size),
+            Sum::Eliminated(_) => packed_len(size),
+        }
+    }
 }
 
 /// Most kinds in one chain of `else if`: each nests in the one before, and Mesa's software driver computes nonsense beyond a depth of 80.
@@ -47,21 +58,47 @@ pub(super) fn sum_function(
     sum: Sum<'_>,
     statements: &mut usize,
 ) -> Result<String, OutOfRange> {
-    let count = if let Sum::Square | Sum::Eliminated(_) = sum { packed_len(class.size) } else { class.size };
+    let count = sum.count(class.size);
     let zero = format.literal(0.0)?;
     let mut text = format!("fn {name}(first: u32, end: u32, step: u32) -> array<R, {count}> {{\n");
     for k in 0..count {
         let _ = writeln!(text, "    var s{k} = {zero};");
     }
+    let is_computed = sum == Sum::Product(Jacobian::Computed);
+    let mut products = Vec::new();
+    for (k, kind) in class.kinds.iter().enumerate().filter(|_| is_computed) {
+        let mut product = Product::new(class, k, first_kind + k, kernels[kind.group]);
+        if let Some(product) = &mut product {
+            let body = product.begin(format)?;
+            *statements += body.statements;
+            text.push_str(&body.text);
+        }
+        products.push(product);
+    }
     // The next entry is asked for before this one's numbers are waited for.
-    text += "    var next = incidence[min(first, arrayLength(&incidence) - 1u)];\n";
-    text += "    for (var k = first; k < end; k += step) {\n        let id = next;\n";
-    text += "        next = incidence[min(k + step, arrayLength(&incidence) - 1u)];\n";
+    text += "    let last = arrayLength(&incidence) - 1u;\n    var next = incidence[min(first, last)];\n";
+    let ahead = match &products[..] {
+        [Some(product)] => product.blocks_ahead(),
+        _ => String::new(),
+    };
+    if ahead.is_empty() {
+        text += "    for (var k = first; k < end; k += step) {\n        let id = next;\n";
+        text += "        next = incidence[min(k + step, last)];\n";
+    } else {
+        // With one kind it is known what the next entry is of, and its blocks are asked for too, one turn after the entry.
+        text += "    var after = incidence[min(first + step, last)];\n";
+        text += &ahead;
+        text += "    for (var k = first; k < end; k += step) {\n        let id = next;\n        next = after;\n";
+        text += "        after = incidence[min(k + 2u * step, last)];\n";
+    }
     over_kinds(&mut text, first_kind, class.kinds.len(), |text, k| {
         let (kind, index) = (&class.kinds[k], first_kind + k);
         let mut body = Body::new(format);
         body.line(format!("let i = id - plan.kinds[{index}].base;"));
-        add_kind(&mut body, (kind, class.eliminated), index, kernels[kind.group], format, sum)?;
+        match products.get_mut(k).and_then(Option::take) {
+            Some(product) => product.add(&mut body, format, !ahead.is_empty())?,
+            None => add_kind(&mut body, (kind, class), index, kernels[kind.group], format, sum)?,
+        }
         *statements += body.statements;
         text.push_str(&body.text);
         Ok(())
@@ -104,7 +141,7 @@ pub(super) fn over_kinds(
 
 fn add_kind(
     body: &mut Body,
-    (kind, eliminated): (&Kind, bool),
+    (kind, class): (&Kind, &Class),
     index: usize,
     kernel: &Kernel,
     format: Format,
@@ -115,11 +152,12 @@ fn add_kind(
     }
     let mut stored: Vec<Option<String>> = vec![None; kernel.stored()];
     let products = match sum {
-        Sum::Product(jacobian) => {
+        Sum::Product(_) => {
             name_blocks(body, index, kernel, kind);
-            let numbers = jacobian_numbers(body, index, kernel, jacobian)?;
+            let numbers =
+                stored_numbers(body, kernel, &format!("plan.kinds[{index}].stored + i * {}u", kernel.stored()));
             stored = numbers.into_iter().map(Some).collect();
-            direction_products(body, kind, kernel, &stored, eliminated)?
+            direction_products(body, kind, kernel, &stored, class.eliminated)?
         }
         _ => Vec::new(),
     };
@@ -130,47 +168,46 @@ fn add_kind(
         }
     }
     let number = |d: &Derivative| d.stored.and_then(|k| stored[k as usize].clone());
+    let size = class.size;
     let by_residual = kind.derivatives.chunk_by(|a, b| a.residual == b.residual);
     let add = |body: &mut Body, to: usize, term: &str| {
         let expression = format.operation(Op::Add, &[&format!("s{to}"), term]);
         body.line(format!("s{to} = {expression};"));
     };
     for row in by_residual {
-        match sum {
-            Sum::Transpose(_) | Sum::Product(_) => {
-                let q = match sum {
-                    Sum::Transpose(vector) => {
-                        let (width, residual) = (kernel.residuals(), row[0].residual);
-                        let place = format!("plan.kinds[{index}].residuals + i * {width}u + {residual}u");
-                        body.name("q", &format!("{}[{place}]", vector.variable()))
-                    }
-                    _ => products[row[0].residual as usize].clone(),
-                };
-                for d in row {
-                    let product = match number(d) {
-                        Some(j) => body.apply(Op::Mul, &[&j, &q]),
-                        None => q.clone(),
-                    };
-                    let term = body.scaled(d.factor, &product)?;
-                    add(body, d.component as usize, &term);
-                }
+        let q = match sum {
+            Sum::Product(_) => products[row[0].residual as usize].clone(),
+            _ => {
+                let vector = if let Sum::Transpose(vector) = sum { vector } else { Slot::Residuals };
+                let (width, residual) = (kernel.residuals(), row[0].residual);
+                let place = format!("plan.kinds[{index}].residuals + i * {width}u + {residual}u");
+                body.name("q", &format!("{}[{place}]", vector.variable()))
             }
-            Sum::Square | Sum::Eliminated(_) => {
-                for (k, a) in row.iter().enumerate() {
-                    for b in &row[..=k] {
-                        let factor = a.factor * b.factor;
-                        let term = match (number(a), number(b)) {
-                            (Some(a), Some(b)) => {
-                                let product = body.apply(Op::Mul, &[&a, &b]);
-                                body.scaled(factor, &product)?
-                            }
-                            (Some(a), None) | (None, Some(a)) => body.scaled(factor, &a)?,
-                            (None, None) => body.literal(factor)?,
-                        };
-                        let (i, j) = (a.component.max(b.component), a.component.min(b.component));
-                        add(body, packed(i as usize, j as usize), &term);
+        };
+        for d in row {
+            let product = match number(d) {
+                Some(j) => body.apply(Op::Mul, &[&j, &q]),
+                None => q.clone(),
+            };
+            let term = body.scaled(d.factor, &product)?;
+            add(body, d.component as usize, &term);
+        }
+        if sum != Sum::Normal {
+            continue;
+        }
+        for (k, a) in row.iter().enumerate() {
+            for b in &row[..=k] {
+                let factor = a.factor * b.factor;
+                let term = match (number(a), number(b)) {
+                    (Some(a), Some(b)) => {
+                        let product = body.apply(Op::Mul, &[&a, &b]);
+                        body.scaled(factor, &product)?
                     }
-                }
+                    (Some(a), None) | (None, Some(a)) => body.scaled(factor, &a)?,
+                    (None, None) => body.literal(factor)?,
+                };
+                let (i, j) = (a.component.max(b.component), a.component.min(b.component));
+                add(body, size + packed(i as usize, j as usize), &term);
             }
         }
     }
@@ -186,28 +223,13 @@ pub(super) fn name_blocks(body: &mut Body, index: usize, kernel: &Kernel, kind: 
             body.line(format!("let b{slot} = own_start - {component}u;"));
             continue;
         }
-        let place = format!("plan.kinds[{index}].blocks + {slot}u * plan.kinds[{index}].stride + i");
-        body.line(format!("let b{slot} = indices[{place}];"));
+        body.line(format!("let b{slot} = {};", block_start(index, slot, "i")));
     }
 }
 
-/// The numbers of an instance's Jacobian that are stored, or would be.
-fn jacobian_numbers(
-    body: &mut Body,
-    index: usize,
-    kernel: &Kernel,
-    jacobian: Jacobian,
-) -> Result<Vec<String>, OutOfRange> {
-    if jacobian == Jacobian::Stored {
-        return Ok(stored_numbers(body, kernel, &format!("plan.kinds[{index}].stored + i * {}u", kernel.stored())));
-    }
-    let columns = data_columns(kernel);
-    let place = |column: u32| columns.iter().position(|&c| c == column).unwrap_or_default();
-    body.program(
-        &kernel.linearization.jacobian_program(),
-        |block, component| format!("{}[b{block} + {component}u]", Slot::Point.variable()),
-        |column| format!("data[plan.kinds[{index}].data + {}u * plan.kinds[{index}].stride + i]", place(column)),
-    )
+/// Where the block in a slot of an instance starts.
+pub(super) fn block_start(index: usize, slot: usize, instance: &str) -> String {
+    format!("indices[plan.kinds[{index}].blocks + {slot}u * plan.kinds[{index}].stride + {instance}]")
 }
 
 /// J times the direction, for each residual that depends on the block; empty for the others.
@@ -244,70 +266,6 @@ fn direction_products(
         products[residual as usize] = body.sum(&terms).unwrap_or(zero);
     }
     Ok(products)
-}
-
-/// Bytes of workgroup memory for the sums of a class.
-pub(super) const SHARED_BYTES: usize = 8192;
-
-/// Sums over the list of the block in `row`: each lane over its share, then the lanes of a block together. `each(k, sum)`
-/// gives the statements for component k, which the lane whose turn it is runs, from the name of the sum.
-pub(super) fn team_sums(
-    text: &mut String,
-    function: &str,
-    class: &Class,
-    count: usize,
-    format: Format,
-    each: impl Fn(usize, &str) -> String,
-) {
-    let lanes = class.lanes as usize;
-    text.push_str("    {\n");
-    let _ = writeln!(text, "    let member = lane % {lanes}u;");
-    let _ = writeln!(text, "    let list_end = select(incidence[row + 2u], incidence[row + 3u], is_active);");
-    let _ = writeln!(text, "    let {function}_sums = {function}(incidence[row + 2u] + member, list_end, {lanes}u);");
-    if lanes == 1 {
-        for k in 0..count {
-            let _ = writeln!(text, "    if (is_active) {{\n{}    }}", each(k, &format!("{function}_sums[{k}]")));
-        }
-        text.push_str("    }\n");
-        return;
-    }
-    let width = WORKGROUP as usize;
-    let round = (SHARED_BYTES / (width * format.bytes())).min(count);
-    for first in (0..count).step_by(round) {
-        let components = first..(first + round).min(count);
-        for (slot, k) in components.clone().enumerate() {
-            let _ = writeln!(text, "    shared_reals[{}u + lane] = {function}_sums[{k}];", slot * width);
-        }
-        text.push_str("    workgroupBarrier();\n");
-        let mut left = lanes;
-        // Pairwise down to what one lane may well add by itself.
-        while left > 8 {
-            left /= 2;
-            let _ = writeln!(text, "    if (member < {left}u) {{");
-            for slot in 0..components.len() {
-                let here = format!("shared_reals[{}u + lane]", slot * width);
-                let there = format!("shared_reals[{}u + lane]", slot * width + left);
-                let _ = writeln!(text, "        {here} = add_r({here}, {there});");
-            }
-            text.push_str("    }\n    workgroupBarrier();\n");
-        }
-        for (slot, k) in components.enumerate() {
-            let _ = writeln!(text, "    if (is_active && member == {}u) {{", k % lanes);
-            let base = format!("{}u + lane - member", slot * width);
-            let _ = writeln!(text, "        var sum = shared_reals[{base}];");
-            for other in 1..left {
-                let _ = writeln!(text, "        sum = add_r(sum, shared_reals[{base} + {other}u]);");
-            }
-            let _ = writeln!(text, "{}    }}", each(k, "sum"));
-        }
-        text.push_str("    workgroupBarrier();\n");
-    }
-    text.push_str("    }\n");
-}
-
-/// The workgroup memory that [`team_sums`] uses.
-pub(super) fn shared_reals(module: &mut ModuleBuilder, format: Format) {
-    module.function(&format!("var<workgroup> shared_reals: array<R, {}>;", SHARED_BYTES / format.bytes()));
 }
 
 pub(super) fn class_tables(module: &mut ModuleBuilder, classes: &[Class]) {

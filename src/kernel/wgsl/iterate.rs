@@ -5,8 +5,8 @@ use super::classes::{Class, over_classes, packed_len};
 use super::conjugate_gradients::precondition;
 use super::format::{Format, OutOfRange};
 use super::groups::only_if;
-use super::incidence::SHARED_BYTES;
 use super::module::{Formats, Module, ModuleBuilder, Slot};
+use super::team::SHARED_BYTES;
 use crate::value::op::Op;
 use std::fmt::Write;
 

@@ -23,9 +23,11 @@ mod library;
 mod linearize;
 mod module;
 mod normal;
+mod product;
 mod schur;
 mod schur_jacobi;
 pub mod state;
+mod team;
 mod trial;
 
 pub use accumulate::{
@@ -46,7 +48,7 @@ pub use iterate::{FEWEST_LANES, ITERATE_WORKGROUP, finish_iterate, iterate, star
 pub use linearize::linearize;
 pub use module::{Formats, Module, Slot, WORKGROUP};
 pub use normal::{image, normal};
-pub use schur::{better_jacobian, complete, direct, reduced_product};
+pub use schur::{better_jacobian, complete, direct, reduced_product, step_product};
 pub use schur_jacobi::{InverseRows, eliminate};
 pub use trial::{advance, commit, compare, decide, examine, retract};
 

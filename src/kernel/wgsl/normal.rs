@@ -3,8 +3,9 @@
 use super::classes::{Class, over_lists, packed_len};
 use super::format::OutOfRange;
 use super::groups::only_if;
-use super::incidence::{Sum, class_tables, first_kinds, shared_reals, sum_function, team_sums};
+use super::incidence::{Sum, class_tables, first_kinds, sum_function};
 use super::module::{Formats, Module, ModuleBuilder, Slot};
+use super::team::{shared_reals, team_sums};
 use crate::kernel::Kernel;
 
 /// Gradient Jᵀr and diagonal blocks of JᵀJ, if the point is new.
@@ -25,18 +26,19 @@ pub fn normal(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Resul
     for ((c, class), first) in classes.iter().enumerate().zip(first_kinds(classes)) {
         let size = class.size;
         let mut statements = 0;
-        let transpose = Sum::Transpose(Slot::Residuals);
-        let (gather, square) = (format!("transpose_{c}"), format!("square_{c}"));
-        module.function(&sum_function(&gather, class, first, kernels, formats.real, transpose, &mut statements)?);
-        module.function(&sum_function(&square, class, first, kernels, formats.real, Sum::Square, &mut statements)?);
+        let name = format!("normal_sums_{c}");
+        module.function(&sum_function(&name, class, first, kernels, formats.real, Sum::Normal, &mut statements)?);
         module.statements += statements;
         let mut text = format!("fn normal_{c}(block: u32, row: u32, is_active: bool, lane: u32) {{\n");
         text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n";
+        let count = packed_len(size);
+        let places: Vec<(usize, usize)> = (0..size).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
         // A held component has no gradient, and the identity's row and column.
-        team_sums(&mut text, &gather, class, size, formats.real, |k, sum| {
-            let bit = 1u32 << k;
-            format!(
-                "        var number = {sum};
+        team_sums(&mut text, &name, class, Sum::Normal.count(size), formats.real, |k, sum| {
+            if k < size {
+                let bit = 1u32 << k;
+                return format!(
+                    "        var number = {sum};
         if (plan.classes[{c}].adds != 0u) {{ number = add_r(gradient[start + {k}u], number); }}
         if (plan.classes[{c}].ends != 0u) {{
             number = select(number, {zero}, (held & {bit}u) != 0u);
@@ -45,11 +47,9 @@ pub fn normal(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Resul
         }}
         gradient[start + {k}u] = number;
 "
-            )
-        });
-        let count = packed_len(size);
-        let places: Vec<(usize, usize)> = (0..size).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
-        team_sums(&mut text, &square, class, count, formats.real, |k, sum| {
+                );
+            }
+            let k = k - size;
             let (i, j) = places[k];
             let (bits, fixed) = (1u32 << i | 1u32 << j, if i == j { &one } else { &zero });
             format!(
@@ -123,7 +123,7 @@ pub fn image(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Result
     module.main("curvature = number_s(0.0f);");
     over_lists(&mut module, classes, |c| format!("image_{c}(row, is_active, lane, beta);"));
     module.main("curvature = workgroup_sum(curvature, lane);");
-    module.main("if (lane == 0u && w < solve.list_partials) {");
+    module.main("if (lane == 0u && w < solve.curvature_partials) {");
     module.main("    scalars[partial_place(CURVATURE_PARTIALS, w)] = curvature;");
     module.main("}");
     Ok(module.finish())

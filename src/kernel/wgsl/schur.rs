@@ -3,32 +3,42 @@
 //! With the damped JᵀJ in kept and eliminated blocks, (B E; Eᵀ C), the product with S = B − E C⁻¹ Eᵀ is the kept part of the product
 //! with (p, −C⁻¹ Eᵀ p), whose eliminated part is 0 (Agarwal, Snavely, Seitz, Szeliski, *Bundle Adjustment in the Large*, 2010, §3). So an
 //! iteration takes a direction over the kept blocks, completes it over the eliminated ones by a sum over the instances of
-//! each, and multiplies by another sum over the instances of each kept block; J p is never written down. With the gradient added in, the same
+//! each, and multiplies by another sum over the instances of each kept block; J p is never written down, nor is J read where
+//! [computing](super::product) the product from the parameters takes less time. With the gradient added in, the same
 //! completion gives the right-hand side before the iterations and the eliminated part of the step after them.
 
 use super::body::Body;
 use super::classes::{Class, over_classes, over_lists, packed, packed_len};
 use super::format::OutOfRange;
-use super::incidence::{Jacobian, Sum, class_tables, first_kinds, shared_reals, sum_function, team_sums};
+use super::groups::{evaluate_along, name_blocks, only_if, over_groups, write_rows};
+use super::incidence::{Jacobian, Sum, class_tables, first_kinds, sum_function};
 use super::module::{Formats, Module, ModuleBuilder, Slot};
-use crate::kernel::Kernel;
-use crate::program::Node;
+use super::product::Product;
+use super::team::{shared_reals, team_sums};
+use crate::kernel::{Kernel, Specialization};
 use crate::value::op::Op;
 
 /// Storage buffers that a kernel may have: the limit of WebGPU.
 const MOST_BUFFERS: usize = 8;
 
-/// Operations that cost no more than reading a byte. Most of a Jacobian's are shared by the instances of a block.
+/// Operations that cost no more than reading a byte.
 const OPERATIONS_A_BYTE: usize = 8;
 
-/// Whether the Jacobian is better stored or computed again in a product, by bytes against operations.
-pub fn better_jacobian(kernels: &[&Kernel], formats: Formats) -> Jacobian {
+/// Whether products over the lists of these classes better read the Jacobian from memory or never form it, by bytes against operations.
+pub fn better_jacobian<'a>(
+    kernels: &[&Kernel],
+    classes: impl IntoIterator<Item = &'a Class>,
+    formats: Formats,
+) -> Jacobian {
     let (mut bytes, mut operations, mut data) = (0, 0, false);
-    for kernel in kernels {
-        let program = kernel.linearization.jacobian_program();
-        bytes += kernel.stored() * formats.real.bytes();
-        operations += super::groups::weight(&program, formats.real);
-        data |= program.nodes.iter().any(|node| matches!(node, Node::Datum(_)));
+    for class in classes {
+        for (k, kind) in class.kinds.iter().enumerate() {
+            let kernel = kernels[kind.group];
+            let Some(product) = Product::new(class, k, k, kernel) else { return Jacobian::Stored };
+            bytes += kernel.stored() * formats.real.bytes();
+            operations += product.weight(formats.real);
+            data |= product.has_data();
+        }
     }
     // Data would be one buffer too many for `complete`.
     if !data && operations <= OPERATIONS_A_BYTE * bytes { Jacobian::Computed } else { Jacobian::Stored }
@@ -132,6 +142,33 @@ pub fn complete(
     Ok(module.finish())
 }
 
+/// J times the step, from parameters and data.
+pub fn step_product(kernels: &[&Kernel], formats: Formats) -> Result<Module, OutOfRange> {
+    let bindings = [
+        (Slot::Indices, false),
+        (Slot::Data, false),
+        (Slot::Point, false),
+        (Slot::Step, false),
+        (Slot::Product, true),
+        (Slot::Scalars, false),
+    ];
+    let mut module = ModuleBuilder::new("step_product", formats, &bindings);
+    module.table("groups", "Group", kernels.len());
+    for (group, kernel) in kernels.iter().enumerate() {
+        let mut body = Body::new(formats.real);
+        name_blocks(&mut body, group, kernel);
+        let Specialization { retractions, loss, .. } = &kernel.specialization;
+        let program = kernel.program.jacobian_product(retractions, loss.as_deref());
+        let outputs = evaluate_along(&mut body, group, kernel, &program, Slot::Step)?;
+        write_rows(&mut body, "product", &format!("plan.groups[{group}].residuals"), &outputs);
+        module.statements += body.statements;
+        module.function(&format!("fn step_product_{group}(i: u32) {{\n{}}}\n", body.text));
+    }
+    only_if(&mut module, "is_running()");
+    over_groups(&mut module, kernels.len(), "step_product");
+    Ok(module.finish())
+}
+
 /// The kept part of (JᵀJ + D) p for a direction over all blocks, and the curvature pᵀ S p.
 pub fn reduced_product(
     kernels: &[&Kernel],
@@ -179,7 +216,7 @@ pub fn reduced_product(
     module.main("curvature = number_s(0.0f);");
     over_lists(&mut module, kept, |c| format!("product_{c}(row, is_active, lane);"));
     module.main("curvature = workgroup_sum(curvature, lane);");
-    module.main("if (lane == 0u && w < solve.list_partials) {");
+    module.main("if (lane == 0u && w < solve.curvature_partials) {");
     module.main("    scalars[partial_place(CURVATURE_PARTIALS, w)] = curvature;");
     module.main("}");
     Ok(module.finish())

@@ -9,8 +9,9 @@ use super::body::Body;
 use super::classes::{Class, Kind, over_lists, packed, packed_len};
 use super::format::{Format, OutOfRange};
 use super::groups::{only_if, stored_numbers};
-use super::incidence::{Sum, class_tables, first_kinds, name_blocks, shared_reals, sum_function, team_sums};
+use super::incidence::{Sum, class_tables, first_kinds, name_blocks, sum_function};
 use super::module::{Formats, Module, ModuleBuilder, Slot};
+use super::team::{shared_reals, team_sums};
 use crate::kernel::Kernel;
 use crate::value::op::Op;
 

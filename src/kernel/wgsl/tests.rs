@@ -102,6 +102,7 @@ fn every_module_is_valid() {
             complete(&kernels, &points, formats, Jacobian::Stored).unwrap(),
             reduced_product(&kernels, &classes, formats, Jacobian::Stored).unwrap(),
             reduced_product(&kernels, &classes, formats, computed).unwrap(),
+            step_product(&kernels, formats).unwrap(),
             image(&kernels, &classes, formats).unwrap(),
             update(&classes, formats, false).unwrap(),
             update(&classes, formats, true).unwrap(),
