@@ -58,7 +58,7 @@ pub(super) fn walk(incidence: &Incidence, most: usize) -> Option<Vec<u32>> {
 fn seeds(count: usize, size: usize) -> Vec<u32> {
     // Where a multiplicative hash (Knuth, The Art of Computer Programming 3, 6.4) of the number puts it.
     let scattered = |k: u64| (k.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (k << 7)).wrapping_mul(0xd6e8_feb8_6659_fd93);
-    let place = |k: u64| (u128::from(scattered(k)) * count as u128 >> 64) as u32;
+    let place = |k: u64| ((u128::from(scattered(k)) * count as u128) >> 64) as u32;
     let mut seeds: Vec<u32> = (1..=count.div_ceil(size) as u64).map(place).collect();
     seeds.sort_unstable();
     seeds.dedup();
