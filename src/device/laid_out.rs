@@ -48,7 +48,8 @@ impl LaidOut {
             || vectors(context, &places, formats, parameters),
             || Sorted::new(context, problem, parameters, places.clone(), formats, settings),
         );
-        let (mut buffers, Sorted { layout, mut classes, mut couplings, mut shards }) = (vectors?, sorted?);
+        // Of two errors the first is the one that names what grows fastest.
+        let (Sorted { layout, mut classes, mut couplings, mut shards }, mut buffers) = (sorted?, vectors?);
         add_numbers(&mut buffers, &layout, &classes, couplings.as_ref(), formats, settings, parameters)?;
         if let Some(couplings) = &mut couplings {
             couplings.upload(&mut buffers, layout.places.len(), real)?;

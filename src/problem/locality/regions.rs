@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Blocks of a region, on the average. Fewer levels grow smaller ones, and with each all threads wait for each other.
-const REGION: usize = 1 << 10;
+const REGION: usize = 1 << 11;
 /// Blocks at the border of all regions up to which one thread is faster.
 const NARROW: usize = 1 << 8;
 
