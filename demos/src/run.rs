@@ -4,7 +4,8 @@ use crate::cli::{Files, Method, Solver};
 use crate::console::Console;
 use crate::output::{Folder, default_folder};
 use crate::picture::SolveProgress;
-use isograd::{IterationRecord, Precision, SolverOptions};
+use isograd::backend::BackendUnavailable;
+use isograd::{Backend, IterationRecord, Precision, SolverOptions};
 use std::io;
 use std::ops::ControlFlow;
 
@@ -25,6 +26,18 @@ pub fn options(solver: &Solver) -> SolverOptions {
         parameter_tolerance: TOLERANCE,
         ..SolverOptions::default()
     }
+}
+
+/// Fails before anything else happens where a backend was asked for that cannot be had. `Auto` opens no device here: small problems
+/// need none.
+///
+/// # Errors
+/// If there is no GPU.
+pub fn check_backend(backend: Backend) -> Result<(), BackendUnavailable> {
+    if backend == Backend::Gpu {
+        backend.select()?;
+    }
+    Ok(())
 }
 
 /// The same with a linear solver.

@@ -104,7 +104,8 @@ pub struct SolverOptions {
     pub max_linear_iterations: usize,
     /// Accuracy of inexact steps, the forcing sequence η of Nash and Sofer (1990). Default: 0.1.
     pub forcing: f64,
-    /// Scalar residuals below which [`Backend::Auto`] stays on the CPU. Default: [`FALLBACK_THRESHOLD`].
+    /// Scalar residuals below which [`Backend::Auto`] stays on the CPU. Default: [`FALLBACK_THRESHOLD`]. Where no device is open yet, it takes
+    /// four times as many: opening one costs some tenths of a second. `gpu` hands over one that is.
     pub fallback_threshold: usize,
     /// Most instances of a dispatch on a GPU; larger groups are split into several, with the same results bit for bit. Each costs some
     /// microseconds, so this is for devices that give a dispatch too little time to end in. Default: none.

@@ -36,9 +36,8 @@ pub(super) async fn choose(
     context: impl AsyncFnOnce() -> Result<GpuContext, GpuError>,
 ) -> Result<Placement, SolveError> {
     let auto = options.backend == Backend::Auto;
-    if auto && compiled.residuals() < options.fallback_threshold {
-        let (count, threshold) = (compiled.residuals(), options.fallback_threshold);
-        return Ok(Placement::Cpu(format!("{count} residuals are fewer than the {threshold} from which a GPU pays")));
+    if auto && let Some(reason) = too_small(compiled.residuals(), options) {
+        return Ok(Placement::Cpu(reason));
     }
     if auto && let Some(reason) = factors_cheaply(problem, compiled) {
         return Ok(Placement::Cpu(reason));
@@ -83,6 +82,25 @@ pub(super) async fn choose(
     notes.extend(obstacles);
     notes.extend(direct.then(|| direct_note.to_owned()));
     Ok(Placement::Hybrid { device: Device { context, formats, notes }, groups })
+}
+
+/// So many times as many residuals make up for opening the device first.
+#[cfg(not(target_arch = "wasm32"))]
+const OPENING: usize = 4;
+
+/// Why a problem is too small for a device.
+fn too_small(residuals: usize, options: &SolverOptions) -> Option<String> {
+    let threshold = options.fallback_threshold;
+    if residuals < threshold {
+        return Some(format!("{residuals} residuals are fewer than the {threshold} from which a GPU pays"));
+    }
+    // A browser has its device open.
+    #[cfg(not(target_arch = "wasm32"))]
+    if options.gpu.is_none() && residuals < threshold.saturating_mul(OPENING) && !GpuContext::is_shared_known() {
+        let threshold = threshold.saturating_mul(OPENING);
+        return Some(format!("{residuals} residuals are fewer than the {threshold} from which opening a GPU pays"));
+    }
+    None
 }
 
 /// Pairs of coupled blocks for each block up to which a factorisation is cheap and conjugate gradients are slow, as on a pose graph.

@@ -377,7 +377,13 @@ pub fn is_child() -> bool {
 pub fn child() {
     match std::env::var(PART).as_deref() {
         Ok("replace") => {
+            // Two residuals are worth a device that is open, and not opening one.
+            let auto = SolverOptions { backend: Backend::Auto, fallback_threshold: 1, ..SolverOptions::default() };
+            let report = rosenbrock().solve(&auto).unwrap();
+            assert!(report.backend.reason.contains("the 4 from which opening a GPU pays"), "{report}");
             let first = GpuContext::shared().unwrap();
+            let report = rosenbrock().solve(&auto).unwrap();
+            assert!(!report.backend.reason.contains("pays"), "{report}");
             let options = SolverOptions { backend: Backend::Gpu, ..SolverOptions::default() };
             let mut problem = rosenbrock();
             let report = problem

@@ -60,7 +60,7 @@ pub fn adjust(
     console: Console,
 ) -> anyhow::Result<Outcome> {
     let options = run::options_with(solver, method);
-    options.backend.select()?;
+    run::check_backend(options.backend)?;
     let Task { names, data, azimuth } = task;
     let mut bundle = BundleProblem::new(&data).with_context(|| names.problem.clone())?;
     method.loss.apply(&mut bundle.problem, bundle.observations.clone())?;

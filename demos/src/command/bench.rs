@@ -51,7 +51,7 @@ struct SolveTime {
 pub(super) fn run(arguments: &Bench) -> anyhow::Result<()> {
     let console = Console::new(arguments.json);
     let options = run::options(&arguments.solver);
-    options.backend.select()?;
+    run::check_backend(options.backend)?;
     let levels = arguments.level.map(|level| level..=level).or_else(|| arguments.levels.clone());
     if options.backend == Backend::Gpu {
         return super::bench_gpu::run(arguments, levels);

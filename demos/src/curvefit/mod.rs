@@ -85,7 +85,7 @@ pub fn fit(task: Task, solver: &Solver, files: &Files, console: Console) -> anyh
         max_iterations: solver.max_iterations.unwrap_or(MAX_ITERATIONS),
         ..run::options(solver)
     };
-    options.backend.select()?;
+    run::check_backend(options.backend)?;
     let Task { names, data, starts } = task;
     let folder = run::folder(files, &names.folder)?;
 

@@ -52,7 +52,7 @@ pub fn develop(task: &Task, solver: &Solver, results: &Results) -> anyhow::Resul
     let console = Console::new(results.files.json);
     let (names, driver) = (&task.names, &task.driver);
     // First what can fail at once: a run should not end in a folder that cannot be written.
-    driver.options.solver.backend.select()?;
+    run::check_backend(driver.options.solver.backend)?;
     let folder = run::folder(&results.files, &names.folder)?;
     if let Some(finest) = driver.levels.last() {
         let (vertices, faces) = (finest.vertex_count(), finest.face_count());

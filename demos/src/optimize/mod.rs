@@ -36,7 +36,7 @@ pub fn optimize(task: &Task, solver: &Solver, results: &Results) -> anyhow::Resu
     let console = Console::new(results.files.json);
     let options = run::options(solver);
     // First what can fail at once: a solve should not end in a folder that cannot be written.
-    options.backend.select()?;
+    run::check_backend(options.backend)?;
     let names = &task.names;
     let folder = run::folder(&results.files, &names.folder)?;
 

@@ -61,7 +61,7 @@ pub fn optimize(
     console: Console,
 ) -> anyhow::Result<Outcome> {
     let options = run::options_with(solver, method);
-    options.backend.select()?;
+    run::check_backend(options.backend)?;
     let Task { names, graph, azimuth } = task;
     let mut stated = PoseGraphProblem::new(&graph).with_context(|| names.problem.clone())?;
     method.loss.apply(&mut stated.problem, stated.edges.clone())?;

@@ -35,7 +35,7 @@ struct SketchSummary<'a> {
 /// If the drawing cannot be solved, or a file not written.
 pub fn solve(case: Case, solver: &Solver, files: &Files, console: Console) -> anyhow::Result<()> {
     let options = run::options(solver);
-    options.backend.select()?;
+    run::check_backend(options.backend)?;
     let name = case.name();
     let folder = run::folder(files, &format!("sketch-{name}"))?;
     let mut drawing = cases::drawing(case)?;

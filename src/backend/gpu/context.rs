@@ -36,6 +36,10 @@ struct Inner {
     double_f32: Mutex<Option<bool>>,
 }
 
+/// The context of this process, or why there is none.
+#[cfg(not(target_arch = "wasm32"))]
+static SHARED: Mutex<Option<Result<GpuContext, GpuError>>> = Mutex::new(None);
+
 impl GpuContext {
     /// The context of this process, made at the first call with default options. A failure is remembered too; a lost device is
     /// replaced by a new one.
@@ -44,7 +48,6 @@ impl GpuContext {
     /// As [`new`](Self::new).
     #[cfg(not(target_arch = "wasm32"))]
     pub fn shared() -> Result<GpuContext, GpuError> {
-        static SHARED: Mutex<Option<Result<GpuContext, GpuError>>> = Mutex::new(None);
         let mut shared = locked(&SHARED);
         match &*shared {
             Some(Ok(context)) if context.lost().is_some() => {}
@@ -52,6 +55,12 @@ impl GpuContext {
             None => {}
         }
         shared.insert(GpuContext::new(&GpuOptions::default())).clone()
+    }
+
+    /// Whether the shared context was asked for before, so that it takes no time.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn is_shared_known() -> bool {
+        locked(&SHARED).is_some()
     }
 
     /// [`shared`](Self::shared), without blocking in a browser.

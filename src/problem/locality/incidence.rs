@@ -1,5 +1,6 @@
 //! Which instances and blocks touch each other.
 
+use super::neighbours::sort_lists;
 use super::{STRETCH, numbers, zeros};
 use crate::backend::InstanceTable;
 use rayon::prelude::*;
@@ -19,6 +20,11 @@ impl Blocks {
             at[start as usize].store(block as u32, Relaxed);
         });
         Blocks { count, at: numbers(at) }
+    }
+
+    /// The block that starts at a place.
+    pub fn at(&self, start: u32) -> u32 {
+        self.at[start as usize]
     }
 
     /// For each block the number of instances of some tables that touch it.
@@ -60,16 +66,7 @@ impl Incidence {
         for table in tables {
             let instances = (0..table.count).into_par_iter().with_min_len(STRETCH);
             let row = |instance: usize| table.blocks.iter().map(move |column| blocks.at[column[instance] as usize]);
-            match table.blocks.len() {
-                // Pairs are the most common, and need no list of their own.
-                2 => {
-                    let pair =
-                        |instance: usize| [&table.blocks[0], &table.blocks[1]].map(|c| blocks.at[c[instance] as usize]);
-                    let pairs: Vec<[u32; 2]> = instances.map(pair).collect();
-                    rows.extend_from_slice(pairs.as_flattened());
-                }
-                _ => rows.par_extend(instances.flat_map_iter(row)),
-            }
+            rows.par_extend(instances.flat_map_iter(row));
         }
         let mut ends = Vec::with_capacity(touches.len() + 1);
         let mut end = 0;
@@ -95,19 +92,7 @@ impl Incidence {
             touching[place as usize].store(number, Relaxed);
         });
         let mut touching = numbers(touching);
-        let mut rest = &mut touching[..];
-        let mut tasks = Vec::with_capacity(ends.len() / STRETCH + 1);
-        for first in (0..ends.len() - 1).step_by(STRETCH) {
-            let ends = &ends[first..(first + STRETCH + 1).min(ends.len())];
-            let (mine, others) = std::mem::take(&mut rest).split_at_mut((ends[ends.len() - 1] - ends[0]) as usize);
-            rest = others;
-            tasks.push((mine, ends));
-        }
-        tasks.into_par_iter().for_each(|(lists, ends)| {
-            for list in ends.windows(2) {
-                lists[(list[0] - ends[0]) as usize..(list[1] - ends[0]) as usize].sort_unstable();
-            }
-        });
+        sort_lists(ends, &mut touching);
         self.touching = touching;
     }
 

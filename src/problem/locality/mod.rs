@@ -11,12 +11,14 @@
 
 mod hubs;
 mod incidence;
+mod neighbours;
 mod regions;
 mod sort;
 #[cfg(test)]
 mod tests;
 
 use self::incidence::{Blocks, Incidence};
+use self::neighbours::Neighbours;
 use self::sort::sort_by_rank;
 use crate::backend::InstanceTable;
 use rayon::prelude::*;
@@ -51,7 +53,11 @@ pub(super) fn block_order<'t>(tables: impl Iterator<Item = &'t InstanceTable> + 
     if let Some(few) = few_tables(&tables, count) {
         let touches = blocks.touches(&few);
         let suffice = touches.iter().all(|&count| count > 0) && hubs::find(&touches).is_empty();
-        if suffice && let Some(blocks) = regions::walk(&Incidence::new(&few, &blocks, &touches), count / LEFT_OUT) {
+        let walk = || match few[0].blocks.len() {
+            2 => regions::walk(&Neighbours::new(&few, &blocks, &touches), count / LEFT_OUT),
+            _ => regions::walk(&Incidence::new(&few, &blocks, &touches), count / LEFT_OUT),
+        };
+        if suffice && let Some(blocks) = walk() {
             return BlockOrder { blocks, hubs: 0 };
         }
     }
@@ -99,13 +105,13 @@ fn walk(incidence: &Incidence, seen: &mut [bool], order: &mut Vec<u32>) {
     }
 }
 
-/// The tables whose instances couple the fewest blocks, if these are not all, and there are blocks enough for the difference to
-/// count: the edges of a mesh tell as much about what lies together as its stars do.
+/// The tables whose instances couple the fewest blocks, if these are pairs or at least not all, and there are blocks enough for the
+/// difference to count: the edges of a mesh tell as much about what lies together as its stars do.
 fn few_tables<'t>(tables: &[&'t InstanceTable], count: usize) -> Option<Vec<&'t InstanceTable>> {
     let widths = tables.iter().map(|table| table.blocks.len()).filter(|&width| width > 1);
     let least = widths.min().filter(|_| count >= MANY_BLOCKS)?;
     let few: Vec<&InstanceTable> = tables.iter().copied().filter(|table| table.blocks.len() == least).collect();
-    (few.len() < tables.len()).then_some(few)
+    (few.len() < tables.len() || least == 2).then_some(few)
 }
 
 /// The place of each block in the order, at the place of the parameter vector where the block starts.

@@ -5,7 +5,7 @@
 //! regions are the same whatever threads did.
 
 use super::STRETCH;
-use super::incidence::Incidence;
+use super::neighbours::Adjacency;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -33,14 +33,14 @@ fn region_of(key: u32) -> u32 {
 }
 
 /// All blocks, region by region; those that no region reaches follow. `None` if these are more than `most`.
-pub(super) fn walk(incidence: &Incidence, most: usize) -> Option<Vec<u32>> {
-    let count = incidence.blocks();
+pub(super) fn walk(adjacency: &impl Adjacency, most: usize) -> Option<Vec<u32>> {
+    let count = adjacency.blocks();
     let size = REGION.max(count.div_ceil(MOST_REGIONS));
     let seeds = seeds(count, size);
     let keys: Vec<AtomicU32> =
         (0..count).into_par_iter().with_min_len(STRETCH).map(|_| AtomicU32::new(NOWHERE)).collect();
-    grow(incidence, &seeds, &keys);
-    let walks = seeds.par_iter().enumerate().map(|(region, &seed)| walk_region(incidence, seed, region as u32, &keys));
+    grow(adjacency, &seeds, &keys);
+    let walks = seeds.par_iter().enumerate().map(|(region, &seed)| walk_region(adjacency, seed, region as u32, &keys));
     let mut order = walks.collect::<Vec<_>>().concat();
     let left = count - order.len();
     if left > most {
@@ -48,7 +48,7 @@ pub(super) fn walk(incidence: &Incidence, most: usize) -> Option<Vec<u32>> {
     }
     if left > 0 {
         let mut seen: Vec<bool> = keys.iter().map(|key| key.load(Relaxed) == OUT).collect();
-        super::walk(incidence, &mut seen, &mut order);
+        walk_rest(adjacency, &mut seen, &mut order);
     }
     Some(order)
 }
@@ -65,8 +65,23 @@ fn seeds(count: usize, size: usize) -> Vec<u32> {
     seeds
 }
 
+/// Appends the blocks that were not seen, breadth first, one component after the other.
+fn walk_rest(adjacency: &impl Adjacency, seen: &mut [bool], order: &mut Vec<u32>) {
+    for root in 0..seen.len() {
+        if std::mem::replace(&mut seen[root], true) {
+            continue;
+        }
+        let mut head = order.len();
+        order.push(root as u32);
+        while let Some(&block) = order.get(head) {
+            head += 1;
+            order.extend(adjacency.next_to(block).filter(|&other| !std::mem::replace(&mut seen[other as usize], true)));
+        }
+    }
+}
+
 /// Grows the regions until nothing more is reached.
-fn grow(incidence: &Incidence, seeds: &[u32], keys: &[AtomicU32]) {
+fn grow(adjacency: &impl Adjacency, seeds: &[u32], keys: &[AtomicU32]) {
     let mut border = seeds.to_vec();
     for (&seed, region) in seeds.iter().zip(0..) {
         keys[seed as usize].store(key(1, region), Relaxed);
@@ -77,7 +92,7 @@ fn grow(incidence: &Incidence, seeds: &[u32], keys: &[AtomicU32]) {
             for &block in blocks {
                 // Of the level before, thus final: keys of this level are larger.
                 let mine = key(level, region_of(keys[block as usize].load(Relaxed)));
-                for &other in incidence.of(block).iter().flat_map(|&number| incidence.blocks_of(number)) {
+                for other in adjacency.next_to(block) {
                     let other_key = &keys[other as usize];
                     if other_key.load(Relaxed) > mine && other_key.fetch_min(mine, Relaxed) == NOWHERE {
                         reached.push(other);
@@ -95,14 +110,14 @@ fn grow(incidence: &Incidence, seeds: &[u32], keys: &[AtomicU32]) {
 }
 
 /// The blocks of a region, breadth first.
-fn walk_region(incidence: &Incidence, seed: u32, region: u32, keys: &[AtomicU32]) -> Vec<u32> {
+fn walk_region(adjacency: &impl Adjacency, seed: u32, region: u32, keys: &[AtomicU32]) -> Vec<u32> {
     let is_mine = |key: u32| key != OUT && region_of(key) == region;
     let mut order = vec![seed];
     keys[seed as usize].store(OUT, Relaxed);
     let mut head = 0;
     while let Some(&block) = order.get(head) {
         head += 1;
-        for &other in incidence.of(block).iter().flat_map(|&number| incidence.blocks_of(number)) {
+        for other in adjacency.next_to(block) {
             let key = &keys[other as usize];
             if is_mine(key.load(Relaxed)) {
                 key.store(OUT, Relaxed);
