@@ -42,7 +42,7 @@ pub(super) struct Registers {
     lanes: Vec<Lane>,
     /// Where the parameter block of the instances begins for which the instructions that depend on it alone have been run.
     kept: Option<u32>,
-    /// Whether the instances of the chunk are so few that the second half of each lane is nobody's.
+    /// Whether the instances of the chunk, the last of its run, are so few that the second half of each lane is nobody's.
     few: bool,
 }
 
@@ -51,9 +51,14 @@ thread_local! {
     static SPARE: Cell<Vec<Lane>> = const { Cell::new(Vec::new()) };
 }
 
+/// Most lanes that a thread keeps: half a megabyte.
+const SPARED: usize = 1024;
+
 impl Drop for Registers {
     fn drop(&mut self) {
-        SPARE.set(std::mem::take(&mut self.lanes));
+        if self.lanes.len() <= SPARED {
+            SPARE.set(std::mem::take(&mut self.lanes));
+        }
     }
 }
 
