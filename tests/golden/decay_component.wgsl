@@ -89,6 +89,8 @@ struct Solve {
     // Relative rise of the cost that rounding explains, and the share of the squared gradient that a step leaves which is taken on its account.
     noise: f32,
     polished: f32,
+    // Partial sums of the curvature: of the lists of the blocks that conjugate gradients work on.
+    curvature_partials: u32,
 }
 
 // A pivot of the Cholesky factorisation, kept above what rounding leaves of it.

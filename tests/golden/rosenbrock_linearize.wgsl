@@ -72,7 +72,9 @@ struct Plan {
 @group(0) @binding(5) var<storage, read_write> stored: array<R>;
 @group(0) @binding(6) var<storage, read> scalars: array<S>;
 
-fn linearize_0(i: u32) {
+fn linearize_0(begin: u32, lane: u32) {
+    let last = plan.groups[0].count - 1u;
+    let i = min(begin + lane, last);
     let b0 = indices[plan.groups[0].blocks + 0u * plan.groups[0].stride + i];
     let v0 = data[plan.groups[0].data + 0u * plan.groups[0].stride + i];
     let v1 = x[b0 + 0u];
@@ -85,10 +87,12 @@ fn linearize_0(i: u32) {
     let v8 = v1 * v6;
     let v9 = -v8;
     let v10 = v9 - v8;
+    if (begin + lane <= last) {
     residuals[plan.groups[0].residuals + i * 2u + 0u] = v2;
     residuals[plan.groups[0].residuals + i * 2u + 1u] = v7;
     stored[plan.groups[0].stored + i * 2u + 0u] = v10;
     stored[plan.groups[0].stored + i * 2u + 1u] = v6;
+    }
 }
 
 @compute @workgroup_size(128)
@@ -103,8 +107,8 @@ fn linearize(
     if (w < plan.groups[0].end) {
         let first = (w - plan.groups[0].first) * plan.groups[0].tile;
         for (var k = 0u; k < plan.groups[0].tile; k++) {
-            let i = (first + k) * 128u + lane;
-            if (i < plan.groups[0].count) { linearize_0(i); }
+            let begin = (first + k) * 128u;
+            if (begin < plan.groups[0].count) { linearize_0(begin, lane); }
         }
     }
 }

@@ -72,7 +72,9 @@ struct Plan {
 @group(0) @binding(5) var<storage, read_write> stored: array<R>;
 @group(0) @binding(6) var<storage, read> scalars: array<S>;
 
-fn linearize_0(i: u32) {
+fn linearize_0(begin: u32, lane: u32) {
+    let last = plan.groups[0].count - 1u;
+    let i = min(begin + lane, last);
     let b0 = indices[plan.groups[0].blocks + 0u * plan.groups[0].stride + i];
     let b1 = indices[plan.groups[0].blocks + 1u * plan.groups[0].stride + i];
     let v0 = x[b0 + 0u];
@@ -96,13 +98,17 @@ fn linearize_0(i: u32) {
     let v19 = v11 * v18;
     let v20 = v6 * v18;
     let v21 = v2 * v18;
+    if (begin + lane <= last) {
     residuals[plan.groups[0].residuals + i * 1u + 0u] = v16;
     stored[plan.groups[0].stored + i * 3u + 0u] = v21;
     stored[plan.groups[0].stored + i * 3u + 1u] = v20;
     stored[plan.groups[0].stored + i * 3u + 2u] = v19;
+    }
 }
 
-fn linearize_1(i: u32) {
+fn linearize_1(begin: u32, lane: u32) {
+    let last = plan.groups[1].count - 1u;
+    let i = min(begin + lane, last);
     let b0 = indices[plan.groups[1].blocks + 0u * plan.groups[1].stride + i];
     let b1 = indices[plan.groups[1].blocks + 1u * plan.groups[1].stride + i];
     let b2 = indices[plan.groups[1].blocks + 2u * plan.groups[1].stride + i];
@@ -148,12 +154,16 @@ fn linearize_1(i: u32) {
     let v38 = x[b0 + 2u];
     let v39 = v38 - v37;
     let v40 = 0.5f * v39;
+    if (begin + lane <= last) {
     residuals[plan.groups[1].residuals + i * 3u + 0u] = v14;
     residuals[plan.groups[1].residuals + i * 3u + 1u] = v27;
     residuals[plan.groups[1].residuals + i * 3u + 2u] = v40;
+    }
 }
 
-fn linearize_2(i: u32) {
+fn linearize_2(begin: u32, lane: u32) {
+    let last = plan.groups[2].count - 1u;
+    let i = min(begin + lane, last);
     let b0 = indices[plan.groups[2].blocks + 0u * plan.groups[2].stride + i];
     let b1 = indices[plan.groups[2].blocks + 1u * plan.groups[2].stride + i];
     let b2 = indices[plan.groups[2].blocks + 2u * plan.groups[2].stride + i];
@@ -206,9 +216,11 @@ fn linearize_2(i: u32) {
     let v44 = x[b0 + 2u];
     let v45 = v44 - v43;
     let v46 = 0.5f * v45;
+    if (begin + lane <= last) {
     residuals[plan.groups[2].residuals + i * 3u + 0u] = v16;
     residuals[plan.groups[2].residuals + i * 3u + 1u] = v31;
     residuals[plan.groups[2].residuals + i * 3u + 2u] = v46;
+    }
 }
 
 @compute @workgroup_size(128)
@@ -223,20 +235,20 @@ fn linearize(
     if (w < plan.groups[0].end) {
         let first = (w - plan.groups[0].first) * plan.groups[0].tile;
         for (var k = 0u; k < plan.groups[0].tile; k++) {
-            let i = (first + k) * 128u + lane;
-            if (i < plan.groups[0].count) { linearize_0(i); }
+            let begin = (first + k) * 128u;
+            if (begin < plan.groups[0].count) { linearize_0(begin, lane); }
         }
     } else if (w < plan.groups[1].end) {
         let first = (w - plan.groups[1].first) * plan.groups[1].tile;
         for (var k = 0u; k < plan.groups[1].tile; k++) {
-            let i = (first + k) * 128u + lane;
-            if (i < plan.groups[1].count) { linearize_1(i); }
+            let begin = (first + k) * 128u;
+            if (begin < plan.groups[1].count) { linearize_1(begin, lane); }
         }
     } else if (w < plan.groups[2].end) {
         let first = (w - plan.groups[2].first) * plan.groups[2].tile;
         for (var k = 0u; k < plan.groups[2].tile; k++) {
-            let i = (first + k) * 128u + lane;
-            if (i < plan.groups[2].count) { linearize_2(i); }
+            let begin = (first + k) * 128u;
+            if (begin < plan.groups[2].count) { linearize_2(begin, lane); }
         }
     }
 }
