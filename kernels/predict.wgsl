@@ -14,8 +14,10 @@ struct RowClass {
     table: u32,
     // Where their numbers begin in the packed diagonals.
     diagonal: u32,
-    // Number k of the columns begins at `numbers` + size k in the matrix, modulo 2^32.
+    // Column k of the class, all rows after each other, begins at `numbers` + size k in the matrix.
     numbers: u32,
+    // Where their columns begin, the first of every few side by side.
+    columns: u32,
 }
 
 // The sums of a dispatch: rᵀz, pᵀs, rᵀMs and sᵀMs.

@@ -234,7 +234,7 @@ impl Uploaded<'_> {
         let workgroups = couplings.pair_places.iter().map(|place| u64::from(place.workgroups)).sum();
         requests.add(Task::Assemble as usize, Request::new(&assemble, &pairs, workgroups).with(&self.shards[0]));
         let (plan, workgroups) = row_plan(self.context, couplings, |rows| rows.workgroups)?;
-        let iterate = wgsl::iterate(code, &couplings.lanes(), formats).map_err(&out_of_range)?.into();
+        let iterate = wgsl::iterate(code, &couplings.shapes(), formats).map_err(&out_of_range)?.into();
         requests.add(Task::Iterate as usize, Request::new(&iterate, &plan, workgroups));
         let (plan, workgroups) = row_plan(self.context, couplings, |rows| rows.count.div_ceil(ITERATE_WORKGROUP))?;
         let finish = wgsl::finish_iterate(code, formats).map_err(&out_of_range)?.into();

@@ -6,7 +6,7 @@
 mod kinds;
 mod rows;
 
-use self::kinds::find_kinds;
+use self::kinds::{Coupling, find_kinds};
 use self::rows::{Find, Stretch};
 use super::buffers::Buffers;
 use super::classes::Classes;
@@ -16,7 +16,7 @@ use super::pieces::Pieces;
 use super::plans::{ClassPlace, KindPlace};
 use crate::backend::Group;
 use crate::backend::gpu::GpuError;
-use crate::kernel::wgsl::{Format, ITERATE_WORKGROUP, PairClass, PairKind, Slot, WORKGROUP};
+use crate::kernel::wgsl::{Format, ITERATE_WORKGROUP, PairClass, PairKind, RowShape, Slot, WORKGROUP};
 use rayon::prelude::*;
 
 /// Words of a row of a table.
@@ -39,21 +39,23 @@ const MOST_PAIR_WORKGROUPS: u32 = 4096;
 pub struct RowPlace {
     /// Rows.
     pub count: u32,
-    /// Lanes that share a row.
-    pub lanes: u32,
+    /// What their code depends on.
+    pub shape: RowShape,
     /// Workgroups that share them in an iteration.
     pub workgroups: u32,
     /// Where their table begins.
     pub table: u32,
     /// Where their numbers begin in the packed diagonals.
     pub diagonal: u32,
-    /// Where the numbers of column 0 would begin, modulo 2³².
+    /// Where their numbers begin.
     pub numbers: u32,
+    /// Where their columns begin.
+    pub columns: u32,
 }
 
 /// The matrix of a problem.
 pub struct Couplings {
-    /// Tables of rows, and their columns.
+    /// Tables of rows, and the first of every `width` columns.
     pub columns: Vec<u32>,
     /// One a class of blocks.
     pub rows: Vec<RowPlace>,
@@ -95,6 +97,7 @@ impl Couplings {
             couplings: &couplings[class],
             pair_classes: code.len(),
             class,
+            width: width(&code, &couplings[class]),
             lanes: 1,
         });
         let mut finds: Vec<Find<'_>> = finds.collect();
@@ -103,14 +106,15 @@ impl Couplings {
             return None;
         }
         let stretches: Vec<Vec<Stretch>> = finds.iter().map(Find::all).collect::<Option<_>>()?;
-        let lanes: Vec<u32> = finds.iter().map(|find| find.lanes).collect();
-        Some(Self::laid_out(classes, &lanes, code, kinds, stretches))
+        let shapes: Vec<RowShape> =
+            finds.iter().map(|find| RowShape { lanes: find.lanes, width: find.width }).collect();
+        Some(Self::laid_out(classes, &shapes, code, kinds, stretches))
     }
 
     /// Lays the stretches of all classes out one after the other.
     fn laid_out(
         classes: &Classes,
-        lanes: &[u32],
+        shapes: &[RowShape],
         code: Vec<PairClass>,
         kinds: Vec<KindPlace>,
         stretches: Vec<Vec<Stretch>>,
@@ -145,12 +149,21 @@ impl Couplings {
         }
         let (mut tasks, mut row_places) = (Vec::new(), Vec::new());
         let (mut row, mut column, mut list, mut numbers) = (0, (WIDTH * rows) as u32, table, 0);
-        for ((class, place), stretches) in classes.code.iter().zip(&classes.places).zip(&stretches) {
-            let (first_column, size) = (column, class.size as u32);
-            // Of column 0.
-            let number = (numbers as u32).wrapping_sub(size * first_column);
-            row_places.push((place, row, number));
-            let mut from = place.table as usize;
+        for (((class, place), stretches), &shape) in
+            classes.code.iter().zip(&classes.places).zip(&stretches).zip(shapes)
+        {
+            row_places.push(RowPlace {
+                count: place.count,
+                shape,
+                workgroups: place.count.div_ceil(ITERATE_WORKGROUP / shape.lanes).min(MOST_WORKGROUPS),
+                table: row,
+                diagonal: place.diagonal,
+                numbers,
+                columns: column,
+            });
+            let (mut from, size) = (place.table as usize, class.size as u32);
+            // Columns of the class, all rows after each other.
+            let mut entry = 0;
             for stretch in stretches {
                 let (my_rows, rest) = std::mem::take(&mut tables).split_at_mut(WIDTH * stretch.lengths.len());
                 tables = rest;
@@ -165,26 +178,18 @@ impl Couplings {
                 let length: usize = stretch.lists.iter().map(Vec::len).sum();
                 let (my_lists, rest) = std::mem::take(&mut pair_rest).split_at_mut(length);
                 pair_rest = rest;
-                tasks.push((stretch, from, my_rows, column, my_columns, size, number, my_pairs, list, my_lists));
+                tasks.push((stretch, from, my_rows, entry, my_columns, size, numbers, my_pairs, list, my_lists));
                 from += my_length(stretch);
                 row += ROW * stretch.lengths.len() as u32;
                 column += stretch.columns.len() as u32;
+                entry += shape.width * stretch.columns.len() as u32;
                 list += length as u32;
             }
-            numbers += class.size * (column - first_column) as usize;
+            numbers += size * entry;
         }
-        let row_place = |((place, table, numbers), &lanes): ((&ClassPlace, u32, u32), &u32)| RowPlace {
-            count: place.count,
-            lanes,
-            workgroups: place.count.div_ceil(ITERATE_WORKGROUP / lanes).min(MOST_WORKGROUPS),
-            table,
-            diagonal: place.diagonal,
-            numbers,
-        };
-        let rows = row_places.into_iter().zip(lanes).map(row_place).collect();
         tasks.into_par_iter().for_each(
-            |(stretch, from, my_rows, column, my_columns, size, number, my_pairs, mut list, mut my_lists)| {
-                let mut end = column;
+            |(stretch, from, my_rows, entry, my_columns, size, numbers, my_pairs, mut list, mut my_lists)| {
+                let mut end = entry;
                 for ((row, &length), from) in
                     my_rows.chunks_exact_mut(WIDTH).zip(&stretch.lengths).zip((from..).step_by(WIDTH))
                 {
@@ -197,7 +202,7 @@ impl Couplings {
                     for (row, &[place, held, length]) in rows.chunks_exact_mut(WIDTH).zip(pairs) {
                         let first = list;
                         list += length;
-                        row.copy_from_slice(&[number.wrapping_add(size * (column + place)), held, first, list]);
+                        row.copy_from_slice(&[numbers + size * (entry + place), held, first, list]);
                     }
                     let (mine, rest) = std::mem::take(&mut my_lists).split_at_mut(entries.len());
                     my_lists = rest;
@@ -205,7 +210,7 @@ impl Couplings {
                 }
             },
         );
-        Couplings { columns, rows, pairs, code, pair_places, kinds, numbers }
+        Couplings { columns, rows: row_places, pairs, code, pair_places, kinds, numbers: numbers as usize }
     }
 
     /// Bytes of the largest buffer that the matrix takes.
@@ -228,10 +233,17 @@ impl Couplings {
         self.rows.iter().map(|rows| rows.workgroups).sum()
     }
 
-    /// Lanes that share a row, class by class.
-    pub fn lanes(&self) -> Vec<u32> {
-        self.rows.iter().map(|rows| rows.lanes).collect()
+    /// What the code for rows depends on, class by class.
+    pub fn shapes(&self) -> Vec<RowShape> {
+        self.rows.iter().map(|rows| rows.shape).collect()
     }
+}
+
+/// Components of every block that rows of a class are coupled with, of each of its kinds; 1 where these differ.
+fn width(code: &[PairClass], couplings: &[Vec<Coupling>]) -> u32 {
+    let mut widths = couplings.iter().flatten().map(|coupling| code[coupling.class].columns as u32);
+    let first = widths.next().unwrap_or(1);
+    if widths.all(|width| width == first) { first } else { 1 }
 }
 
 /// Words of the rows of a stretch in a table.

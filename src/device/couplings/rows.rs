@@ -27,6 +27,7 @@ const COLUMNS_A_LANE: usize = 7;
 pub(super) struct Stretch {
     /// Columns of each row.
     pub lengths: Vec<u32>,
+    /// The first of every `width` columns.
     pub columns: Vec<u32>,
     /// By class of pairs: the first column in the stretch, held components, and the length of the list of each.
     pub pairs: Vec<Vec<[u32; 3]>>,
@@ -42,6 +43,8 @@ pub(super) struct Find<'a> {
     pub couplings: &'a [Vec<Coupling>],
     pub pair_classes: usize,
     pub class: usize,
+    /// Columns side by side in every row, of which the first tells the others.
+    pub width: u32,
     /// Lanes that share a row.
     pub lanes: u32,
 }
@@ -56,7 +59,7 @@ impl Find<'_> {
         let step = self.rows().div_ceil(SAMPLES).max(1);
         let samples = (0..self.rows()).step_by(step).filter_map(|row| self.stretch(row..row + 1));
         let (rows, columns) = samples.fold((0, 0), |(rows, columns), row| (rows + 1, columns + row.columns.len()));
-        let columns = columns / rows.max(1);
+        let columns = columns * self.width as usize / rows.max(1);
         let wanted = (columns / COLUMNS_A_LANE) as u32;
         self.lanes = wanted.clamp(FEWEST_LANES, MOST_LANES).next_power_of_two();
         self.classes.code[self.class].size * columns * self.rows()
@@ -105,15 +108,15 @@ impl Find<'_> {
                 }
             }
             met.sort_unstable_by_key(|&(key, _)| key);
-            let begin = stretch.columns.len() as u32;
+            let begin = stretch.columns.len();
             for run in met.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
                 let (place, (pair, size, _)) = ((run[0].0 >> 32) as u32, run[0].1);
-                let column = stretch.columns.len() as u32;
+                let column = self.width * stretch.columns.len() as u32;
                 stretch.pairs[pair as usize].push([column, held, run.len() as u32]);
                 stretch.lists[pair as usize].extend(run.iter().map(|&(_, (_, _, id))| id));
-                stretch.columns.extend(place..place + size);
+                stretch.columns.extend((place..place + size).step_by(self.width as usize));
             }
-            stretch.lengths.push(stretch.columns.len() as u32 - begin);
+            stretch.lengths.push(self.width * (stretch.columns.len() - begin) as u32);
         }
         Some(stretch)
     }

@@ -16,6 +16,15 @@ pub const ITERATE_WORKGROUP: u32 = 256;
 /// Lanes that a row may have at least: four sums come from each.
 pub const FEWEST_LANES: u32 = 4;
 
+/// What the code for the rows of a class depends on, besides their size.
+#[derive(Debug, Clone, Copy)]
+pub struct RowShape {
+    /// Lanes that share a row.
+    pub lanes: u32,
+    /// Columns side by side, of which only the first is told.
+    pub width: u32,
+}
+
 /// Columns that a lane asks for at a time.
 const AT_ONCE: u32 = 4;
 
@@ -70,12 +79,11 @@ pub fn start_iterate(classes: &[Class], formats: Formats) -> Result<Module, OutO
     Ok(module.finish())
 }
 
-/// An iteration: the step along p, the next p, its product with JᵀJ + D, and the sums that the next iteration begins with. `lanes` share a row
-/// of each class.
+/// An iteration: the step along p, the next p, its product with JᵀJ + D, and the sums that the next iteration begins with.
 ///
 /// # Errors
 /// [`OutOfRange`] for a constant that the format cannot hold.
-pub fn iterate(classes: &[Class], lanes: &[u32], formats: Formats) -> Result<Module, OutOfRange> {
+pub fn iterate(classes: &[Class], shapes: &[RowShape], formats: Formats) -> Result<Module, OutOfRange> {
     let bindings = [
         (Slot::Columns, false),
         (Slot::Matrix, false),
@@ -88,12 +96,12 @@ pub fn iterate(classes: &[Class], lanes: &[u32], formats: Formats) -> Result<Mod
     module.table("rows", "RowClass", classes.len());
     krylov(&mut module, formats.real);
     module.function(&format!("var<workgroup> shared_reals: array<R, {}>;", SHARED_BYTES / formats.real.bytes()));
-    for (c, (class, &lanes)) in classes.iter().zip(lanes).enumerate() {
+    for (c, (class, &shape)) in classes.iter().zip(shapes).enumerate() {
         let mut statements = 0;
-        let text = row_step(c, class.size, lanes, formats.real, &mut statements)?;
+        let text = row_step(c, class.size, shape, formats.real, &mut statements)?;
         module.statements += statements;
         module.function(&text);
-        module.function(&move_text(c, class.size, lanes));
+        module.function(&move_text(c, class.size, shape.lanes));
     }
     module.main("let may_go_on = is_running() & is_still_iterating();");
     module.main("let share = quad_share(lane);");
@@ -104,7 +112,7 @@ pub fn iterate(classes: &[Class], lanes: &[u32], formats: Formats) -> Result<Mod
     module.main("let multiplies = workgroupUniformLoad(&go_on) != 0u;");
     module.main("rz_sum = number_s(0.0f);\n    ps_sum = number_s(0.0f);");
     module.main("rms_sum = number_s(0.0f);\n    sms_sum = number_s(0.0f);");
-    for (c, &lanes) in lanes.iter().enumerate() {
+    for (c, &RowShape { lanes, .. }) in shapes.iter().enumerate() {
         let rows = ITERATE_WORKGROUP / lanes;
         let word = if c == 0 { "if" } else { "} else if" };
         module.main(format!("{word} (w < plan.rows[{c}].end) {{"));
@@ -136,7 +144,13 @@ pub fn iterate(classes: &[Class], lanes: &[u32], formats: Formats) -> Result<Mod
 }
 
 /// A row's part in an iteration.
-fn row_step(c: usize, size: usize, lanes: u32, format: Format, statements: &mut usize) -> Result<String, OutOfRange> {
+fn row_step(
+    c: usize,
+    size: usize,
+    RowShape { lanes, width: side_by_side }: RowShape,
+    format: Format,
+    statements: &mut usize,
+) -> Result<String, OutOfRange> {
     let width = ITERATE_WORKGROUP as usize;
     let packed = packed_len(size);
     let mut text = format!("fn iterate_{c}(block: u32, row: u32, is_active: bool, lane: u32) {{\n");
@@ -152,7 +166,11 @@ fn row_step(c: usize, size: usize, lanes: u32, format: Format, statements: &mut 
     for n in 0..AT_ONCE {
         let later = n * lanes;
         let _ = writeln!(text, "        let k{n} = select(k, k + {later}u, k + {later}u < end);");
-        let _ = writeln!(text, "        let v{n} = krylov[before + columns[k{n}]];");
+        let column = match side_by_side {
+            1 => format!("columns[plan.rows[{c}].columns + k{n}]"),
+            width => format!("columns[plan.rows[{c}].columns + k{n} / {width}u] + k{n} % {width}u"),
+        };
+        let _ = writeln!(text, "        let v{n} = krylov[before + {column}];");
     }
     for n in 0..AT_ONCE {
         let _ = writeln!(text, "        let place{n} = plan.rows[{c}].numbers + {size}u * k{n};");

@@ -108,7 +108,7 @@ fn every_module_is_valid() {
             update(&classes, formats, true).unwrap(),
             assemble(&kernels, &pairs, formats).unwrap(),
             start_iterate(&classes, formats).unwrap(),
-            iterate(&classes, &[4, 32], formats).unwrap(),
+            iterate(&classes, &[RowShape { lanes: 4, width: 1 }, RowShape { lanes: 32, width: 3 }], formats).unwrap(),
             finish_iterate(&classes, formats).unwrap(),
             advance(&classes, formats, false).unwrap(),
             advance(&classes, formats, true).unwrap(),
