@@ -9,6 +9,7 @@ mod angle;
 mod euclidean;
 mod product;
 mod quaternion;
+mod retractions;
 mod se2;
 mod se3;
 mod sim3;
@@ -29,7 +30,7 @@ pub use subset::Subset;
 
 use super::{BlockId, Problem, ProblemError};
 use crate::Value;
-use crate::program::{Program, Retraction};
+use crate::program::Retraction;
 use crate::topology::Tracer;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -148,7 +149,7 @@ impl Problem {
         for &block in blocks {
             self.check_on_manifold(block, &manifold)?;
         }
-        let retraction = Arc::new(trace(&manifold, self.parameters.slice(first.index()), &mut self.tracer)?);
+        let retraction = trace(&manifold, self.parameters.slice(first.index()), &mut self.tracer)?;
         self.kept.clear();
         self.parameters.put_on(blocks, OnManifold { manifold: Arc::new(manifold), retraction });
         Ok(())
@@ -173,7 +174,7 @@ impl Problem {
 }
 
 /// Records x ⊞ δ and differentiates it.
-fn trace(manifold: &dyn Manifold, x: &[f64], tracer: &mut Tracer) -> Result<Retraction, ProblemError> {
+fn trace(manifold: &dyn Manifold, x: &[f64], tracer: &mut Tracer) -> Result<Arc<Retraction>, ProblemError> {
     let fault = |reason: String| ProblemError::ManifoldFunction { manifold: manifold.name(), reason };
     let zero = vec![0.0; manifold.tangent_size()];
     if zero.is_empty() {
@@ -195,6 +196,5 @@ fn trace(manifold: &dyn Manifold, x: &[f64], tracer: &mut Tracer) -> Result<Retr
     if let Some(k) = (0..x.len()).find(|&k| (tracer.primals[k] - x[k]).abs() > UNIT_TOLERANCE * (1.0 + x[k].abs())) {
         return Err(fault(format!("x ⊞ 0 has component {k} = {}, but x has {}", tracer.primals[k], x[k])));
     }
-    let constants: Vec<Option<f64>> = tracer.data.iter().copied().map(Some).collect();
-    Ok(Retraction::new(Program::new(&tracer.expression, &constants)))
+    Ok(retractions::compile(&tracer.expression, &tracer.data))
 }
