@@ -26,8 +26,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Problems of fewer residual blocks fit a cache anyhow and stay as they are.
 const WORTH_SORTING: usize = 4096;
-/// Parameter blocks from which they are walked region by region, which all threads take part in.
-const MANY_BLOCKS: usize = 1 << 16;
+/// Parameter blocks from which they are walked region by region, which all threads take part in; a browser has one.
+const MANY_BLOCKS: usize = if cfg!(target_arch = "wasm32") { usize::MAX } else { 1 << 16 };
 /// A walk through some of the groups does if it leaves out no more than one block in so many.
 const LEFT_OUT: usize = 16;
 

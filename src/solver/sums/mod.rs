@@ -125,14 +125,23 @@ impl Summation<'_> {
             };
         }
         let squares = |outer: &Outer| outer.is_square() && self.sums.sign != Sign::Mixed;
+        // What is compiled here, a browser has to load: no more than meshes need.
+        #[cfg(target_arch = "wasm32")]
+        match *self.term {
+            Term::Block { height, width, ref sum } => match (height, width, &sum[..]) {
+                (3, 3, [outer]) if squares(outer) => Arch::new().dispatch(Squares::<3, 6>(outer, self)),
+                _ => blocks!(sum, height, width, (3, 3)),
+            },
+            Term::Gradient { size, ref sum } => by_size!(size, Gradients(sum), any_gradients, 3),
+            Term::Residuals { size, first, factor } => {
+                by_size!(size, ScaledResiduals((first as usize, factor)), any_scaled_residuals, 3);
+            }
+        }
+        #[cfg(not(target_arch = "wasm32"))]
         match *self.term {
             Term::Block { height, width, ref sum } => match (height, width, &sum[..]) {
                 (2, 2, [outer]) if squares(outer) => Arch::new().dispatch(Squares::<2, 3>(outer, self)),
                 (3, 3, [outer]) if squares(outer) => Arch::new().dispatch(Squares::<3, 6>(outer, self)),
-                // What is compiled here, a browser has to load: no more than meshes need.
-                #[cfg(target_arch = "wasm32")]
-                _ => blocks!(sum, height, width, (1, 1)(3, 3)),
-                #[cfg(not(target_arch = "wasm32"))]
                 _ => blocks!(sum, height, width, (1, 1)(2, 2)(3, 3)(4, 4)(6, 6)(9, 9)(9, 3)(3, 9)(6, 3)(3, 6)),
             },
             Term::Gradient { size, ref sum } => by_size!(size, Gradients(sum), any_gradients, 1 2 3 4 6 9),
