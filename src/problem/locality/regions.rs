@@ -9,7 +9,8 @@ use super::neighbours::Adjacency;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Blocks of a region, on the average. Fewer levels grow smaller ones, and with each all threads wait for each other.
+/// Blocks of a region, on the average. Smaller ones grow in fewer levels, after each of which all threads wait for each other; larger ones
+/// have fewer borders, across which neighbours lie apart.
 const REGION: usize = 1 << 11;
 /// Blocks at the border of all regions up to which one thread is faster.
 const NARROW: usize = 1 << 8;
