@@ -2,21 +2,27 @@
 //! adjustments by Schur complement.
 //!
 //! `cargo bench --bench cpu` (all levels), `cargo bench --bench cpu -- smooth/6` (one), `cargo bench --bench cpu -- schur`,
-//! `cargo bench --bench cpu -- independent` (a thousand curve fits). Everything runs on one thread but what says otherwise. `stream` reads and writes as many bytes as refilling the normal equations must touch: the floor to compare with.
+//! `cargo bench --bench cpu -- independent` (a thousand curve fits). Everything runs on one thread but what says otherwise. `stream` reads and writes as many bytes as refilling the normal
+//! equations must touch: the floor to compare with; both also with cold caches.
 
 mod bundle;
 mod fits;
 
-use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use isograd::linear::{DenseSchur, LinearSolver, SparseCholesky, SparseSchur, Stopping};
 use isograd::mesh::energy::{Energy, MeshProblem, Tracing};
 use isograd::mesh::icosphere;
+use isograd::problem::{CompiledProblem, Evaluation};
 use isograd::solver::NormalEquations;
 use rayon::prelude::*;
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LEVELS: [u32; 3] = [4, 5, 6];
+
+/// Bytes that go through the caches between two runs of what is measured with cold caches.
+const OTHER: usize = 256 << 20;
 
 fn pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads")
@@ -53,25 +59,7 @@ fn smooth(criterion: &mut Criterion) {
         }
 
         let mut equations = NormalEquations::new(&compiled, problem.parameters()).expect("a small problem");
-        for threads in [1, 2] {
-            let pool = pool(threads);
-            group.bench_function(BenchmarkId::new("normal equations", format!("{threads} threads")), |b| {
-                b.iter(|| pool.install(|| equations.refill(&compiled, &evaluation)));
-            });
-        }
-        for threads in [1, 2] {
-            let pool = pool(threads);
-            let name = "stream: bytes the normal equations touch";
-            group.bench_function(BenchmarkId::new(name, format!("{threads} threads")), |b| {
-                let touched = equations.refill_bytes(&compiled) / size_of::<f64>() / 2;
-                let share = touched.div_ceil(threads);
-                let (source, mut target) = (vec![1.0; touched], vec![0.0; touched]);
-                b.iter(|| {
-                    let pieces = black_box(&mut target).par_chunks_mut(share).zip(black_box(&source).par_chunks(share));
-                    pool.install(|| pieces.for_each(|(target, source)| target.copy_from_slice(source)));
-                });
-            });
-        }
+        refill(&mut group, &compiled, &evaluation, &mut equations);
 
         let damping = vec![1e-4; equations.scalars()];
         let mut solution = vec![0.0; equations.scalars()];
@@ -89,6 +77,51 @@ fn smooth(criterion: &mut Criterion) {
             });
         }
         group.finish();
+    }
+}
+
+/// Refilling the normal equations, beside streaming the bytes that it must touch: with what lies in the caches from the time before,
+/// and after other memory went through them, as a factorisation has it.
+fn refill(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    compiled: &CompiledProblem,
+    evaluation: &Evaluation,
+    equations: &mut NormalEquations,
+) {
+    let touched = equations.refill_bytes(compiled) / size_of::<f64>() / 2;
+    let (source, mut target) = (vec![1.0; touched], vec![0.0; touched]);
+    let mut other = vec![0u64; OTHER / size_of::<u64>()];
+    for threads in [1, 2] {
+        let pool = pool(threads);
+        let mut refill = || pool.install(|| equations.refill(compiled, evaluation));
+        let share = touched.div_ceil(threads);
+        let mut stream = || {
+            let pieces = black_box(&mut target).par_chunks_mut(share).zip(black_box(&source).par_chunks(share));
+            pool.install(|| pieces.for_each(|(target, source)| target.copy_from_slice(source)));
+        };
+        let share = other.len().div_ceil(threads);
+        let mut displace = || {
+            let pieces = black_box(&mut other).par_chunks_mut(share);
+            pool.install(|| pieces.for_each(|piece| piece.iter_mut().for_each(|number| *number += 1)));
+        };
+        let id = |name: &str| BenchmarkId::new(name, format!("{threads} threads"));
+        group.bench_function(id("normal equations"), |b| b.iter(&mut refill));
+        group.bench_function(id("stream: bytes the normal equations touch"), |b| b.iter(&mut stream));
+        let mut cold = |name: &str, routine: &mut dyn FnMut()| {
+            group.bench_function(id(name), |b| {
+                b.iter_custom(|iterations| {
+                    let timed = |_| {
+                        displace();
+                        let start = Instant::now();
+                        routine();
+                        start.elapsed()
+                    };
+                    (0..iterations).map(timed).sum()
+                });
+            });
+        };
+        cold("normal equations, cold caches", &mut refill);
+        cold("stream, cold caches", &mut stream);
     }
 }
 
