@@ -1,36 +1,26 @@
 //! Adds up JᵀJ and Jᵀr.
 //!
-//! Every block of JᵀJ and of Jᵀr is a sum of terms over the instances that touch it. The block columns are dealt out in tasks of
-//! fixed size; a task gathers the sums of its columns and writes to nothing else. So nothing is locked, and the sums do not depend
-//! on the number of threads.
+//! Every block of JᵀJ and of Jᵀr is a sum over the instances that touch it. The block columns are dealt out in tasks of fixed size; a
+//! task gathers the sums of its columns and writes to nothing else. So nothing is locked, and the sums do not depend on the number of
+//! threads.
 
+use super::columns::{Instances, Pass, Walk, Weighted, Weights};
 use super::contribution::Contribution;
 use super::planner;
 use super::reduction::Reduction;
-use super::sums::{Bases, Begin, Instances, Summation, Sums};
 use crate::backend::Group;
 use crate::linear::BlockMatrix;
 use crate::problem::Evaluation;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Sums of one term of a group.
+/// A pass for one share of a group.
 #[derive(Debug)]
-pub(super) struct TermSums {
+pub(super) struct GroupPass {
     pub group: usize,
-    /// Index of the term.
-    pub term: usize,
-    pub sums: Sums,
-}
-
-/// Sums for blocks of JᵀJ.
-#[derive(Debug)]
-pub(super) struct BlockSums {
-    pub term: TermSums,
-    /// Whether these sums are the first of their blocks.
-    pub first: bool,
-    /// The constant parts the blocks begin with, if the sums are their first.
-    pub bases: Bases,
+    /// Index of the share.
+    pub share: usize,
+    pub pass: Pass,
 }
 
 /// What one task owns and adds.
@@ -39,11 +29,14 @@ pub(super) struct Task {
     pub columns: Range<usize>,
     /// The numbers of the matrix that are its own: those of its columns that vary.
     pub numbers: Range<usize>,
-    /// Blocks to set to their constant part before anything is added, with that part: those whose first sums are not told
+    /// Blocks to set to their constant part before anything is added, with that part: those whose first pass is not told
     /// apart from later ones.
     pub resets: Vec<(Range<u32>, Vec<f64>)>,
-    pub blocks: Vec<BlockSums>,
-    pub gradient: Vec<TermSums>,
+    /// What Jᵀr begins with.
+    pub weighted: Weighted,
+    pub passes: Vec<GroupPass>,
+    /// Whether the first pass goes through every column. Then it also adds up what Jᵀr begins with.
+    pub leading: bool,
 }
 
 /// The plan of a problem's accumulation.
@@ -51,23 +44,34 @@ pub(super) struct Task {
 pub(super) struct Accumulation {
     tasks: Vec<Task>,
     contributions: Vec<Contribution>,
+    weights: Weights,
     /// Numbers of the matrix that vary.
     variable_numbers: usize,
     /// Room for the expanded Jacobian of each group.
     expanded: Vec<Vec<f64>>,
 }
 
+/// What all tasks read.
+struct Linearized<'a> {
+    contributions: &'a [Contribution],
+    instances: &'a [Instances<'a>],
+    weights: &'a Weights,
+    residuals: &'a [f64],
+    /// First scalar of each block.
+    offsets: &'a [usize],
+}
+
 impl Accumulation {
     /// Makes the plan, and adds to `matrix` what is constant.
     pub fn new(
         groups: &[Group],
-        contributions: Vec<Contribution>,
+        (contributions, weights): (Vec<Contribution>, Weights),
         reduction: &Reduction,
         matrix: &mut BlockMatrix,
     ) -> Self {
         let (tasks, variable_numbers) = planner::plan(groups, &contributions, reduction, matrix);
         let expanded = vec![Vec::new(); groups.len()];
-        Accumulation { tasks, contributions, variable_numbers, expanded }
+        Accumulation { tasks, contributions, weights, variable_numbers, expanded }
     }
 
     /// Bytes of the plan.
@@ -102,10 +106,14 @@ impl Accumulation {
             work.push((task, mine, mine_too));
             (values, gradient) = (rest, rest_too);
         }
-        let contributions = &self.contributions;
-        let run = |(task, values, gradient): (&Task, &mut [f64], &mut [f64])| {
-            task.run(contributions, &instances, values, gradient);
+        let linearized = Linearized {
+            contributions: &self.contributions,
+            instances: &instances,
+            weights: &self.weights,
+            residuals: &evaluation.residuals,
+            offsets: structure.offsets(),
         };
+        let run = |(task, values, gradient): (&Task, &mut [f64], &mut [f64])| task.run(&linearized, values, gradient);
         if work.len() == 1 {
             work.into_iter().for_each(run);
         } else {
@@ -117,29 +125,26 @@ impl Accumulation {
 impl Task {
     fn bytes(&self) -> usize {
         let resets = self.resets.iter().map(|(_, base)| size_of_val(&base[..])).sum::<usize>();
-        let blocks = self.blocks.iter().map(|b| b.term.sums.bytes() + b.bases.bytes()).sum::<usize>();
-        let gradient = self.gradient.iter().map(|g| g.sums.bytes()).sum::<usize>();
-        resets + blocks + gradient
+        resets + self.weighted.bytes() + self.passes.iter().map(|pass| pass.pass.bytes()).sum::<usize>()
     }
 
-    fn run(
-        &self,
-        contributions: &[Contribution],
-        instances: &[Instances<'_>],
-        values: &mut [f64],
-        gradient: &mut [f64],
-    ) {
-        let sum = |of: &TermSums, begin: Begin<'_>, numbers: &mut [f64]| {
-            let (term, instances) = (&contributions[of.group].terms[of.term], instances[of.group]);
-            Summation { term, instances, sums: &of.sums, begin, numbers }.run();
-        };
+    fn run(&self, linearized: &Linearized<'_>, values: &mut [f64], gradient: &mut [f64]) {
         for (place, base) in &self.resets {
             values[place.start as usize..place.end as usize].copy_from_slice(base);
         }
-        for BlockSums { term, first, bases } in &self.blocks {
-            sum(term, if *first { Begin::At(bases) } else { Begin::Present }, values);
+        let mut sums = self.weighted.sums(linearized.weights, linearized.residuals);
+        let mut weighted = None;
+        if self.leading {
+            weighted = Some(sums);
+        } else {
+            let offsets = &linearized.offsets[self.columns.start..=self.columns.end];
+            for bounds in offsets.windows(2) {
+                sums.write(&mut gradient[bounds[0] - offsets[0]..bounds[1] - offsets[0]]);
+            }
         }
-        gradient.fill(0.0);
-        self.gradient.iter().for_each(|term| sum(term, Begin::Present, gradient));
+        for &GroupPass { group, share, ref pass } in &self.passes {
+            let (share, instances) = (&linearized.contributions[group].shares[share], linearized.instances[group]);
+            Walk { share, instances, pass, weighted: weighted.take(), numbers: values, gradient }.run();
+        }
     }
 }

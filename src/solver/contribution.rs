@@ -1,8 +1,11 @@
 //! What an instance of a group adds to JᵀJ and Jᵀr, worked out once from the group's linearization.
 //!
-//! An instance adds the same few terms in several places: an edge adds ± d dᵀ to three blocks of JᵀJ and ± d r to two blocks of
-//! Jᵀr. So each different [`Term`] stands here once, and the places say which it is and with what sign.
+//! JᵀJ and Jᵀr are summed block column by block column. In the column of each of its blocks, an instance adds a square to the
+//! diagonal block, rows times residuals to Jᵀr, and a product to the block below that it shares with another of its blocks. All three
+//! read the same rows, so they are stated together, as a [`Share`]. Blocks that an instance treats alike have one share: both ends of
+//! an edge add d dᵀ and ± d r.
 
+use super::columns::{Weights, has_own_loop};
 use crate::backend::Group;
 use crate::kernel::Kernel;
 use crate::program::JacobianEntry;
@@ -39,29 +42,52 @@ pub(super) struct Product {
     pub scale: f64,
 }
 
-/// What an instance adds to one block of JᵀJ, column-major, or of Jᵀr.
+/// What an instance adds to the column of one of its blocks: sums of scaled products.
 #[derive(Debug, PartialEq)]
-pub(super) enum Term {
-    /// A sum of outer products.
-    Block { height: usize, width: usize, sum: Vec<Outer> },
-    /// A sum of rows times residuals.
-    Gradient { size: usize, sum: Vec<Product> },
-    /// As many residuals as the block has components, times a constant: each has its own component for its only parameter.
-    Residuals { size: usize, first: u32, factor: f64 },
+pub(super) struct Share {
+    /// Components of the block of the column.
+    pub width: usize,
+    /// Components of the other block; 0 if nothing is added below the diagonal.
+    pub height: usize,
+    /// To the diagonal block: squares.
+    pub squares: Vec<Outer>,
+    /// To Jᵀr.
+    pub gradient: Vec<Product>,
+    /// To a block below the diagonal.
+    pub below: Vec<Outer>,
 }
 
-/// A term or its negative.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Signed {
-    /// Index of the term.
-    pub term: usize,
-    pub negative: bool,
+impl Share {
+    /// Whether it has a part in the diagonal block and in Jᵀr.
+    pub fn is_own(&self) -> bool {
+        !self.gradient.is_empty()
+    }
+}
+
+/// What an instance adds to Jᵀr, and to the diagonal, for one of its blocks.
+#[derive(Debug, Default)]
+pub(super) enum Own {
+    #[default]
+    Nothing,
+    /// Residuals from `first` on, as many as the block has components, times a weight: each has its own component for its only
+    /// parameter.
+    Residuals { first: u32, weight: u32 },
+    /// A share, its gradients taken negative or not, with the slot of the block that shares its block below the diagonal.
+    Share { share: usize, negative: bool, partner: Option<usize> },
+}
+
+/// What an instance adds to the column of the block in one of its slots.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    pub own: Own,
+    /// (slot of another block, share) of the blocks below the diagonal that are not part of `own`.
+    pub below: Vec<(usize, usize)>,
 }
 
 /// What the parameter blocks `row` and `column` of an instance have in common in JᵀJ.
 #[derive(Debug, Default)]
 pub(super) struct Pair {
-    pub varying: Option<Signed>,
+    pub varies: bool,
     /// (entry, column-major; number) of the rows that never change.
     pub constant: Vec<(u32, f64)>,
 }
@@ -74,9 +100,9 @@ pub(super) struct Contribution {
     expansions: Vec<Expansion>,
     /// Whether the expanded Jacobian is what is stored anyway.
     stored_as_is: bool,
-    pub terms: Vec<Term>,
-    /// The term in Jᵀr of each parameter block of an instance.
-    pub gradient: Vec<Option<Signed>>,
+    pub shares: Vec<Share>,
+    /// Of each parameter block of an instance.
+    pub slots: Vec<Slot>,
     /// Pair (row, column) at `row * slots + column`.
     pairs: Vec<Pair>,
 }
@@ -89,30 +115,35 @@ struct Row {
     constant: bool,
 }
 
+/// The rows of J in the columns of one parameter block, by residual.
+type Rows = Vec<Option<Row>>;
+
 impl Contribution {
-    pub fn new(kernel: &Kernel) -> Self {
+    /// `weights` takes those of constant rows.
+    pub fn new(group: &Group, weights: &mut Weights) -> Self {
+        let kernel = &group.kernel;
         let sizes: Vec<usize> = kernel.linearization.tangent_sizes.iter().map(|&size| size as usize).collect();
         let mut contribution = Contribution::default();
         let rows = contribution.rows(kernel, &sizes);
         let identity = (0..kernel.stored() as u32).map(|k| Expansion { place: k, stored: k, factor: 1.0 });
         contribution.stored_as_is =
             contribution.jacobian.len() == kernel.stored() && identity.eq(contribution.expansions.iter().copied());
-        for (rows, &size) in rows.iter().zip(&sizes) {
-            let term = contribution.gradient_term(rows, size);
-            contribution.gradient.push(term);
-        }
+        contribution.slots.resize_with(sizes.len(), Slot::default);
         for (left, &height) in rows.iter().zip(&sizes) {
             for (right, &width) in rows.iter().zip(&sizes) {
                 let pair = contribution.new_pair((left, height), (right, width));
                 contribution.pairs.push(pair);
             }
         }
+        for slot in 0..sizes.len() {
+            contribution.slots[slot] = contribution.new_slot(slot, &rows, &sizes, |factor| weights.find(group, factor));
+        }
         contribution
     }
 
     /// Lays out the different rows of J, and says for each slot and residual which it is. Rows that differ by a
     /// factor are one, as far as the quotient is exact.
-    fn rows(&mut self, kernel: &Kernel, sizes: &[usize]) -> Vec<Vec<Option<Row>>> {
+    fn rows(&mut self, kernel: &Kernel, sizes: &[usize]) -> Vec<Rows> {
         let mut known = Vec::new();
         let mut rows = vec![vec![None; kernel.residuals()]; sizes.len()];
         let same_row = |a: &JacobianEntry, b: &JacobianEntry| (a.residual, a.block) == (b.residual, b.block);
@@ -149,7 +180,34 @@ impl Contribution {
         &self.jacobian[row.place as usize..][..size]
     }
 
-    fn gradient_term(&mut self, rows: &[Option<Row>], size: usize) -> Option<Signed> {
+    fn new_slot(
+        &mut self,
+        slot: usize,
+        rows: &[Rows],
+        sizes: &[usize],
+        weight: impl FnOnce(f64) -> Option<u32>,
+    ) -> Slot {
+        let coupled = |other: &usize| *other != slot && self.pair(*other, slot).varies;
+        let mut others: Vec<usize> = (0..rows.len()).filter(coupled).collect();
+        let residuals = self.scaled_residuals(&rows[slot], sizes[slot]);
+        let own = if rows[slot].iter().all(Option::is_none) {
+            Own::Nothing
+        } else if let Some((first, weight)) = residuals.and_then(|(first, factor)| Some((first, weight(factor)?))) {
+            Own::Residuals { first, weight }
+        } else {
+            let partner = others.iter().position(|&other| has_own_loop(sizes[other], sizes[slot]));
+            let partner = partner.map(|index| others.remove(index));
+            let (share, negative) = self.share(true, (&rows[slot], sizes[slot]), partner.map(|p| (&rows[p], sizes[p])));
+            Own::Share { share, negative, partner }
+        };
+        let mut below =
+            |other: usize| self.share(false, (&rows[slot], sizes[slot]), Some((&rows[other], sizes[other]))).0;
+        let below = others.into_iter().map(|other| (other, below(other))).collect();
+        Slot { own, below }
+    }
+
+    /// (first residual, factor) if the rows are those of a multiple of the identity.
+    fn scaled_residuals(&self, rows: &Rows, size: usize) -> Option<(u32, f64)> {
         let present = || rows.iter().enumerate().filter_map(|(residual, row)| Some((residual as u32, (*row)?)));
         let (first, row) = present().next()?;
         let factor = row.scale * self.numbers(row, size)[0];
@@ -158,50 +216,53 @@ impl Contribution {
             let expected = |i: usize| if i == k { factor } else { 0.0 };
             residual == first + k as u32 && row.constant && numbers.clone().all(|(i, x)| row.scale * x == expected(i))
         });
-        if diagonal && present().count() == size {
-            let term = Term::Residuals { size, first, factor: factor.abs() };
-            return Some(self.term(term, factor < 0.0));
-        }
-        let negative = row.scale < 0.0;
-        let relative = |scale: f64| if negative { -scale } else { scale };
-        let product = |(residual, row): (u32, Row)| Product { row: row.place, residual, scale: relative(row.scale) };
-        let sum = present().map(product).collect();
-        Some(self.term(Term::Gradient { size, sum }, negative))
+        (diagonal && present().count() == size).then_some((first, factor))
     }
 
-    fn new_pair(&mut self, left: (&[Option<Row>], usize), right: (&[Option<Row>], usize)) -> Pair {
-        let ((left, height), (right, width)) = (left, right);
-        let mut pair = Pair::default();
-        let mut sum: Vec<Outer> = Vec::new();
-        for (left, right) in left.iter().zip(right).filter_map(|(left, right)| Some(((*left)?, (*right)?))) {
-            let scale = left.scale * right.scale;
-            if left.constant && right.constant {
-                pair.add_constant(self.numbers(left, height), self.numbers(right, width), scale);
-            } else {
-                sum.push(Outer { left: left.place, right: right.place, scale });
+    /// The share, and whether gradients are to be taken negative.
+    fn share(&mut self, own: bool, (rows, width): (&Rows, usize), partner: Option<(&Rows, usize)>) -> (usize, bool) {
+        let height = partner.map_or(0, |(_, height)| height);
+        let mut share = Share { width, height, squares: Vec::new(), gradient: Vec::new(), below: Vec::new() };
+        for (residual, row) in rows.iter().enumerate().filter_map(|(residual, row)| Some((residual, (*row)?))) {
+            if own {
+                share.gradient.push(Product { row: row.place, residual: residual as u32, scale: row.scale });
+            }
+            if own && !row.constant {
+                share.squares.push(Outer { left: row.place, right: row.place, scale: row.scale * row.scale });
+            }
+            let other = partner.and_then(|(rows, _)| rows[residual]).filter(|other| !(row.constant && other.constant));
+            if let Some(other) = other {
+                share.below.push(Outer { left: other.place, right: row.place, scale: other.scale * row.scale });
             }
         }
-        if let Some(first) = sum.first() {
-            let negative = first.scale < 0.0;
-            if negative {
-                sum.iter_mut().for_each(|outer| outer.scale = -outer.scale);
+        let negative = share.gradient.first().is_some_and(|product| product.scale < 0.0);
+        if negative {
+            share.gradient.iter_mut().for_each(|product| product.scale = -product.scale);
+        }
+        let known = self.shares.iter().position(|other| *other == share);
+        let index = known.unwrap_or_else(|| {
+            self.shares.push(share);
+            self.shares.len() - 1
+        });
+        (index, negative)
+    }
+
+    fn new_pair(&mut self, left: (&Rows, usize), right: (&Rows, usize)) -> Pair {
+        let ((left, height), (right, width)) = (left, right);
+        let mut pair = Pair::default();
+        for (left, right) in left.iter().zip(right).filter_map(|(left, right)| Some(((*left)?, (*right)?))) {
+            if left.constant && right.constant {
+                let scale = left.scale * right.scale;
+                pair.add_constant(self.numbers(left, height), self.numbers(right, width), scale);
+            } else {
+                pair.varies = true;
             }
-            pair.varying = Some(self.term(Term::Block { height, width, sum }, negative));
         }
         pair
     }
 
-    fn term(&mut self, term: Term, negative: bool) -> Signed {
-        let known = self.terms.iter().position(|other| *other == term);
-        let index = known.unwrap_or_else(|| {
-            self.terms.push(term);
-            self.terms.len() - 1
-        });
-        Signed { term: index, negative }
-    }
-
     pub fn pair(&self, row: usize, column: usize) -> &Pair {
-        &self.pairs[row * self.gradient.len() + column]
+        &self.pairs[row * self.slots.len() + column]
     }
 
     /// Numbers in the expanded Jacobian of an instance; 0 if all instances share one because it is constant.
@@ -235,7 +296,7 @@ impl Contribution {
 
 impl Pair {
     pub fn is_zero(&self) -> bool {
-        self.varying.is_none() && self.constant.is_empty()
+        !self.varies && self.constant.is_empty()
     }
 
     fn add_constant(&mut self, left: &[f64], right: &[f64], scale: f64) {

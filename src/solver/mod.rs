@@ -4,7 +4,7 @@
 //! [`SolverReport`]. The names and conventions are those of [Ceres](http://ceres-solver.org/nnls_solving.html):
 //!
 //! * `normal_equations` fills JᵀJ and Jᵀr in place from an evaluation: `contribution` works out what an instance adds, `planner`
-//!   deals the sums out to tasks, `accumulation` and `sums` carry them out;
+//!   deals the sums out to tasks, `accumulation` and `columns` carry them out;
 //! * `trust_region` turns the gain ratio into the damping of the next step;
 //! * `step` solves for the step by the [linear solver](crate::linear) that fits;
 //! * `bounds` keeps the parameters in their box;
@@ -14,6 +14,7 @@
 
 mod accumulation;
 mod bounds;
+mod columns;
 mod contribution;
 mod covariance;
 #[cfg(feature = "gpu")]
@@ -35,7 +36,7 @@ mod report;
 mod report_text;
 mod run;
 mod step;
-mod sums;
+
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
 mod trust_region;

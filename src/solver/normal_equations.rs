@@ -1,6 +1,7 @@
 //! JᵀJ and Jᵀr over the free parameters: structure built once, numbers refilled in place.
 
 use super::accumulation::Accumulation;
+use super::columns::Weights;
 use super::contribution::Contribution;
 use super::planner;
 use super::reduction::Reduction;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 /// Normal equations of a compiled problem.
 ///
-/// Blocks of JᵀJ that only constant derivatives contribute to are filled once and never touched again, so nobody but
+/// Blocks of JᵀJ off the diagonal that only constant derivatives contribute to are filled once and never touched again, so nobody but
 /// [`NormalEquations::refill`] may write to the matrix.
 pub struct NormalEquations {
     /// JᵀJ over the free blocks, without damping.
@@ -34,8 +35,9 @@ impl NormalEquations {
     /// [`LinearError::TooLarge`] past 2³² blocks.
     pub fn new(problem: &CompiledProblem, parameters: &Parameters) -> Result<Self, LinearError> {
         let reduction = Reduction::new(problem, parameters);
+        let mut weights = Weights::default();
         let contributions: Vec<Contribution> =
-            problem.groups.iter().map(|group| Contribution::new(&group.kernel)).collect();
+            problem.groups.iter().map(|group| Contribution::new(group, &mut weights)).collect();
         let pairs = problem
             .groups
             .iter()
@@ -47,7 +49,7 @@ impl NormalEquations {
         let held = reduction.held(parameters, &structure);
         let gradient = vec![0.0; structure.scalars()];
         let mut matrix = BlockMatrix::zeros(structure);
-        let accumulation = Accumulation::new(&problem.groups, contributions, &reduction, &mut matrix);
+        let accumulation = Accumulation::new(&problem.groups, (contributions, weights), &reduction, &mut matrix);
         let Reduction { places, components, .. } = reduction;
         let mut equations = NormalEquations { matrix, gradient, places, components, accumulation, held };
         equations.hold();

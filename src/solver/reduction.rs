@@ -52,7 +52,7 @@ impl Reduction {
         group: &'a Group,
         contribution: &'a Contribution,
     ) -> impl Iterator<Item = (u32, u32)> + Clone + 'a {
-        let slots = contribution.gradient.len();
+        let slots = contribution.slots.len();
         let coupled = (0..slots).flat_map(move |p| (p + 1..slots).map(move |q| (p, q)));
         let coupled = coupled.filter(move |&(p, q)| !contribution.pair(p, q).is_zero());
         coupled.flat_map(move |(p, q)| {
