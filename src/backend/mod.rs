@@ -3,6 +3,7 @@
 //! In: the groups of a problem, each a [`Kernel`](crate::kernel::Kernel) with its table of instances. Out: residuals and Jacobian
 //! at a point, for [`solver`](crate::solver).
 
+pub(crate) mod buckets;
 pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;

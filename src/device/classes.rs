@@ -5,7 +5,7 @@
 //! has code of its own.
 
 use super::elimination::Eliminated;
-use super::incidence::{Entries, Listed, tables};
+use super::incidence::{Incidence, Lists, Numbers};
 use super::layout::Layout;
 use super::pieces::{Piece, Pieces};
 use super::plans::{ClassPlace, KindPlace};
@@ -16,6 +16,7 @@ use crate::kernel::wgsl::{self, Class, Derivative, InverseRows, Kind, MOST_COMPO
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Instances of a block that a lane takes, about: a lane waits for memory at each of them.
 const INSTANCES_A_LANE: u32 = 4;
@@ -38,18 +39,27 @@ pub struct Classes {
     pub code: Vec<Class>,
     /// One a class.
     pub places: Vec<ClassPlace>,
+    /// The class of each piece.
+    pub of_pieces: Vec<u8>,
+    /// Of each shard, where the instances of kinds stand, class by class.
+    pub kinds: Vec<Vec<KindPlace>>,
     /// One a shard.
     pub lists: Vec<ShardLists>,
     /// Numbers in the packed diagonals.
     pub diagonal: usize,
 }
 
-/// The lists of a shard.
+/// Tables of blocks and their incidence lists, made when they are asked for.
 pub struct ShardLists {
-    /// Tables of blocks, then their incidence lists.
-    pub words: Vec<u32>,
-    /// Class by class.
-    pub kinds: Vec<KindPlace>,
+    pub laid: Lists,
+    made: OnceLock<Vec<u32>>,
+}
+
+impl ShardLists {
+    /// Tables and lists. `of_pieces`: the class of each piece.
+    pub fn words(&self, pieces: &Pieces, of_pieces: &[u8]) -> &[u32] {
+        self.made.get_or_init(|| self.laid.words(pieces, of_pieces))
+    }
 }
 
 /// A group and one of the pieces of blocks that its instances touch.
@@ -58,32 +68,28 @@ type Touching<'a> = (usize, &'a Part);
 impl Classes {
     /// `eliminated`: the blocks to eliminate, if there are any.
     pub fn new(groups: &[Group], layout: &Layout, pieces: &Pieces, eliminated: Option<&Eliminated>) -> Self {
-        let counts: Vec<Vec<u32>> = layout.shards.iter().map(|shard| shard.counts(&layout.shapes, pieces)).collect();
+        let incidences = layout.shards.iter().map(|shard| shard.incidence(&layout.shapes, pieces));
+        let incidences: Vec<Incidence> = incidences.collect();
+        let counts: Vec<Vec<u32>> = incidences.iter().map(Incidence::counts).collect();
         let (code, of_pieces) = sort(&pieces.all, &total(&counts), eliminated);
-        let mut classes = Classes { code, places: Vec::new(), lists: Vec::new(), diagonal: 0 };
+        let mut classes =
+            Classes { code, places: Vec::new(), of_pieces, kinds: Vec::new(), lists: Vec::new(), diagonal: 0 };
         let touching: Vec<Touching<'_>> = (layout.shapes.iter().enumerate())
             .flat_map(|(group, shape)| shape.parts.iter().map(move |part| (group, part)))
             .collect();
-        let kinds = classes.find_kinds(groups, layout, pieces, &of_pieces, &touching);
-        let mut rows = Vec::new();
-        for (shard, counts) in layout.shards.iter().zip(&counts) {
+        let kinds = classes.find_kinds(groups, layout, pieces, &touching);
+        for ((shard, incidence), counts) in layout.shards.iter().zip(incidences).zip(counts) {
             let (places, bases) = classes.place_kinds(shard);
-            let entries: Vec<Entries<'_>> = (touching.iter().zip(&kinds))
-                .map(|(&(group, part), kinds)| {
-                    let base = |(class, kind): (usize, &Option<usize>)| kind.map_or(0, |kind| bases[class][kind]);
-                    Entries {
-                        touch: shard.touch(group, part),
-                        bases: kinds.iter().enumerate().map(base).collect(),
-                        step: 1,
-                    }
-                })
-                .collect();
-            let listed = Listed { pieces, classes: &of_pieces, counts };
-            let (words, first_rows) = tables(&listed, classes.code.len(), &entries);
-            classes.lists.push(ShardLists { words, kinds: places });
-            rows = first_rows;
+            let numbers = kinds.iter().map(|kinds| {
+                let base = |(class, kind): (usize, &Option<usize>)| kind.map_or(0, |kind| bases[class][kind]);
+                Numbers { bases: kinds.iter().enumerate().map(base).collect(), step: 1 }
+            });
+            let sorts = (&classes.of_pieces[..], classes.code.len());
+            let laid = Lists::new(incidence, counts, sorts, numbers.collect());
+            classes.lists.push(ShardLists { laid, made: OnceLock::new() });
+            classes.kinds.push(places);
         }
-        classes.place(&of_pieces, &rows);
+        classes.place();
         classes
     }
 
@@ -93,13 +99,12 @@ impl Classes {
         groups: &[Group],
         layout: &Layout,
         pieces: &Pieces,
-        of_pieces: &[u8],
         touching: &[Touching<'_>],
     ) -> Vec<Vec<Option<usize>>> {
         let eliminates = self.code.iter().any(|class| class.eliminated);
         let touching = touching.iter().map(|&(group, part)| {
             let candidates = (0..self.code.len()).filter(|&class| self.code[class].size == part.size as usize);
-            let met = met_classes(layout, pieces, of_pieces, (group, part), candidates.count() > 1);
+            let met = met_classes(layout, pieces, &self.of_pieces, (group, part), candidates.count() > 1);
             let derivatives = derivatives(&groups[group].kernel, part);
             let number = |(class, code): (usize, &mut Class)| {
                 let own = eliminates.then_some((part.block, part.component));
@@ -129,11 +134,10 @@ impl Classes {
         (places, bases)
     }
 
-    /// Places the classes, whose tables begin at `tables` in every shard.
-    fn place(&mut self, of_pieces: &[u8], tables: &[u32]) {
-        let mut counts = vec![0u32; self.code.len()];
-        of_pieces.iter().for_each(|&class| counts[usize::from(class)] += 1);
-        for ((class, count), &table) in self.code.iter().zip(counts).zip(tables) {
+    /// Places the classes, whose tables begin at the same places in every shard.
+    fn place(&mut self) {
+        let tables: Vec<(u32, u32)> = self.lists[0].laid.tables().collect();
+        for (class, (table, count)) in self.code.iter().zip(tables) {
             let teams = count.div_ceil(WORKGROUP / class.lanes);
             let most = if class.lanes == WORKGROUP { MOST_LONG_WORKGROUPS } else { MOST_CLASS_WORKGROUPS };
             self.places.push(ClassPlace {
@@ -224,13 +228,13 @@ impl Selection<'_> {
 
     /// Their kinds in a shard.
     pub fn kinds(&self, shard: usize) -> impl Iterator<Item = &KindPlace> {
-        let all = &self.classes.lists[shard].kinds;
+        let all = &self.classes.kinds[shard];
         self.kinds.iter().flat_map(|range| &all[range.clone()])
     }
 
     /// Shards.
     pub fn shards(&self) -> usize {
-        self.classes.lists.len()
+        self.classes.kinds.len()
     }
 
     /// Workgroups with a lane a block.
@@ -263,16 +267,17 @@ fn sort(pieces: &[Piece], counts: &[u32], eliminated: Option<&Eliminated>) -> (V
         4 * piece.size + 2 * u8::from(is_eliminated(k, piece)) + u8::from(is_long(piece, count))
     };
     let mut sorts: Vec<u8> = pieces.par_iter().zip(counts).enumerate().with_min_len(STRETCH).map(sort_of).collect();
-    let mut present = [false; 4 * (MOST_COMPONENTS + 1)];
-    sorts.iter().for_each(|&sort| present[usize::from(sort)] = true);
+    let bits = |sorts: &[u8]| sorts.iter().fold(0u128, |bits, sort| bits | 1 << sort);
+    let present = sorts.par_chunks(STRETCH).map(bits).reduce(|| 0, |a, b| a | b);
     let (mut classes, mut numbers) = (Vec::new(), [0; 4 * (MOST_COMPONENTS + 1)]);
-    for sort in (0..present.len()).filter(|&sort| present[sort]) {
+    for sort in (0..numbers.len()).filter(|sort| present & 1 << sort != 0) {
         let size = sort / 4;
         numbers[sort] = classes.len() as u8;
         let lanes = if sort % 2 == 1 { WORKGROUP } else { lanes[size] };
         classes.push(Class { size, lanes, kinds: Vec::new(), eliminated: sort % 4 >= 2 });
     }
-    sorts.iter_mut().for_each(|sort| *sort = numbers[usize::from(*sort)]);
+    let sorts_mut = sorts.par_chunks_mut(STRETCH);
+    sorts_mut.for_each(|sorts| sorts.iter_mut().for_each(|sort| *sort = numbers[usize::from(*sort)]));
     (classes, sorts)
 }
 
@@ -280,11 +285,23 @@ fn sort(pieces: &[Piece], counts: &[u32], eliminated: Option<&Eliminated>) -> (V
 fn typical_lanes(pieces: &[Piece], counts: &[u32]) -> [u32; MOST_COMPONENTS + 1] {
     /// Longer lists have all lanes of a workgroup anyhow.
     const LONGEST: usize = (8 * INSTANCES_A_LANE * WORKGROUP) as usize;
+    // How many lists of pieces of each size have each length.
+    let lengths = |(pieces, counts): (&[Piece], &[u32])| {
+        let mut lengths = vec![Vec::new(); MOST_COMPONENTS + 1];
+        for (piece, &count) in pieces.iter().zip(counts) {
+            add(&mut lengths[usize::from(piece.size)], (count as usize).min(LONGEST), 1);
+        }
+        lengths
+    };
+    let sum = |mut all: Vec<Vec<u32>>, part: Vec<Vec<u32>>| {
+        for (all, part) in all.iter_mut().zip(part) {
+            part.into_iter().enumerate().for_each(|(length, count)| add(all, length, count));
+        }
+        all
+    };
+    let parts = pieces.par_chunks(STRETCH).zip(counts.par_chunks(STRETCH)).map(lengths);
+    let lengths = parts.reduce(|| vec![Vec::new(); MOST_COMPONENTS + 1], sum);
     let mut lanes = [1; MOST_COMPONENTS + 1];
-    let mut lengths = vec![[0u32; LONGEST + 1]; MOST_COMPONENTS + 1];
-    for (piece, &count) in pieces.iter().zip(counts) {
-        lengths[usize::from(piece.size)][(count as usize).min(LONGEST)] += 1;
-    }
     for (lanes, lengths) in lanes.iter_mut().zip(lengths) {
         let blocks: u32 = lengths.iter().sum();
         let mut below = 0;
@@ -297,6 +314,14 @@ fn typical_lanes(pieces: &[Piece], counts: &[u32]) -> [u32; MOST_COMPONENTS + 1]
         *lanes = wanted.clamp(1, WORKGROUP).next_power_of_two().min(WORKGROUP);
     }
     lanes
+}
+
+/// Adds to a count, which may be beyond the end.
+fn add(counts: &mut Vec<u32>, place: usize, count: u32) {
+    if counts.len() <= place {
+        counts.resize(place + 1, 0);
+    }
+    counts[place] += count;
 }
 
 /// The classes that the instances of a group meet in a piece of a block, as bits. `several`: there is more than one of its size.

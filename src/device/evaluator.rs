@@ -64,7 +64,7 @@ impl DeviceEvaluator {
         let shards: Vec<Buffers> = shards
             .map(|shard| Buffers::of_shard(context, &groups, &layout.shapes, shard, format))
             .collect::<Result<_, _>>()?;
-        layout.forget_indices();
+        drop(layout.take_indices());
         let kernels: Vec<&Kernel> = groups.iter().map(|group| &*group.kernel).collect();
         let (formats, out_of_range) = (Formats { real: format, sum: format }, out_of_range(context));
         let mut requests = Requests::default();

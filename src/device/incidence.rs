@@ -1,16 +1,15 @@
 //! Incidence lists: for each piece of a parameter block, what touches it, in a fixed order.
-//!
-//! Threads put entries where there is room, by counters that they share; sorting each list then makes it the same whatever they did.
 
 use super::pieces::Pieces;
+use crate::backend::buckets::{Buckets, Deal, Width};
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Instances, or pieces, that a thread takes at a time.
-const STRETCH: usize = 1 << 13;
+/// Bits of an entry that tell which one of its share it is; those above are the piece's place in its bucket, and there are fewer than 2²⁸
+/// pieces, as their tables have to fit a binding.
+const SHARE_BITS: u32 = 16;
 
-/// Entries that a thread takes at a time.
-const SHARE: usize = 1 << 15;
+/// Buckets that a thread takes at a time.
+const STRETCH: usize = 1 << 3;
 
 /// A list longer than this is sorted by several threads.
 const LONG: usize = 1 << 16;
@@ -26,163 +25,303 @@ pub struct Touch<'a> {
     pub piece: u32,
 }
 
-/// Calls `f(touch, first instance, instances, piece)` for every run of instances with the same block. A run that many instances make is
-/// one turn for a counter, not one an instance.
-///
-/// Threads share the work. Each has the same share of all columns: as instances stand in the order of their blocks, these
-/// touch about the same pieces, whose numbers then stay with the thread.
-fn for_each_run(touches: &[&Touch<'_>], pieces: &Pieces, f: impl Fn(usize, usize, usize, usize) + Sync) {
-    let entries: usize = touches.iter().map(|touch| touch.column.len()).sum();
-    let shares = entries.div_ceil(SHARE).max(1);
-    let bound = |length: usize, share: usize| (length as u64 * share as u64 / shares as u64) as usize;
-    (0..shares).into_par_iter().for_each(|share| {
-        for (number, touch) in touches.iter().enumerate() {
-            let length = touch.column.len();
-            let mut begin = bound(length, share);
-            for run in touch.column[begin..bound(length, share + 1)].chunk_by(|a, b| a == b) {
-                if let Some(first) = pieces.first(run[0]) {
-                    f(number, begin, run.len(), first + touch.piece as usize);
+/// What touches each piece, in buckets of pieces. Instances are numbered through all touches.
+pub struct Incidence {
+    buckets: Buckets<u32>,
+    width: Width,
+    /// The number after the last instance of each touch.
+    ends: Vec<usize>,
+}
+
+impl Incidence {
+    pub fn new(pieces: &Pieces, touches: &[Touch<'_>]) -> Self {
+        let mut end = 0;
+        let ends = touches.iter().map(|touch| {
+            end += touch.column.len();
+            end
+        });
+        let (ends, width) = (ends.collect::<Vec<usize>>(), Width::of(pieces.len()));
+        let buckets = Buckets::new(&Touches { touches, ends: &ends, pieces, width }, width.buckets());
+        Incidence { buckets, width, ends }
+    }
+
+    /// Entries of the list of each piece.
+    pub fn counts(&self) -> Vec<u32> {
+        let mut counts = vec![0; self.width.end()];
+        let stretches = counts.par_chunks_mut(self.width.len()).enumerate().with_min_len(STRETCH);
+        stretches.for_each(|(bucket, counts)| {
+            let entries = self.buckets.of(bucket).flatten();
+            entries.for_each(|entry| counts[(entry >> SHARE_BITS) as usize] += 1);
+        });
+        counts
+    }
+
+    /// Calls `f(touch, instance, place of the piece in the bucket)` for the entries of a bucket.
+    fn each(&self, bucket: usize, mut f: impl FnMut(usize, u32, usize)) {
+        for (share, mut entries) in self.buckets.of(bucket).enumerate() {
+            let first = share << SHARE_BITS;
+            let item = |entry: &u32| first + (entry & ((1 << SHARE_BITS) - 1)) as usize;
+            // They come in the order of touches.
+            while let Some(entry) = entries.first() {
+                let touch = self.ends.partition_point(|&end| end <= item(entry));
+                let begin = touch.checked_sub(1).map_or(0, |before| self.ends[before]);
+                let (mine, others) = entries.split_at(entries.partition_point(|entry| item(entry) < self.ends[touch]));
+                for entry in mine {
+                    f(touch, (item(entry) - begin) as u32, (entry >> SHARE_BITS) as usize);
                 }
-                begin += run.len();
+                entries = others;
             }
         }
-    });
+    }
 }
 
-/// Entries of the list of each piece.
-pub fn counts<'a>(pieces: &Pieces, touches: impl Iterator<Item = Touch<'a>>) -> Vec<u32> {
-    let counts = zeros(pieces.len());
-    let touches: Vec<Touch<'_>> = touches.collect();
-    for_each_run(&touches.iter().collect::<Vec<_>>(), pieces, |_, _, run, piece| {
-        counts[piece].fetch_add(run as u32, Relaxed);
-    });
-    numbers(counts)
+/// Instances as they are dealt out to the pieces that they touch.
+struct Touches<'a> {
+    touches: &'a [Touch<'a>],
+    ends: &'a [usize],
+    pieces: &'a Pieces,
+    width: Width,
 }
 
-fn zeros(count: usize) -> Vec<AtomicU32> {
-    // By all threads: who touches a page first waits for it.
-    (0..count).into_par_iter().with_min_len(STRETCH).map(|_| AtomicU32::new(0)).collect()
-}
+impl Deal for Touches<'_> {
+    type Entry = u32;
 
-fn numbers(atomics: Vec<AtomicU32>) -> Vec<u32> {
-    atomics.into_iter().map(AtomicU32::into_inner).collect()
+    fn shares(&self) -> usize {
+        self.ends.last().map_or(0, |end| end.div_ceil(1 << SHARE_BITS))
+    }
+
+    fn each(&self, share: usize, mut f: impl FnMut(usize, u32)) {
+        let (first, end) = (share << SHARE_BITS, (share + 1) << SHARE_BITS);
+        let mut touch = self.ends.partition_point(|&end| end <= first);
+        let mut item = first;
+        while let Some(Touch { column, piece }) = self.touches.get(touch).filter(|_| item < end) {
+            let begin = self.ends[touch] - column.len();
+            let mine = &column[item - begin..(end - begin).min(column.len())];
+            for (k, &start) in (item - first..).zip(mine) {
+                if let Some(first) = self.pieces.first(start) {
+                    let piece = first as u32 + piece;
+                    f(self.width.bucket(piece), self.width.place(piece) << SHARE_BITS | k as u32);
+                }
+            }
+            item += mine.len();
+            touch += 1;
+        }
+    }
 }
 
 /// Pieces in no class have no row.
 pub const UNLISTED: u8 = u8::MAX;
 
-/// Pieces by class, with the lengths of their lists.
-pub struct Listed<'a> {
-    pub pieces: &'a Pieces,
-    /// The class of each piece, or [`UNLISTED`].
-    pub classes: &'a [u8],
-    /// Entries of the list of each piece.
-    pub counts: &'a [u32],
-}
-
-/// What a touch means to lists.
-pub struct Entries<'a> {
-    pub touch: Touch<'a>,
+/// What the instances of a touch are called in lists.
+pub struct Numbers {
     /// The entry of instance 0, for each class of pieces.
     pub bases: Vec<u32>,
     /// What the entries of an instance and the next differ by.
     pub step: u32,
 }
 
-/// Where a stretch of pieces begins: rows of each class, and entries of lists.
-struct Stretch {
-    rows: Vec<u32>,
-    entries: u32,
+/// A table of rows for each class, and then all lists, laid out but not made.
+pub struct Lists {
+    incidence: Incidence,
+    /// Entries of the list of each piece.
+    counts: Vec<u32>,
+    /// One a touch.
+    numbers: Vec<Numbers>,
+    /// Where the table of each class begins, and then the lists.
+    tables: Vec<u32>,
+    /// Where each bucket begins in the tables and in the lists, bucket by bucket; those at the end too.
+    begins: Vec<u32>,
 }
 
-/// What comes before each stretch of pieces, and then before the end.
-fn stretches(listed: &Listed<'_>, class_count: usize) -> Vec<Stretch> {
-    let stretches = listed.classes.par_chunks(STRETCH).zip(listed.counts.par_chunks(STRETCH));
-    let mut sums: Vec<Stretch> = stretches
-        .map(|(classes, counts)| {
-            let mut rows = vec![0; class_count];
-            classes.iter().filter(|class| **class != UNLISTED).for_each(|&class| rows[usize::from(class)] += 1);
-            Stretch { rows, entries: counts.iter().sum() }
-        })
-        .collect();
-    sums.push(Stretch { rows: vec![0; class_count], entries: 0 });
-    let mut before = Stretch { rows: vec![0; class_count], entries: 0 };
-    for sum in &mut sums {
-        let next = Stretch {
-            rows: before.rows.iter().zip(&sum.rows).map(|(a, b)| a + b).collect(),
-            entries: before.entries + sum.entries,
-        };
-        *sum = std::mem::replace(&mut before, next);
-    }
-    sums
-}
-
-/// A table of rows for each class, and then all lists; where the table of each class begins.
-pub fn tables(listed: &Listed<'_>, class_count: usize, entries: &[Entries<'_>]) -> (Vec<u32>, Vec<u32>) {
-    let &Listed { pieces, classes, counts } = listed;
-    let stretches = stretches(listed, class_count);
-    let total = &stretches[stretches.len() - 1];
-    let mut first_list = 0;
-    let mut tables = Vec::with_capacity(class_count);
-    for rows in &total.rows {
-        tables.push(first_list);
-        first_list += ROW * rows;
-    }
-    let words = zeros((first_list + total.entries) as usize);
-    // Where the next entry of each list goes.
-    let next = zeros(pieces.len());
-    stretches.par_iter().zip(pieces.all.par_chunks(STRETCH)).enumerate().for_each(|(stretch, (before, pieces))| {
-        let mut row: Vec<u32> = tables.iter().zip(&before.rows).map(|(table, rows)| table + ROW * rows).collect();
-        let mut end = first_list + before.entries;
-        for (k, piece) in (stretch * STRETCH..).zip(pieces).filter(|(k, _)| classes[*k] != UNLISTED) {
-            let place = &mut row[usize::from(classes[k])];
-            let numbers = [piece.start, u32::from(piece.held), end, end + counts[k]];
-            words[*place as usize..].iter().zip(numbers).for_each(|(word, number)| word.store(number, Relaxed));
-            next[k].store(end, Relaxed);
-            *place += ROW;
-            end += counts[k];
-        }
-    });
-    let touches: Vec<&Touch<'_>> = entries.iter().map(|entries| &entries.touch).collect();
-    for_each_run(&touches, pieces, |touch, begin, run, piece| {
-        let Entries { bases, step, .. } = &entries[touch];
-        let to = next[piece].fetch_add(run as u32, Relaxed) as usize;
-        let first = bases[usize::from(classes[piece])] + begin as u32 * step;
-        for (k, word) in (0..run as u32).zip(&words[to..]) {
-            word.store(first + k * step, Relaxed);
-        }
-    });
-    let mut sorted = vec![0; words.len()];
-    let (rows, lists) = sorted.split_at_mut(first_list as usize);
-    let (row_words, list_words) = words.split_at(first_list as usize);
-    rayon::join(|| take(row_words, rows), || sort(list_words, lists, counts));
-    (sorted, tables)
-}
-
-/// Copies what threads wrote.
-fn take(words: &[AtomicU32], to: &mut [u32]) {
-    to.iter_mut().zip(words).for_each(|(to, word)| *to = word.load(Relaxed));
-}
-
-/// Copies lists, which follow each other, and sorts each.
-fn sort(mut words: &[AtomicU32], mut lists: &mut [u32], counts: &[u32]) {
-    let mut tasks = Vec::with_capacity(counts.len() / STRETCH + 1);
-    for counts in counts.chunks(STRETCH) {
-        let length: usize = counts.iter().map(|&count| count as usize).sum();
-        let (mine, rest) = std::mem::take(&mut lists).split_at_mut(length);
-        let (my_words, other_words) = words.split_at(length);
-        (lists, words) = (rest, other_words);
-        tasks.push((my_words, mine, counts));
-    }
-    tasks.into_par_iter().for_each(|(words, mut lists, counts)| {
-        take(words, lists);
-        for &count in counts {
-            let (list, rest) = lists.split_at_mut(count as usize);
-            lists = rest;
-            if list.is_sorted() {
-                continue;
+impl Lists {
+    /// `counts`: those of the incidence; `classes`: the class of each piece, or [`UNLISTED`].
+    pub fn new(
+        incidence: Incidence,
+        counts: Vec<u32>,
+        (classes, class_count): (&[u8], usize),
+        numbers: Vec<Numbers>,
+    ) -> Self {
+        let stretches = classes.par_chunks(incidence.width.len()).zip(counts.par_chunks(incidence.width.len()));
+        let sums = stretches.with_min_len(STRETCH).flat_map_iter(|(classes, counts)| {
+            let mut sums = vec![0; class_count + 1];
+            classes.iter().filter(|class| **class != UNLISTED).for_each(|&class| sums[usize::from(class)] += ROW);
+            sums[class_count] = counts.iter().sum();
+            sums
+        });
+        let mut begins: Vec<u32> = sums.collect();
+        begins.extend(vec![0; class_count + 1]);
+        let mut before = vec![0; class_count + 1];
+        for sums in begins.chunks_exact_mut(class_count + 1) {
+            for (before, sum) in before.iter_mut().zip(sums) {
+                *before += std::mem::replace(sum, *before);
             }
-            if list.len() > LONG { list.par_sort_unstable() } else { list.sort_unstable() }
         }
-    });
+        let mut end = 0;
+        let table = |words: &u32| {
+            end += words;
+            end - words
+        };
+        let tables: Vec<u32> = before.iter().map(table).collect();
+        for begins in begins.chunks_exact_mut(class_count + 1) {
+            begins.iter_mut().zip(&tables).for_each(|(begin, table)| *begin += table);
+        }
+        Lists { incidence, counts, numbers, tables, begins }
+    }
+
+    fn class_count(&self) -> usize {
+        self.tables.len() - 1
+    }
+
+    /// Where each bucket begins: in the table of each class, and in the lists.
+    fn begins(&self, bucket: usize) -> &[u32] {
+        &self.begins[bucket * self.tables.len()..][..self.tables.len()]
+    }
+
+    fn ends(&self) -> &[u32] {
+        self.begins(self.incidence.width.buckets())
+    }
+
+    /// Words of all.
+    pub fn len(&self) -> usize {
+        self.ends()[self.class_count()] as usize
+    }
+
+    /// Where the table of each class begins, and how many rows it has.
+    pub fn tables(&self) -> impl Iterator<Item = (u32, u32)> {
+        let ends = &self.ends()[..self.class_count()];
+        self.tables.iter().zip(ends).map(|(table, end)| (*table, (end - table) / ROW))
+    }
+
+    /// Makes the tables and lists; `classes`: see [`new`](Self::new).
+    pub fn words(&self, pieces: &Pieces, classes: &[u8]) -> Vec<u32> {
+        let width = self.incidence.width;
+        let mut words = vec![0; self.len()];
+        // Of each class, and of the lists, what is left.
+        let mut rest = Vec::with_capacity(self.tables.len());
+        let mut after = &mut words[..];
+        for (begin, end) in self.tables.iter().zip(self.ends()) {
+            let (mine, others) = after.split_at_mut((end - begin) as usize);
+            rest.push(mine);
+            after = others;
+        }
+        let mut tasks = Vec::with_capacity(width.buckets());
+        for bucket in 0..width.buckets() {
+            let mut parts = Vec::with_capacity(rest.len());
+            for ((rest, begin), end) in rest.iter_mut().zip(self.begins(bucket)).zip(self.begins(bucket + 1)) {
+                let (mine, others) = std::mem::take(rest).split_at_mut((end - begin) as usize);
+                *rest = others;
+                parts.push(mine);
+            }
+            tasks.push((bucket, parts));
+        }
+        tasks.into_par_iter().with_min_len(STRETCH).for_each(|(bucket, mut parts)| {
+            let lists = parts.pop().unwrap_or_default();
+            let mut rows: Vec<_> = parts.into_iter().map(|rows| rows.chunks_exact_mut(ROW as usize)).collect();
+            let (keys, begin) = (width.keys(bucket), self.begins(bucket)[self.class_count()]);
+            let (pieces, classes, counts) = (&pieces.all[keys.clone()], &classes[keys.clone()], &self.counts[keys]);
+            let mut next = Vec::with_capacity(counts.len());
+            let mut end = 0;
+            for ((piece, &class), &count) in pieces.iter().zip(classes).zip(counts) {
+                next.push(end);
+                if let Some(row) = rows.get_mut(usize::from(class)).and_then(Iterator::next) {
+                    row.copy_from_slice(&[piece.start, u32::from(piece.held), begin + end, begin + end + count]);
+                }
+                end += count;
+            }
+            self.incidence.each(bucket, |touch, instance, piece| {
+                let Numbers { bases, step } = &self.numbers[touch];
+                lists[next[piece] as usize] = bases[usize::from(classes[piece])] + instance * step;
+                next[piece] += 1;
+            });
+            let mut rest = lists;
+            for &count in counts {
+                let (list, others) = rest.split_at_mut(count as usize);
+                rest = others;
+                if list.len() > LONG { list.par_sort_unstable() } else { list.sort_unstable() }
+            }
+        });
+        words
+    }
+
+    /// The list of the piece in a row of the table of a class; `classes`: see [`new`](Self::new).
+    pub fn list(&self, row: usize, class: usize, classes: &[u8]) -> Vec<u32> {
+        let (width, place) = (self.incidence.width, self.tables[class] + ROW * row as u32);
+        let begins: Vec<u32> = (0..width.buckets()).map(|bucket| self.begins(bucket)[class]).collect();
+        let bucket = begins.partition_point(|&begin| begin <= place) - 1;
+        let before = ((place - begins[bucket]) / ROW) as usize;
+        let mine = classes[width.keys(bucket)].iter().enumerate().filter(|(_, of)| usize::from(**of) == class);
+        let piece = mine.map(|(piece, _)| piece).nth(before).expect("the row is in the bucket");
+        let mut list = Vec::new();
+        self.incidence.each(bucket, |touch, instance, other| {
+            if other == piece {
+                list.push(self.numbers[touch].bases[class] + instance * self.numbers[touch].step);
+            }
+        });
+        list.sort_unstable();
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Problem;
+
+    #[test]
+    fn lists_tell_who_touches_a_piece_in_the_order_of_instances() {
+        let (blocks, size) = (1500, 2);
+        let mut problem = Problem::new();
+        let ids = problem.add_parameter_blocks(size, &vec![0.0; blocks * size]).unwrap();
+        (0..blocks).filter(|block| block % 7 == 0).for_each(|block| problem.fix(ids[block]).unwrap());
+        let order: Vec<u32> = (0..blocks as u32).rev().collect();
+        let pieces = Pieces::new(problem.parameters(), &order);
+        let mut state = 1u32;
+        let mut start = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            // Some blocks are touched more often, others never.
+            (state >> 8) % (blocks as u32 / 2) * ((state >> 5) % 3).min(1) * size as u32
+        };
+        let columns = [70_000, 0, 3, 80_000].map(|count| (0..count).map(|_| start()).collect::<Vec<u32>>());
+        let touches: Vec<Touch<'_>> = columns.iter().map(|column| Touch { column, piece: 0 }).collect();
+        let incidence = Incidence::new(&pieces, &touches);
+        let mut expected = vec![Vec::new(); pieces.len()];
+        let numbers = [(0, 1), (0, 1), (200_000, 3), (70_000, 1)];
+        for ((column, (base, step)), instance) in columns
+            .iter()
+            .zip(numbers)
+            .flat_map(|(column, number)| (0..column.len()).map(move |k| ((column, number), k)))
+        {
+            if let Some(piece) = pieces.first(column[instance]) {
+                expected[piece].push(base + instance as u32 * step);
+            }
+        }
+        let counts = incidence.counts();
+        assert!(counts.iter().zip(&expected).all(|(&count, list)| count as usize == list.len()));
+        // Entries of the second class are others.
+        let classes: Vec<u8> = expected
+            .iter()
+            .enumerate()
+            .map(|(k, list)| if list.is_empty() { UNLISTED } else { (k % 2) as u8 })
+            .collect();
+        let numbers = numbers.map(|(base, step)| Numbers { bases: vec![base, base + 1_000_000], step });
+        let lists = Lists::new(incidence, counts, (&classes, 2), numbers.into());
+        let words = lists.words(&pieces, &classes);
+        let tables: Vec<(u32, u32)> = lists.tables().collect();
+        assert_eq!(words.len(), lists.len());
+        for class in 0..2 {
+            let mine = (0..pieces.len()).filter(|&piece| usize::from(classes[piece]) == class);
+            assert_eq!(mine.clone().count(), tables[class].1 as usize);
+            for (row, piece) in mine.enumerate() {
+                let mut list: Vec<u32> = expected[piece].iter().map(|entry| entry + 1_000_000 * class as u32).collect();
+                list.sort_unstable();
+                let place = tables[class].0 as usize + ROW as usize * row;
+                let [start, held, first, end] = [0, 1, 2, 3].map(|k| words[place + k]);
+                assert_eq!((start, held), (pieces.all[piece].start, 0));
+                assert_eq!(words[first as usize..end as usize], list);
+                if row % 50 == 0 {
+                    assert_eq!(lists.list(row, class, &classes), list);
+                }
+            }
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! A problem made ready on a device, but for its kernels: where everything stands, and the buffers.
 
 use super::buffers::Buffers;
-use super::classes::Classes;
+use super::classes::{Classes, ShardLists};
 use super::couplings::Couplings;
 use super::elimination;
 use super::layout::{Layout, bounds, places, point};
@@ -27,9 +27,29 @@ pub(super) struct LaidOut {
     pub buffers: Buffers,
     pub shards: Vec<Buffers>,
     /// What is yet to be written to the [`Slot::Incidence`] of each shard.
-    pub lists: Vec<Vec<u32>>,
+    pub lists: UnwrittenLists,
     /// Where the inverses of eliminated blocks are to be written for the preconditioner.
     pub inverse_rows: Option<InverseRows>,
+}
+
+/// The lists of all shards.
+pub(super) struct UnwrittenLists {
+    shards: Vec<ShardLists>,
+    pieces: Pieces,
+    /// The class of each piece.
+    of_pieces: Vec<u8>,
+    /// To be freed with the rest, which takes a while.
+    _indices: Vec<Vec<u32>>,
+}
+
+impl UnwrittenLists {
+    /// Makes them and writes them to the buffers of the shards.
+    pub fn write(self, shards: &[Buffers]) -> Result<(), GpuError> {
+        self.shards.into_iter().zip(shards).try_for_each(|(lists, buffers)| {
+            let words = lists.words(&self.pieces, &self.of_pieces);
+            buffers.get(Slot::Incidence).write(0, bytemuck::cast_slice(words))
+        })
+    }
 }
 
 impl LaidOut {
@@ -49,7 +69,8 @@ impl LaidOut {
             || Sorted::new(context, problem, parameters, places.clone(), formats, settings),
         );
         // Of two errors the first is the one that names what grows fastest.
-        let (Sorted { layout, mut classes, mut couplings, mut shards }, mut buffers) = (sorted?, vectors?);
+        let (Sorted { layout, pieces, mut classes, mut couplings, indices, mut shards }, mut buffers) =
+            (sorted?, vectors?);
         add_numbers(&mut buffers, &layout, &classes, couplings.as_ref(), formats, settings, parameters)?;
         if let Some(couplings) = &mut couplings {
             couplings.upload(&mut buffers, layout.places.len(), real)?;
@@ -61,10 +82,11 @@ impl LaidOut {
         if inverse_rows.is_some() {
             buffers.zeros(Slot::InverseRows, rows_len, real)?;
         }
-        let lists: Vec<Vec<u32>> = classes.lists.iter_mut().map(|lists| std::mem::take(&mut lists.words)).collect();
-        for (buffers, words) in shards.iter_mut().zip(&lists) {
-            buffers.words(Slot::Incidence, words.len())?;
+        for (buffers, lists) in shards.iter_mut().zip(&classes.lists) {
+            buffers.words(Slot::Incidence, lists.laid.len())?;
         }
+        let (lists, of_pieces) = (std::mem::take(&mut classes.lists), std::mem::take(&mut classes.of_pieces));
+        let lists = UnwrittenLists { shards: lists, pieces, of_pieces, _indices: indices };
         Ok(LaidOut { layout, classes, couplings, buffers, shards, lists, inverse_rows })
     }
 }
@@ -72,8 +94,11 @@ impl LaidOut {
 /// Instances on the device, and sorted by the blocks that they touch.
 struct Sorted {
     layout: Layout,
+    pieces: Pieces,
     classes: Classes,
     couplings: Option<Couplings>,
+    /// Of each shard, no longer needed.
+    indices: Vec<Vec<u32>>,
     /// But for the lists.
     shards: Vec<Buffers>,
 }
@@ -87,7 +112,7 @@ impl Sorted {
         formats: Formats,
         settings: &Settings,
     ) -> Result<Self, GpuError> {
-        let pieces = Pieces::new(parameters, problem.block_order(), &places);
+        let pieces = Pieces::new(parameters, problem.block_order());
         let (groups, real) = (&problem.groups[..], formats.real);
         let sums = (Sums::Lists, pieces.len());
         let mut layout = Layout::new(groups, places, sums, real, context.max_binding_bytes())?;
@@ -113,8 +138,8 @@ impl Sorted {
         };
         let ((classes, couplings), shards) = rayon::join(sort, upload);
         let shards = shards?;
-        layout.forget_indices();
-        Ok(Sorted { layout, classes, couplings, shards })
+        let indices = layout.take_indices();
+        Ok(Sorted { layout, pieces, classes, couplings, indices, shards })
     }
 }
 

@@ -47,9 +47,9 @@ impl Layout {
         point(&self.places, x)
     }
 
-    /// Frees the indices, once they are on the device and in lists.
-    pub fn forget_indices(&mut self) {
-        self.shards.iter_mut().for_each(|shard| shard.indices = Vec::new());
+    /// Gives away the indices, once they are on the device and in lists, to be freed.
+    pub fn take_indices(&mut self) -> Vec<Vec<u32>> {
+        self.shards.iter_mut().map(|shard| std::mem::take(&mut shard.indices)).collect()
     }
 
     /// Parameters as a user orders them.
@@ -90,17 +90,24 @@ pub fn bounds(places: &[u32], parameters: &Parameters, most: f64) -> Vec<f64> {
 
 /// The place on the device of every parameter.
 pub fn places(parameters: &Parameters, block_order: &[u32]) -> Arc<Vec<u32>> {
-    let size = |block: u32| parameters.size(block as usize);
-    let mut starts: Vec<u32> = block_order.par_iter().with_min_len(STRETCH).map(|&block| size(block) as u32).collect();
+    let stretches = || block_order.par_chunks(STRETCH);
+    let size = |&block: &u32| parameters.size(block as usize);
+    let mut starts: Vec<usize> = stretches().map(|blocks| blocks.iter().map(size).sum()).collect();
     let mut end = 0;
     for start in &mut starts {
         end += std::mem::replace(start, end);
     }
     let zeros = (0..end).into_par_iter().with_min_len(STRETCH);
     let places: Vec<AtomicU32> = zeros.map(|_| AtomicU32::new(0)).collect();
-    block_order.par_iter().zip(&starts).with_min_len(STRETCH).for_each(|(&block, &start)| {
-        let first = parameters.offsets()[block as usize] as usize;
-        places[first..first + size(block)].iter().zip(start..).for_each(|(place, k)| place.store(k, Relaxed));
+    stretches().zip(starts).for_each(|(blocks, start)| {
+        let mut next = start as u32;
+        for &block in blocks {
+            let first = parameters.offsets()[block as usize] as usize;
+            for place in &places[first..first + size(&block)] {
+                place.store(next, Relaxed);
+                next += 1;
+            }
+        }
     });
     Arc::new(places.into_iter().map(AtomicU32::into_inner).collect())
 }

@@ -21,58 +21,52 @@ pub struct Piece {
 /// The pieces of all free blocks, in the order of the device.
 pub struct Pieces {
     pub all: Vec<Piece>,
-    /// The first piece of the block that starts at each place; [`NONE`] where the block is fixed.
+    /// 1 + the first piece of the block that starts at each place; 0 where the block is fixed.
     first: Vec<u32>,
 }
 
-const NONE: u32 = u32::MAX;
-
 impl Pieces {
-    /// `places`: of every parameter; `block_order`: the order of the places.
-    pub fn new(parameters: &Parameters, block_order: &[u32], places: &[u32]) -> Self {
-        let is_free = |block: usize| !parameters.is_fixed(block);
-        let stretches: Vec<(usize, Vec<Piece>)> = block_order
-            .par_chunks(STRETCH)
-            .map(|blocks| {
-                let mut pieces = Vec::with_capacity(blocks.len());
-                let mut scalars = 0;
-                for block in blocks.iter().map(|&block| block as usize) {
-                    let size = parameters.size(block);
-                    scalars += size;
-                    if is_free(block) {
-                        let start = places[parameters.offsets()[block] as usize];
-                        // Steps on a manifold have fewer components than points: they fill the first places of the block.
-                        let tangent = parameters.tangent_size(block);
-                        pieces.extend(cut(start, tangent, parameters.fixed(block).unwrap_or(&[])));
-                    }
-                }
-                (scalars, pieces)
-            })
-            .collect();
-        // Blocks that follow each other in the order follow each other on the device.
-        let mut first: Vec<u32> = (0..places.len()).into_par_iter().with_min_len(STRETCH).map(|_| NONE).collect();
-        let mut rest = &mut first[..];
-        let mut tasks = Vec::with_capacity(stretches.len());
-        let mut number = 0;
-        for ((scalars, pieces), blocks) in stretches.iter().zip(block_order.chunks(STRETCH)) {
-            let (mine, others) = rest.split_at_mut(*scalars);
-            rest = others;
-            tasks.push((mine, blocks, number));
-            number += pieces.len() as u32;
+    /// `block_order`: the order of the blocks on the device.
+    pub fn new(parameters: &Parameters, block_order: &[u32]) -> Self {
+        let sizes = |block: usize| {
+            let pieces =
+                if parameters.is_fixed(block) { 0 } else { wgsl::pieces(parameters.tangent_size(block)).len() };
+            (parameters.size(block), pieces)
+        };
+        let sum = |blocks: &[u32]| {
+            let sizes = blocks.iter().map(|&block| sizes(block as usize));
+            sizes.fold((0, 0), |(scalars, pieces), (size, more)| (scalars + size, pieces + more))
+        };
+        let sums: Vec<(usize, usize)> = block_order.par_chunks(STRETCH).map(sum).collect();
+        // By all threads: who touches a page first waits for it.
+        let count = sums.iter().map(|(_, pieces)| pieces).sum::<usize>();
+        let none = Piece { start: 0, held: 0, size: 0 };
+        let mut all: Vec<Piece> = (0..count).into_par_iter().with_min_len(STRETCH).map(|_| none).collect();
+        let mut first = vec![0; parameters.values().len()];
+        let (mut rest, mut rest_first) = (&mut all[..], &mut first[..]);
+        let mut tasks = Vec::with_capacity(sums.len());
+        let (mut start, mut number) = (0, 0);
+        for (blocks, (scalars, pieces)) in block_order.chunks(STRETCH).zip(sums) {
+            let (mine, others) = rest.split_at_mut(pieces);
+            let (my_first, other_first) = rest_first.split_at_mut(scalars);
+            (rest, rest_first) = (others, other_first);
+            tasks.push((blocks, start, number, mine, my_first));
+            (start, number) = (start + scalars as u32, number + pieces as u32);
         }
-        tasks.into_par_iter().for_each(|(first, blocks, mut number)| {
-            let mut place = 0;
+        tasks.into_par_iter().for_each(|(blocks, start, number, all, first)| {
+            let (mut place, mut made) = (0, 0);
             for block in blocks.iter().map(|&block| block as usize) {
-                let size = parameters.size(block);
-                if is_free(block) {
-                    first[place] = number;
-                    number += wgsl::pieces(parameters.tangent_size(block)).len() as u32;
+                let (size, pieces) = sizes(block);
+                if pieces > 0 {
+                    // Steps on a manifold have fewer components than points: they fill the first places of the block.
+                    let tangent = parameters.tangent_size(block);
+                    let cut = cut(start + place as u32, tangent, parameters.fixed(block).unwrap_or(&[]));
+                    all[made..made + pieces].iter_mut().zip(cut).for_each(|(to, piece)| *to = piece);
+                    first[place] = number + made as u32 + 1;
                 }
-                place += size;
+                (place, made) = (place + size, made + pieces);
             }
         });
-        let mut all = Vec::with_capacity(number as usize);
-        stretches.into_iter().for_each(|(_, pieces)| all.extend(pieces));
         Pieces { all, first }
     }
 
@@ -83,8 +77,7 @@ impl Pieces {
 
     /// Number of the first piece of the block at a place, unless it is fixed.
     pub fn first(&self, place: u32) -> Option<usize> {
-        let first = self.first[place as usize];
-        (first != NONE).then_some(first as usize)
+        self.first[place as usize].checked_sub(1).map(|first| first as usize)
     }
 }
 

@@ -6,7 +6,7 @@ use super::laid_out::{LaidOut, first_state};
 use super::layout::Layout;
 use super::settings::{Counts, Settings, Shape};
 use super::stage::{self, CALL, Stage, record_all};
-use super::tasks::{GroupModules, Manifolds, TASKS, Task, Uploaded};
+use super::tasks::{GroupModules, Manifolds, TASKS, Task, Uploaded, over_vectors};
 use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{Formats, Module, Slot, state};
@@ -74,15 +74,8 @@ impl DeviceProblem {
             couplings,
         };
         // Lists follow while kernels compile.
-        let (stages, written) = rayon::join(
-            || uploaded.stages(&kernels, &over_groups, settings),
-            || {
-                let mut pairs = shards.iter().zip(lists);
-                pairs.try_for_each(|(buffers, words)| {
-                    buffers.get(Slot::Incidence).write(0, bytemuck::cast_slice(&words))
-                })
-            },
-        );
+        let (stages, written) =
+            rayon::join(|| uploaded.stages(&kernels, &over_groups, settings), || lists.write(&shards));
         written?;
         let (stages, statements) = stages?;
         let iterate_partials = uploaded.couplings.as_ref().map_or(0, Couplings::workgroups);
@@ -292,10 +285,11 @@ impl DeviceProblem {
     }
 }
 
-/// The modules over groups, whose kernels are then in the context.
+/// The modules over groups. Their kernels are then in the context, and so are others that do not depend on the layout.
 fn compiled(context: &GpuContext, kernels: &[&Kernel], formats: Formats) -> Result<Vec<GroupModules>, GpuError> {
     let over_groups = GroupModules::all(context, kernels, formats)?;
-    let modules: Vec<&Module> = over_groups.iter().flat_map(GroupModules::each).collect();
+    let over_vectors = over_vectors(formats);
+    let modules: Vec<&Module> = over_groups.iter().flat_map(GroupModules::each).chain(&over_vectors).collect();
     stage::kernels(context, &modules)?;
     Ok(over_groups)
 }

@@ -3,7 +3,7 @@
 //! A shard is a range of instances of every group, with indices, data, residuals and lists of its own. One compiled kernel serves all
 //! shards: where things begin stands in the plan. Parameters and vectors like them are whole, so they have to fit.
 
-use super::incidence::{ROW, Touch};
+use super::incidence::{Incidence, ROW, Touch};
 use super::pieces::Pieces;
 use super::plans::GroupPlace;
 use crate::backend::gpu::GpuError;
@@ -212,10 +212,10 @@ impl Shard {
         Touch { column: &self.indices[first..first + count], piece: part.piece }
     }
 
-    /// Entries of the list of each piece.
-    pub fn counts(&self, shapes: &[GroupShape], pieces: &Pieces) -> Vec<u32> {
+    /// What touches each piece, by the parts of all shapes.
+    pub fn incidence(&self, shapes: &[GroupShape], pieces: &Pieces) -> Incidence {
         let parts =
             shapes.iter().enumerate().flat_map(|(group, shape)| shape.parts.iter().map(move |part| (group, part)));
-        super::incidence::counts(pieces, parts.map(|(group, part)| self.touch(group, part)))
+        Incidence::new(pieces, &parts.map(|(group, part)| self.touch(group, part)).collect::<Vec<_>>())
     }
 }

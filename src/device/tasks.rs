@@ -133,6 +133,11 @@ impl GroupModules {
     }
 }
 
+/// The kernels that compare, decide, commit and examine, the same for all problems.
+pub(super) fn over_vectors(formats: Formats) -> [Module; 4] {
+    [wgsl::compare(formats), wgsl::decide(formats), wgsl::commit(formats), wgsl::examine(formats)]
+}
+
 impl Uploaded<'_> {
     /// The kernels of all tasks; the number of generated statements too.
     pub fn stages(
@@ -342,19 +347,16 @@ impl Uploaded<'_> {
 
     /// Over whole vectors, and the decisions.
     fn over_vectors<'a>(&'a self, requests: &mut Requests<'a>) -> Result<(), GpuError> {
-        let formats = self.formats;
-        let compare = wgsl::compare(formats).into();
+        let [compare, decide, commit, examine] = over_vectors(self.formats).map(Arc::new);
         for (dispatch, buffers) in residual_dispatches(self.context, self.layout)?.iter().zip(self.shards) {
             let request = Request::new(&compare, &dispatch.plan, dispatch.workgroups);
             requests.add(Task::Compare as usize, request.with(buffers));
         }
         let parameter_workgroups = (self.layout.places.len() as u64).div_ceil(u64::from(WORKGROUP));
-        for (task, module, workgroups) in [
-            (Task::Decide, wgsl::decide(formats), 1),
-            (Task::Commit, wgsl::commit(formats), parameter_workgroups),
-            (Task::Examine, wgsl::examine(formats), 1),
-        ] {
-            requests.add(task as usize, Request::without_plan(&module.into(), workgroups));
+        for (task, module, workgroups) in
+            [(Task::Decide, decide, 1), (Task::Commit, commit, parameter_workgroups), (Task::Examine, examine, 1)]
+        {
+            requests.add(task as usize, Request::without_plan(&module, workgroups));
         }
         Ok(())
     }

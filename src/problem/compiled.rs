@@ -98,11 +98,11 @@ impl Problem {
         let mut groups = Vec::with_capacity(self.groups.len());
         let mut residual_blocks = Vec::with_capacity(self.groups.len());
         let mut first_blocks = Vec::with_capacity(self.groups.len());
-        let offsets = self.parameters.offsets();
-        let order = locality::block_order(self.groups.iter().map(|g| &*g.table), offsets);
+        let starts = locality::Blocks::new(self.parameters.offsets());
+        let order = locality::block_order(self.groups.iter().map(|g| &*g.table), &starts);
         let first_hub = (order.blocks.len() - order.hubs) as u32;
         let block_order = order.blocks;
-        let ranks = locality::ranks(&block_order, offsets);
+        let ranks = locality::ranks(&block_order);
         let block_rows = locality::zeros(self.residual_blocks);
         // A residual that was refused may have left a topology without instances.
         let topologies = self.registry.topologies().iter().zip(&self.groups);
@@ -111,7 +111,7 @@ impl Problem {
             for Part { instances, mut specialization } in specializer.parts(instances) {
                 let (mut table, mut blocks) = (instances.table, instances.residual_blocks);
                 first_blocks.push(blocks[0] as usize);
-                if let Some(order) = locality::instance_order(&table, &ranks, block_order.len(), first_hub) {
+                if let Some(order) = locality::instance_order(&table, &starts, &ranks, first_hub) {
                     let picked = order.par_iter().with_min_len(STRETCH).map(|&instance| blocks[instance as usize]);
                     blocks = picked.collect();
                     table = Arc::new(table.picked(&order));

@@ -105,21 +105,21 @@ impl Couplings {
         if (numbers * format.bytes()) as u64 > most {
             return None;
         }
-        let stretches: Vec<Vec<Stretch>> = finds.iter().map(Find::all).collect::<Option<_>>()?;
+        let words = classes.lists[0].words(pieces, &classes.of_pieces);
+        let stretches: Vec<Vec<Stretch>> = finds.iter().map(|find| find.all(words)).collect::<Option<_>>()?;
         let shapes: Vec<RowShape> =
             finds.iter().map(|find| RowShape { lanes: find.lanes, width: find.width }).collect();
-        Some(Self::laid_out(classes, &shapes, code, kinds, stretches))
+        Some(Self::laid_out((classes, words), &shapes, code, kinds, stretches))
     }
 
     /// Lays the stretches of all classes out one after the other.
     fn laid_out(
-        classes: &Classes,
+        (classes, words): (&Classes, &[u32]),
         shapes: &[RowShape],
         code: Vec<PairClass>,
         kinds: Vec<KindPlace>,
         stretches: Vec<Vec<Stretch>>,
     ) -> Couplings {
-        let words = &classes.lists[0].words;
         let all = || stretches.iter().flatten();
         let rows: usize = all().map(|stretch| stretch.lengths.len()).sum();
         let column_count: usize = all().map(|stretch| stretch.columns.len()).sum();

@@ -3,10 +3,10 @@
 use super::super::classes::Classes;
 use super::super::layout::Layout;
 use super::super::pieces::Pieces;
+use super::WIDTH;
 use super::kinds::Coupling;
 use crate::kernel::wgsl::FEWEST_LANES;
 use rayon::prelude::*;
-use std::ops::Range;
 
 /// Rows that a thread takes at a time.
 const STRETCH: usize = 1 << 9;
@@ -15,7 +15,7 @@ const STRETCH: usize = 1 << 9;
 const SAMPLES: usize = 256;
 
 /// Most instances of a row: a lane that sums more keeps all others waiting.
-const LONGEST: u32 = 512;
+const LONGEST: usize = 512;
 
 /// Most lanes that share a row.
 const MOST_LANES: u32 = 32;
@@ -57,27 +57,37 @@ impl Find<'_> {
     /// Finds how many lanes do for a row; returns the numbers of the matrix in all rows, judged by some of them.
     pub fn prepare(&mut self) -> usize {
         let step = self.rows().div_ceil(SAMPLES).max(1);
-        let samples = (0..self.rows()).step_by(step).filter_map(|row| self.stretch(row..row + 1));
-        let (rows, columns) = samples.fold((0, 0), |(rows, columns), row| (rows + 1, columns + row.columns.len()));
+        let samples: Vec<usize> = (0..self.rows()).step_by(step).collect();
+        let columns = |&row: &usize| {
+            let list = self.classes.lists[0].laid.list(row, self.class, &self.classes.of_pieces);
+            self.stretch([(0, &list[..])].into_iter()).map(|stretch| stretch.columns.len())
+        };
+        let found: Vec<Option<usize>> = samples.par_iter().map(columns).collect();
+        let (rows, columns) =
+            found.into_iter().flatten().fold((0, 0), |(rows, sum), columns| (rows + 1, sum + columns));
         let columns = columns * self.width as usize / rows.max(1);
         let wanted = (columns / COLUMNS_A_LANE) as u32;
         self.lanes = wanted.clamp(FEWEST_LANES, MOST_LANES).next_power_of_two();
         self.classes.code[self.class].size * columns * self.rows()
     }
 
-    /// All rows; `None` if one has too many instances.
-    pub fn all(&self) -> Option<Vec<Stretch>> {
+    /// All rows, by the tables and lists of the shard; `None` if one has too many instances.
+    pub fn all(&self, words: &[u32]) -> Option<Vec<Stretch>> {
         let starts: Vec<usize> = (0..self.rows()).step_by(STRETCH).collect();
-        starts.into_par_iter().map(|first| self.stretch(first..(first + STRETCH).min(self.rows()))).collect()
+        let table = &words[self.classes.places[self.class].table as usize..][..WIDTH * self.rows()];
+        let stretch = |first: usize| {
+            let rows = &table[WIDTH * first..WIDTH * (first + STRETCH).min(self.rows())];
+            self.stretch(rows.chunks_exact(WIDTH).map(|row| (row[1], &words[row[2] as usize..row[3] as usize])))
+        };
+        starts.into_par_iter().map(stretch).collect()
     }
 
-    /// Some rows; `None` if one has too many instances.
-    fn stretch(&self, rows: Range<usize>) -> Option<Stretch> {
+    /// Some rows, by held components and lists; `None` if one has too many instances.
+    fn stretch<'r>(&self, rows: impl ExactSizeIterator<Item = (u32, &'r [u32])>) -> Option<Stretch> {
         let shard = &self.layout.shards[0];
-        let words = &self.classes.lists[0].words;
         let first_kind: usize = self.classes.code[..self.class].iter().map(|class| class.kinds.len()).sum();
         let class = &self.classes.code[self.class];
-        let places = &self.classes.lists[0].kinds[first_kind..first_kind + class.kinds.len()];
+        let places = &self.classes.kinds[0][first_kind..first_kind + class.kinds.len()];
         let mut stretch = Stretch {
             lengths: Vec::with_capacity(rows.len()),
             columns: Vec::new(),
@@ -86,14 +96,12 @@ impl Find<'_> {
         };
         // Start of the column, order of finding; what it is to the row.
         let mut met: Vec<(u64, (u32, u32, u32))> = Vec::new();
-        for row in rows {
-            let row = self.classes.places[self.class].table as usize + 4 * row;
-            let [held, first, end] = [1, 2, 3].map(|k| words[row + k]);
-            if end - first > LONGEST {
+        for (held, list) in rows {
+            if list.len() > LONGEST {
                 return None;
             }
             met.clear();
-            for &id in &words[first as usize..end as usize] {
+            for &id in list {
                 let kind = places.iter().rposition(|place| place.base <= id).unwrap_or(0);
                 let group = &places[kind].group;
                 let instance = id - places[kind].base;

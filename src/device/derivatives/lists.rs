@@ -1,6 +1,6 @@
 //! For each parameter block, where the contributions to it stand.
 
-use crate::device::incidence::{Entries, Listed, UNLISTED, tables};
+use crate::device::incidence::{self, Numbers, UNLISTED};
 use crate::device::pieces::Pieces;
 use crate::device::shard::{GroupShape, Shard};
 
@@ -27,7 +27,8 @@ pub(super) struct Lists {
 impl Lists {
     /// `all` also lists pieces that nobody contributes to, so that their sums become 0.
     pub fn new(shard: &Shard, shapes: &[GroupShape], pieces: &Pieces, all: bool) -> Self {
-        let counts = shard.counts(shapes, pieces);
+        let incidence = shard.incidence(shapes, pieces);
+        let counts = incidence.counts();
         let mut classes: Vec<ListClass> = Vec::new();
         let of_pieces: Vec<u8> = (pieces.all.iter().zip(&counts))
             .map(|(piece, &count)| {
@@ -46,16 +47,12 @@ impl Lists {
             .collect();
         let parts =
             shapes.iter().enumerate().flat_map(|(group, shape)| shape.parts.iter().map(move |part| (group, part)));
-        let entries: Vec<Entries<'_>> = parts
-            .map(|(group, part)| Entries {
-                touch: shard.touch(group, part),
-                bases: vec![shard.groups[group].contributions + part.place; classes.len()],
-                step: shapes[group].contributions as u32,
-            })
-            .collect();
-        let (words, first_rows) =
-            tables(&Listed { pieces, classes: &of_pieces, counts: &counts }, classes.len(), &entries);
-        classes.iter_mut().zip(first_rows).for_each(|(class, table)| class.table = table);
-        Lists { words, classes }
+        let numbers = parts.map(|(group, part)| Numbers {
+            bases: vec![shard.groups[group].contributions + part.place; classes.len()],
+            step: shapes[group].contributions as u32,
+        });
+        let lists = incidence::Lists::new(incidence, counts, (&of_pieces, classes.len()), numbers.collect());
+        classes.iter_mut().zip(lists.tables()).for_each(|(class, (table, _))| class.table = table);
+        Lists { words: lists.words(pieces, &of_pieces), classes }
     }
 }

@@ -128,7 +128,7 @@ impl GpuDerivatives {
             }
         }
         let places = places(parameters, problem.block_order());
-        let pieces = Pieces::new(parameters, problem.block_order(), &places);
+        let pieces = Pieces::new(parameters, problem.block_order());
         let held_places = held_places(parameters, &places);
         let sums = if addition == Addition::Gather { Sums::Contributions } else { Sums::None };
         let (groups, real) = (&problem.groups[..], formats.real);
@@ -147,7 +147,7 @@ impl GpuDerivatives {
         let mut shards: Vec<Buffers> = shards
             .map(|shard| Buffers::of_shard(context, groups, &layout.shapes, shard, real))
             .collect::<Result<_, _>>()?;
-        layout.forget_indices();
+        drop(layout.take_indices());
         for (buffers, lists) in shards.iter_mut().zip(&lists) {
             buffers.upload(Slot::Incidence, bytemuck::cast_slice(&lists.words))?;
         }

@@ -1,5 +1,6 @@
 //! Blocks that a great many residuals read.
 
+use super::adjacency::Adjacency;
 use super::incidence::Incidence;
 
 /// A hub is read by so many times as many instances as the average block.

@@ -9,19 +9,22 @@
 //! [hubs] come last; the others are sorted by the hubs they meet, so that points which the same cameras see are neighbours and their
 //! blocks of JᵀJ, which a Schur complement eliminates together, one piece of memory.
 
+mod adjacency;
+mod blocks;
 mod hubs;
 mod incidence;
-mod neighbours;
 mod regions;
-mod sort;
 #[cfg(test)]
 mod tests;
 
-use self::incidence::{Blocks, Incidence};
-use self::neighbours::Neighbours;
-use self::sort::sort_by_rank;
+pub(super) use self::blocks::Blocks;
+
+use self::adjacency::{Adjacency, Neighbours};
+use self::incidence::Incidence;
 use crate::backend::InstanceTable;
+use crate::backend::buckets::{Lists, Pairs};
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Problems of fewer residual blocks fit a cache anyhow and stay as they are.
@@ -42,28 +45,24 @@ pub(super) struct BlockOrder {
 }
 
 /// The parameter blocks in breadth-first order, hubs last; as they are, where that is good enough. The same on any number of threads.
-pub(super) fn block_order<'t>(tables: impl Iterator<Item = &'t InstanceTable> + Clone, offsets: &[u32]) -> BlockOrder {
-    let count = offsets.len() - 1;
+pub(super) fn block_order<'t>(tables: impl Iterator<Item = &'t InstanceTable> + Clone, blocks: &Blocks) -> BlockOrder {
+    let count = blocks.count();
     let instances: usize = tables.clone().map(|table| table.count).sum();
     if instances < WORTH_SORTING {
         return BlockOrder { blocks: (0..count as u32).collect(), hubs: 0 };
     }
     let tables: Vec<&InstanceTable> = tables.filter(|table| table.count > 0 && !table.blocks.is_empty()).collect();
-    let blocks = Blocks::new(offsets);
     if let Some(few) = few_tables(&tables, count) {
-        let touches = blocks.touches(&few);
-        let suffice = touches.iter().all(|&count| count > 0) && hubs::find(&touches).is_empty();
-        let walk = || match few[0].blocks.len() {
-            2 => regions::walk(&Neighbours::new(&few, &blocks, &touches), count / LEFT_OUT),
-            _ => regions::walk(&Incidence::new(&few, &blocks, &touches), count / LEFT_OUT),
+        let order = match few[0].blocks.len() {
+            2 => walk_few(&Neighbours::new(&few, blocks)),
+            _ => walk_few(&Incidence::new(&few, blocks)),
         };
-        if suffice && let Some(blocks) = walk() {
+        if let Some(blocks) = order {
             return BlockOrder { blocks, hubs: 0 };
         }
     }
-    let touches = blocks.touches(&tables);
-    let hubs = hubs::find(&touches);
-    let incidence = Incidence::new(&tables, &blocks, &touches);
+    let incidence = Incidence::new(&tables, blocks);
+    let hubs = hubs::find(&incidence.touches());
     if hubs.is_empty() && count >= MANY_BLOCKS {
         let blocks = regions::walk(&incidence, count).expect("any number may be left out");
         return BlockOrder { blocks, hubs: 0 };
@@ -77,6 +76,13 @@ pub(super) fn block_order<'t>(tables: impl Iterator<Item = &'t InstanceTable> + 
         order.extend(&hubs);
     }
     BlockOrder { blocks: order, hubs: hubs.len() }
+}
+
+/// Walks region by region, if that reaches nearly all blocks and there are no hubs.
+fn walk_few(adjacency: &impl Adjacency) -> Option<Vec<u32>> {
+    let touches = adjacency.touches();
+    let suffice = touches.iter().all(|&count| count > 0) && hubs::find(&touches).is_empty();
+    if suffice { regions::walk(adjacency, touches.len() / LEFT_OUT) } else { None }
 }
 
 /// Appends the blocks that were not seen, breadth first, one component after the other.
@@ -114,11 +120,11 @@ fn few_tables<'t>(tables: &[&'t InstanceTable], count: usize) -> Option<Vec<&'t 
     (few.len() < tables.len() || least == 2).then_some(few)
 }
 
-/// The place of each block in the order, at the place of the parameter vector where the block starts.
-pub(super) fn ranks(order: &[u32], offsets: &[u32]) -> Vec<u32> {
-    let ranks = zeros(offsets[offsets.len() - 1] as usize);
+/// The place of each block in the order.
+pub(super) fn ranks(order: &[u32]) -> Vec<u32> {
+    let ranks = zeros(order.len());
     order.par_iter().enumerate().with_min_len(STRETCH).for_each(|(rank, &block)| {
-        ranks[offsets[block as usize] as usize].store(rank as u32, Relaxed);
+        ranks[block as usize].store(rank as u32, Relaxed);
     });
     numbers(ranks)
 }
@@ -126,12 +132,18 @@ pub(super) fn ranks(order: &[u32], offsets: &[u32]) -> Vec<u32> {
 /// The instances of a table in the order of their first hub and then of their first block; `None` where they are in order. By hub,
 /// so that what a hub sums over all its instances is read in one go, while the sums of the blocks that meet it walk along as
 /// many streams as there are hubs. `ranks`: see [`ranks`]; hubs rank from `first_hub` on.
-pub(super) fn instance_order(table: &InstanceTable, ranks: &[u32], blocks: usize, first_hub: u32) -> Option<Vec<u32>> {
+pub(super) fn instance_order(
+    table: &InstanceTable,
+    blocks: &Blocks,
+    ranks: &[u32],
+    first_hub: u32,
+) -> Option<Vec<u32>> {
     let instances = || (0..table.count).into_par_iter().with_min_len(STRETCH);
-    let ranks_of = |instance: usize| table.blocks.iter().map(move |column| ranks[column[instance] as usize]);
+    let rank = |start: u32| ranks[blocks.at(start) as usize];
+    let ranks_of = |instance: usize| table.blocks.iter().map(move |column| rank(column[instance]));
     let first: Vec<u32> = instances().map(|instance| ranks_of(instance).min().unwrap_or(0)).collect();
     let hub = |instance: usize| ranks_of(instance).filter(|&rank| rank >= first_hub).min().unwrap_or(0);
-    let hubs: Vec<u32> = if first_hub as usize == blocks { Vec::new() } else { instances().map(hub).collect() };
+    let hubs: Vec<u32> = if first_hub as usize == ranks.len() { Vec::new() } else { instances().map(hub).collect() };
     let meets_hubs = hubs.iter().any(|&hub| hub != 0);
     let sorted = match meets_hubs {
         true => hubs.iter().zip(&first).is_sorted(),
@@ -140,8 +152,38 @@ pub(super) fn instance_order(table: &InstanceTable, ranks: &[u32], blocks: usize
     if sorted {
         return None;
     }
-    let order = sort_by_rank((0..table.count as u32).collect(), &first, blocks);
-    Some(if meets_hubs { sort_by_rank(order, &hubs, blocks) } else { order })
+    let order = sort_by_rank(Sorted { given: None, ranks: &first }, ranks.len());
+    Some(if meets_hubs { sort_by_rank(Sorted { given: Some(&order), ranks: &hubs }, ranks.len()) } else { order })
+}
+
+/// Instances to sort by a rank of each; as they are numbered, unless an order is given.
+struct Sorted<'a> {
+    given: Option<&'a [u32]>,
+    ranks: &'a [u32],
+}
+
+impl Pairs for Sorted<'_> {
+    fn lengths(&self) -> Vec<usize> {
+        vec![self.ranks.len()]
+    }
+
+    fn each(&self, _: usize, positions: Range<usize>, mut f: impl FnMut(u32, u32)) {
+        match self.given {
+            Some(given) => given[positions].iter().for_each(|&instance| f(self.ranks[instance as usize], instance)),
+            None => positions.clone().zip(&self.ranks[positions]).for_each(|(k, &rank)| f(rank, k as u32)),
+        }
+    }
+}
+
+/// Sorts instances by rank; those of one rank keep their order. Ranks are less than `ranks`.
+fn sort_by_rank(instances: Sorted<'_>, ranks: usize) -> Vec<u32> {
+    let count = instances.ranks.len();
+    if count >= STRETCH {
+        return Lists::new(&instances, ranks).all;
+    }
+    let mut order = instances.given.map_or_else(|| (0..count as u32).collect(), <[u32]>::to_vec);
+    order.sort_by_key(|&instance| instances.ranks[instance as usize]);
+    order
 }
 
 /// Zeros that threads may write to together.

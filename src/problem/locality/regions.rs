@@ -5,15 +5,17 @@
 //! regions are the same whatever threads did.
 
 use super::STRETCH;
-use super::neighbours::Adjacency;
+use super::adjacency::Adjacency;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Blocks of a region, on the average. Smaller ones grow in fewer levels, after each of which all threads wait for each other; larger ones
-/// have fewer borders, across which neighbours lie apart.
+/// Blocks of a region, on the average. Smaller ones grow in fewer levels; larger ones have fewer borders, across which neighbours lie apart.
 const REGION: usize = 1 << 11;
-/// Blocks at the border of all regions up to which one thread is faster.
-const NARROW: usize = 1 << 8;
+/// Blocks at the border of all regions that a thread takes at a time, at most.
+const SHARE: usize = 1 << 8;
+/// Levels by which regions grow before threads wait for each other. With more there are more detours; with one, threads would wait for
+/// each other's cache lines most of the time.
+const ROUND: u32 = 16;
 
 /// The key of a block is the level at which it was reached, from 1 on, and the region in the lower half. Blocks with this key are out of
 /// it: they are in the order.
@@ -31,6 +33,10 @@ fn key(level: u32, region: u32) -> u32 {
 
 fn region_of(key: u32) -> u32 {
     key & ((1 << REGION_BITS) - 1)
+}
+
+fn level_of(key: u32) -> u32 {
+    key >> REGION_BITS
 }
 
 /// All blocks, region by region; those that no region reaches follow. `None` if these are more than `most`.
@@ -81,32 +87,36 @@ fn walk_rest(adjacency: &impl Adjacency, seen: &mut [bool], order: &mut Vec<u32>
     }
 }
 
-/// Grows the regions until nothing more is reached.
+/// Grows the regions until nothing more is reached, some levels at a time. A thread may reach a block on a detour before another one does on
+/// the shortest way; its key is then lowered, and those after it once more. What comes out are the least keys of all ways, whoever
+/// was first.
 fn grow(adjacency: &impl Adjacency, seeds: &[u32], keys: &[AtomicU32]) {
     let mut border = seeds.to_vec();
     for (&seed, region) in seeds.iter().zip(0..) {
         keys[seed as usize].store(key(1, region), Relaxed);
     }
-    for level in 2..=MOST_LEVELS {
+    let mut last = 1;
+    let tasks = 8 * rayon::current_num_threads();
+    while !border.is_empty() && last < MOST_LEVELS {
+        last = (last + ROUND).min(MOST_LEVELS);
+        // Blocks of the last level wait for the next round.
         let reach = |blocks: &[u32]| {
-            let mut reached = Vec::new();
-            for &block in blocks {
-                // Of the level before, thus final: keys of this level are larger.
-                let mine = key(level, region_of(keys[block as usize].load(Relaxed)));
+            let (mut queue, mut waiting, mut head) = (blocks.to_vec(), Vec::new(), 0);
+            while let Some(&block) = queue.get(head) {
+                head += 1;
+                let mine = keys[block as usize].load(Relaxed) + key(1, 0);
+                let reached = if level_of(mine) < last { &mut queue } else { &mut waiting };
                 for other in adjacency.next_to(block) {
                     let other_key = &keys[other as usize];
-                    if other_key.load(Relaxed) > mine && other_key.fetch_min(mine, Relaxed) == NOWHERE {
+                    if other_key.load(Relaxed) > mine && other_key.fetch_min(mine, Relaxed) > mine {
                         reached.push(other);
                     }
                 }
             }
-            reached
+            waiting
         };
-        border = match border.len() {
-            0 => return,
-            1..=NARROW => reach(&border),
-            _ => border.par_chunks(NARROW).map(reach).collect::<Vec<_>>().concat(),
-        };
+        let share = border.len().div_ceil(tasks).min(SHARE);
+        border = border.par_chunks(share).map(reach).collect::<Vec<_>>().concat();
     }
 }
 

@@ -31,7 +31,7 @@ fn grid(side: u32) -> [InstanceTable; 2] {
 }
 
 fn ordered(tables: &[InstanceTable], offsets: &[u32]) -> Vec<u32> {
-    let order = block_order(tables.iter(), offsets);
+    let order = block_order(tables.iter(), &Blocks::new(offsets));
     assert_eq!(order.hubs, 0);
     let mut sorted = order.blocks.clone();
     sorted.sort_unstable();
@@ -41,9 +41,9 @@ fn ordered(tables: &[InstanceTable], offsets: &[u32]) -> Vec<u32> {
 
 /// The share of instances whose blocks are less than `near` apart in the order.
 fn near(table: &InstanceTable, order: &[u32], offsets: &[u32], near: u32) -> f64 {
-    let ranks = ranks(order, offsets);
+    let (blocks, ranks) = (Blocks::new(offsets), ranks(order));
     let is_near = |&instance: &usize| {
-        let ranks = table.blocks.iter().map(|column| ranks[column[instance] as usize]);
+        let ranks = table.blocks.iter().map(|column| ranks[blocks.at(column[instance]) as usize]);
         ranks.clone().max().unwrap() - ranks.min().unwrap() < near
     };
     (0..table.count).filter(is_near).count() as f64 / table.count as f64
@@ -96,7 +96,7 @@ fn hubs_come_last_however_many_blocks_there_are() {
     let seen: Vec<Vec<u32>> =
         (cameras..count).flat_map(|point| (0..3).map(move |k| vec![(point + k) % cameras, point])).collect();
     let (tables, offsets) = ([table(&seen)], offsets(count));
-    let order = block_order(tables.iter(), &offsets);
+    let order = block_order(tables.iter(), &Blocks::new(&offsets));
     assert_eq!(order.hubs, cameras as usize);
     assert!(order.blocks[(count - cameras) as usize..].iter().all(|&block| block < cameras));
 }

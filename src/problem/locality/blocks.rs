@@ -1,0 +1,47 @@
+//! Parameter blocks by where they start.
+
+use super::{STRETCH, numbers, zeros};
+use rayon::prelude::*;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The block that starts at each place of the parameter vector.
+pub(in crate::problem) struct Blocks {
+    count: usize,
+    by_start: ByStart,
+}
+
+enum ByStart {
+    /// All blocks have this size: a division takes less time than memory.
+    Size(u32),
+    At(Vec<u32>),
+}
+
+impl Blocks {
+    /// `offsets`: where each block starts, and the end of the last.
+    pub fn new(offsets: &[u32]) -> Self {
+        let count = offsets.len() - 1;
+        let size = offsets.get(1).map_or(1, |&end| end);
+        let starts = offsets.par_iter().enumerate().with_min_len(STRETCH);
+        if starts.all(|(block, &start)| start as usize == block * size as usize) {
+            return Blocks { count, by_start: ByStart::Size(size) };
+        }
+        let at = zeros(offsets[count] as usize);
+        offsets[..count].par_iter().enumerate().with_min_len(STRETCH).for_each(|(block, &start)| {
+            at[start as usize].store(block as u32, Relaxed);
+        });
+        Blocks { count, by_start: ByStart::At(numbers(at)) }
+    }
+
+    /// Number of blocks.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The block that starts at a place.
+    pub fn at(&self, start: u32) -> u32 {
+        match &self.by_start {
+            ByStart::Size(size) => start / size,
+            ByStart::At(blocks) => blocks[start as usize],
+        }
+    }
+}
