@@ -11,6 +11,7 @@ use super::pieces::{Piece, Pieces};
 use super::plans::{ClassPlace, KindPlace};
 use super::shard::Shard;
 use crate::backend::Group;
+use crate::backend::gpu::{GpuBuffer, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Class, Derivative, InverseRows, Kind, MOST_COMPONENTS, Part, WORKGROUP};
 use rayon::prelude::*;
@@ -29,6 +30,9 @@ const MOST_LONG_WORKGROUPS: u32 = 4096;
 
 /// Blocks from which there are lanes enough with one a block: more of them only wait for each other.
 const MANY_BLOCKS: u32 = 1 << 14;
+
+/// Most bytes of lists that are made where the device reads them: it has as much memory of the kind again until they are copied.
+const MOST_STAGED: usize = 128 << 20;
 
 /// Pieces that a thread takes at a time.
 const STRETCH: usize = 1 << 13;
@@ -59,6 +63,20 @@ impl ShardLists {
     /// Tables and lists. `of_pieces`: the class of each piece.
     pub fn words(&self, pieces: &Pieces, of_pieces: &[u8]) -> &[u32] {
         self.made.get_or_init(|| self.laid.words(pieces, of_pieces))
+    }
+
+    /// Makes them in a buffer of the device.
+    pub fn write(&self, pieces: &Pieces, of_pieces: &[u8], to: &GpuBuffer<u8>) -> Result<(), GpuError> {
+        // In a browser memory of the device cannot be written to.
+        if self.made.get().is_some() || 4 * self.laid.len() > MOST_STAGED || cfg!(target_arch = "wasm32") {
+            return to.write(0, bytemuck::cast_slice(self.words(pieces, of_pieces)));
+        }
+        to.fill(|first, mut to| {
+            let words = first / 4..(first + to.len()) / 4;
+            self.laid.make(words, pieces, of_pieces, |place, made| {
+                to.slice(4 * place..4 * (place + made.len())).copy_from_slice(bytemuck::cast_slice(made));
+            });
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Incidence lists: for each piece of a parameter block, what touches it, in a fixed order.
 
-use super::pieces::Pieces;
+use super::pieces::{Piece, Pieces};
 use crate::backend::buckets::{Buckets, Deal, Width};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Bits of an entry that tell which one of its share it is; those above are the piece's place in its bucket, and there are fewer than 2²⁸
 /// pieces, as their tables have to fit a binding.
@@ -10,6 +11,9 @@ const SHARE_BITS: u32 = 16;
 
 /// Buckets that a thread takes at a time.
 const STRETCH: usize = 1 << 3;
+
+/// Words that a thread makes at a time: what a bucket has may be made for two of them.
+const SHARE: usize = 1 << 16;
 
 /// A list longer than this is sorted by several threads.
 const LONG: usize = 1 << 16;
@@ -192,55 +196,69 @@ impl Lists {
         self.tables.iter().zip(ends).map(|(table, end)| (*table, (end - table) / ROW))
     }
 
-    /// Makes the tables and lists; `classes`: see [`new`](Self::new).
+    /// The tables and lists; `classes`: see [`new`](Self::new).
     pub fn words(&self, pieces: &Pieces, classes: &[u8]) -> Vec<u32> {
-        let width = self.incidence.width;
         let mut words = vec![0; self.len()];
-        // Of each class, and of the lists, what is left.
-        let mut rest = Vec::with_capacity(self.tables.len());
-        let mut after = &mut words[..];
-        for (begin, end) in self.tables.iter().zip(self.ends()) {
-            let (mine, others) = after.split_at_mut((end - begin) as usize);
-            rest.push(mine);
-            after = others;
-        }
-        let mut tasks = Vec::with_capacity(width.buckets());
-        for bucket in 0..width.buckets() {
-            let mut parts = Vec::with_capacity(rest.len());
-            for ((rest, begin), end) in rest.iter_mut().zip(self.begins(bucket)).zip(self.begins(bucket + 1)) {
-                let (mine, others) = std::mem::take(rest).split_at_mut((end - begin) as usize);
-                *rest = others;
-                parts.push(mine);
-            }
-            tasks.push((bucket, parts));
-        }
-        tasks.into_par_iter().with_min_len(STRETCH).for_each(|(bucket, mut parts)| {
-            let lists = parts.pop().unwrap_or_default();
-            let mut rows: Vec<_> = parts.into_iter().map(|rows| rows.chunks_exact_mut(ROW as usize)).collect();
-            let (keys, begin) = (width.keys(bucket), self.begins(bucket)[self.class_count()]);
-            let (pieces, classes, counts) = (&pieces.all[keys.clone()], &classes[keys.clone()], &self.counts[keys]);
-            let mut next = Vec::with_capacity(counts.len());
-            let mut end = 0;
-            for ((piece, &class), &count) in pieces.iter().zip(classes).zip(counts) {
-                next.push(end);
-                if let Some(row) = rows.get_mut(usize::from(class)).and_then(Iterator::next) {
-                    row.copy_from_slice(&[piece.start, u32::from(piece.held), begin + end, begin + end + count]);
-                }
-                end += count;
-            }
-            self.incidence.each(bucket, |touch, instance, piece| {
-                let Numbers { bases, step } = &self.numbers[touch];
-                lists[next[piece] as usize] = bases[usize::from(classes[piece])] + instance * step;
-                next[piece] += 1;
-            });
-            let mut rest = lists;
-            for &count in counts {
-                let (list, others) = rest.split_at_mut(count as usize);
-                rest = others;
-                if list.len() > LONG { list.par_sort_unstable() } else { list.sort_unstable() }
-            }
+        words.par_chunks_mut(SHARE).enumerate().for_each(|(share, words)| {
+            let range = share * SHARE..share * SHARE + words.len();
+            self.make(range, pieces, classes, |place, made| words[place..place + made.len()].copy_from_slice(made));
         });
         words
+    }
+
+    /// Makes some of the words; calls `f(place among them, words)` until all were there.
+    pub fn make(&self, words: Range<usize>, pieces: &Pieces, classes: &[u8], mut f: impl FnMut(usize, &[u32])) {
+        let buckets = self.incidence.width.buckets();
+        let begin = |bucket: usize, part: usize| self.begins(bucket)[part] as usize;
+        for part in 0..self.tables.len() {
+            let (mut low, mut high) = (0, buckets);
+            // The first bucket that ends behind the first word.
+            while low < high {
+                let middle = low.midpoint(high);
+                if begin(middle + 1, part) > words.start { high = middle } else { low = middle + 1 }
+            }
+            for bucket in (low..buckets).take_while(|&bucket| begin(bucket, part) < words.end) {
+                let made = self.part(bucket, part, pieces, classes);
+                let first = begin(bucket, part);
+                let mine = words.start.max(first)..words.end.min(first + made.len());
+                if !mine.is_empty() {
+                    f(mine.start - words.start, &made[mine.start - first..mine.end - first]);
+                }
+            }
+        }
+    }
+
+    /// What a bucket has of the table of a class, or of the lists, which follow the last class.
+    fn part(&self, bucket: usize, part: usize, pieces: &Pieces, classes: &[u8]) -> Vec<u32> {
+        let keys = self.incidence.width.keys(bucket);
+        let (pieces, classes, counts) = (&pieces.all[keys.clone()], &classes[keys.clone()], &self.counts[keys]);
+        let ends = counts.iter().scan(0, |end, count| {
+            *end += count;
+            Some(*end)
+        });
+        if part < self.class_count() {
+            let first = self.begins(bucket)[self.class_count()];
+            let listed = pieces.iter().zip(classes).zip(counts.iter().zip(ends));
+            let mine = listed.filter(|((_, class), _)| usize::from(**class) == part);
+            let row = |((piece, _), (count, end)): ((&Piece, _), (&u32, u32))| {
+                [piece.start, u32::from(piece.held), first + end - count, first + end]
+            };
+            return mine.flat_map(row).collect();
+        }
+        let mut next: Vec<u32> = ends.zip(counts).map(|(end, count)| end - count).collect();
+        let mut lists = vec![0; counts.iter().sum::<u32>() as usize];
+        self.incidence.each(bucket, |touch, instance, piece| {
+            let Numbers { bases, step } = &self.numbers[touch];
+            lists[next[piece] as usize] = bases[usize::from(classes[piece])] + instance * step;
+            next[piece] += 1;
+        });
+        let mut rest = &mut lists[..];
+        for &count in counts {
+            let (list, others) = rest.split_at_mut(count as usize);
+            rest = others;
+            if list.len() > LONG { list.par_sort_unstable() } else { list.sort_unstable() }
+        }
+        lists
     }
 
     /// The list of the piece in a row of the table of a class; `classes`: see [`new`](Self::new).

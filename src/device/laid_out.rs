@@ -43,12 +43,14 @@ pub(super) struct UnwrittenLists {
 }
 
 impl UnwrittenLists {
-    /// Makes them and writes them to the buffers of the shards.
+    /// Makes them in the buffers of the shards.
     pub fn write(self, shards: &[Buffers]) -> Result<(), GpuError> {
-        self.shards.into_iter().zip(shards).try_for_each(|(lists, buffers)| {
-            let words = lists.words(&self.pieces, &self.of_pieces);
-            buffers.get(Slot::Incidence).write(0, bytemuck::cast_slice(words))
-        })
+        let mut lists = self.shards.iter().zip(shards);
+        let written =
+            lists.try_for_each(|(lists, to)| lists.write(&self.pieces, &self.of_pieces, to.get(Slot::Incidence)));
+        // Nobody waits for this.
+        rayon::spawn(move || drop(self));
+        written
     }
 }
 

@@ -20,7 +20,7 @@ const UNIFORM: wgpu::BufferUsages = wgpu::BufferUsages::UNIFORM.union(wgpu::Buff
 const UPLOAD: usize = 128 << 20;
 
 /// Bytes that a thread copies at a time: one alone is slow with memory that the device reads too.
-const SHARE: usize = 1 << 19;
+const SHARE: usize = 1 << 18;
 
 /// `len` elements on the device. The memory comes from the context's pool and goes back when this is dropped: keep it as long as bind
 /// groups made of it are in use.
@@ -151,7 +151,14 @@ impl<T: Pod> GpuBuffer<T> {
             if index > 0 {
                 queue.submit([]);
             }
-            stage(queue, raw, start + (index * UPLOAD) as u64, part);
+            let to = start + (index * UPLOAD) as u64;
+            // In a browser the copy is the browser's.
+            match part.len() <= SHARE || cfg!(target_arch = "wasm32") {
+                true => queue.write_buffer(raw, to, part),
+                false => stage(queue, raw, to, part.len(), |first, mut to| {
+                    to.copy_from_slice(&part[first..first + to.len()]);
+                }),
+            }
         }
         let rest = &bytes[whole..];
         if !rest.is_empty() {
@@ -160,6 +167,23 @@ impl<T: Pod> GpuBuffer<T> {
             queue.write_buffer(raw, start + whole as u64, &word);
         }
         self.context.counters().bytes_up.add(bytes.len() as u64);
+        self.context.alive()
+    }
+
+    /// Overwrites all elements, whole words of 4 bytes, by what `fill(first byte, bytes from there)` puts into memory that the device reads, in
+    /// shares, on all threads. This takes effect at the next submission, before its commands.
+    ///
+    /// # Errors
+    /// [`GpuError::Validation`] if they are no whole words; [`GpuError::Lost`].
+    pub fn fill(&self, fill: impl Fn(usize, wgpu::WriteOnly<'_, [u8]>) + Sync) -> Result<(), GpuError> {
+        self.context.alive()?;
+        let bytes = self.len * size_of::<T>();
+        if !bytes.is_multiple_of(4) {
+            let message = format!("{bytes} bytes filled: not whole words of 4 bytes");
+            return Err(GpuError::Validation { label: self.label.to_string(), message });
+        }
+        stage(self.context.queue(), self.raw(), 0, bytes, fill);
+        self.context.counters().bytes_up.add(bytes as u64);
         self.context.alive()
     }
 
@@ -204,22 +228,25 @@ impl<T: Pod> GpuBuffer<T> {
     }
 }
 
-/// Writes `bytes` at the next submission, before its commands; wgpu reports what is wrong.
-fn stage(queue: &wgpu::Queue, to: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
-    // In a browser the copy is the browser's.
-    if bytes.len() <= SHARE || cfg!(target_arch = "wasm32") {
-        return queue.write_buffer(to, offset, bytes);
-    }
+/// Has `fill(first byte, bytes)` put so many bytes, on all threads, where they are copied from at the next submission, before its commands; wgpu
+/// reports what is wrong.
+fn stage(
+    queue: &wgpu::Queue,
+    to: &wgpu::Buffer,
+    offset: u64,
+    bytes: usize,
+    fill: impl Fn(usize, wgpu::WriteOnly<'_, [u8]>) + Sync,
+) {
     let Some(mut view) =
-        std::num::NonZeroU64::new(bytes.len() as u64).and_then(|size| queue.write_buffer_with(to, offset, size))
+        std::num::NonZeroU64::new(bytes as u64).and_then(|size| queue.write_buffer_with(to, offset, size))
     else {
         return;
     };
-    let (shares, mut rest) = view.slice(..).into_chunks::<SHARE>();
-    let from = bytes.chunks_exact(SHARE);
-    rest.copy_from_slice(from.remainder());
-    let shares: Vec<(wgpu::WriteOnly<'_, [u8; SHARE]>, &[u8])> = shares.into_iter().zip(from).collect();
-    shares.into_par_iter().for_each(|(to, from)| wgpu::WriteOnly::<[u8]>::from(to).copy_from_slice(from));
+    let (shares, rest) = view.slice(..).into_chunks::<SHARE>();
+    // Only arrays may go to other threads.
+    fill(shares.len() * SHARE, rest);
+    let shares: Vec<wgpu::WriteOnly<'_, [u8; SHARE]>> = shares.into_iter().collect();
+    shares.into_par_iter().enumerate().for_each(|(share, to)| fill(share * SHARE, to.into()));
 }
 
 impl<T> Drop for GpuBuffer<T> {

@@ -166,6 +166,11 @@ pub fn join<A, B>(first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, 
     (first(), second())
 }
 
+/// At once.
+pub fn spawn(function: impl FnOnce()) {
+    function();
+}
+
 /// The one that is there.
 pub fn current_num_threads() -> usize {
     1
