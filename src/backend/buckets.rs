@@ -49,16 +49,6 @@ impl Width {
     pub fn keys(self, bucket: usize) -> Range<usize> {
         bucket << self.bits..((bucket + 1) << self.bits).min(self.keys)
     }
-
-    /// Keys of every bucket but the last, which may have fewer.
-    pub fn len(self) -> usize {
-        1 << self.bits
-    }
-
-    /// All keys are below this.
-    pub fn end(self) -> usize {
-        self.keys
-    }
 }
 
 /// What is dealt out to buckets.

@@ -33,6 +33,7 @@ pub struct Touch<'a> {
 pub struct Incidence {
     buckets: Buckets<u32>,
     width: Width,
+    pieces: usize,
     /// The number after the last instance of each touch.
     ends: Vec<usize>,
 }
@@ -46,13 +47,18 @@ impl Incidence {
         });
         let (ends, width) = (ends.collect::<Vec<usize>>(), Width::of(pieces.len()));
         let buckets = Buckets::new(&Touches { touches, ends: &ends, pieces, width }, width.buckets());
-        Incidence { buckets, width, ends }
+        Incidence { buckets, width, pieces: pieces.len(), ends }
+    }
+
+    /// Pieces of every bucket but the last, which may have fewer.
+    fn stretch(&self) -> usize {
+        self.width.keys(0).len().max(1)
     }
 
     /// Entries of the list of each piece.
     pub fn counts(&self) -> Vec<u32> {
-        let mut counts = vec![0; self.width.end()];
-        let stretches = counts.par_chunks_mut(self.width.len()).enumerate().with_min_len(STRETCH);
+        let mut counts = vec![0; self.pieces];
+        let stretches = counts.par_chunks_mut(self.stretch()).enumerate().with_min_len(STRETCH);
         stretches.for_each(|(bucket, counts)| {
             let entries = self.buckets.of(bucket).flatten();
             entries.for_each(|entry| counts[(entry >> SHARE_BITS) as usize] += 1);
@@ -145,7 +151,7 @@ impl Lists {
         (classes, class_count): (&[u8], usize),
         numbers: Vec<Numbers>,
     ) -> Self {
-        let stretches = classes.par_chunks(incidence.width.len()).zip(counts.par_chunks(incidence.width.len()));
+        let stretches = classes.par_chunks(incidence.stretch()).zip(counts.par_chunks(incidence.stretch()));
         let sums = stretches.with_min_len(STRETCH).flat_map_iter(|(classes, counts)| {
             let mut sums = vec![0; class_count + 1];
             classes.iter().filter(|class| **class != UNLISTED).for_each(|&class| sums[usize::from(class)] += ROW);

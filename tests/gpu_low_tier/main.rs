@@ -33,6 +33,7 @@ fn main() {
         memory::empty_buffers,
         memory::elements_of_one_byte,
         memory::parts_of_a_buffer_are_written,
+        memory::whole_buffers_are_filled_by_all_threads,
         memory::writes_beyond_the_end_are_errors,
         memory::buffers_beyond_the_device_are_errors,
         memory::downloads_report_when_they_are_ready,

@@ -1,7 +1,7 @@
 //! Buffers and downloads.
 
 use super::{ADD, ADD_BINDINGS, another};
-use isograd::backend::gpu::{GpuBuffer, GpuContext, GpuError, GpuOptions};
+use isograd::backend::gpu::{GpuBuffer, GpuContext, GpuError, GpuOptions, wgpu};
 
 pub fn buffers_are_reused(context: &GpuContext) {
     let context = another(context, GpuOptions::default());
@@ -69,6 +69,22 @@ pub fn parts_of_a_buffer_are_written(context: &GpuContext) {
     buffer.write(5, &[3]).unwrap();
     buffer.write(6, &[]).unwrap();
     assert_eq!(buffer.read_blocking().unwrap(), [0, 1, 2, 0, 0, 3]);
+    context.check().unwrap();
+}
+
+pub fn whole_buffers_are_filled_by_all_threads(context: &GpuContext) {
+    // One share and a part of the next, less than a share, nothing.
+    for count in [100_001_u32, 7, 0] {
+        let buffer = GpuBuffer::<u32>::new(context, "filled", count as usize).unwrap();
+        let fill = |first: usize, to: wgpu::WriteOnly<'_, [u8]>| {
+            let words: Vec<u32> = (first as u32 / 4..).take(to.len() / 4).collect();
+            { to }.copy_from_slice(bytemuck::cast_slice(&words));
+        };
+        buffer.fill(fill).unwrap();
+        assert!(buffer.read_blocking().unwrap().into_iter().eq(0..count));
+    }
+    let odd = GpuBuffer::<u8>::zeros(context, "odd", 5).unwrap();
+    assert!(matches!(odd.fill(|_, _| ()), Err(GpuError::Validation { label, .. }) if label == "odd"));
     context.check().unwrap();
 }
 

@@ -21,8 +21,8 @@ impl Blocks {
     pub fn new(offsets: &[u32]) -> Self {
         let count = offsets.len() - 1;
         let size = offsets.get(1).map_or(1, |&end| end);
-        let starts = offsets.par_iter().enumerate().with_min_len(STRETCH);
-        if starts.all(|(block, &start)| start as usize == block * size as usize) {
+        let is_multiple = |(block, &start): (usize, &u32)| start as usize == block * size as usize;
+        if offsets.par_iter().enumerate().with_min_len(STRETCH).all(is_multiple) {
             return Blocks { count, by_start: ByStart::Size(size) };
         }
         let at = zeros(offsets[count] as usize);
