@@ -330,15 +330,14 @@ mod tests {
         let numbers = numbers.map(|(base, step)| Numbers { bases: vec![base, base + 1_000_000], step });
         let lists = Lists::new(incidence, counts, (&classes, 2), numbers.into());
         let words = lists.words(&pieces, &classes);
-        let tables: Vec<(u32, u32)> = lists.tables().collect();
         assert_eq!(words.len(), lists.len());
-        for class in 0..2 {
+        for (class, (table, rows)) in lists.tables().enumerate() {
             let mine = (0..pieces.len()).filter(|&piece| usize::from(classes[piece]) == class);
-            assert_eq!(mine.clone().count(), tables[class].1 as usize);
+            assert_eq!(mine.clone().count(), rows as usize);
             for (row, piece) in mine.enumerate() {
                 let mut list: Vec<u32> = expected[piece].iter().map(|entry| entry + 1_000_000 * class as u32).collect();
                 list.sort_unstable();
-                let place = tables[class].0 as usize + ROW as usize * row;
+                let place = table as usize + ROW as usize * row;
                 let [start, held, first, end] = [0, 1, 2, 3].map(|k| words[place + k]);
                 assert_eq!((start, held), (pieces.all[piece].start, 0));
                 assert_eq!(words[first as usize..end as usize], list);
