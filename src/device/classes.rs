@@ -1,23 +1,22 @@
 //! Parameter blocks by size, and the lists of the instances that touch them.
 //!
-//! Sums over the instances that touch a parameter block follow an [incidence list](super::incidence), whose entries tell instance and
+//! Sums over the instances that touch a parameter block follow an [incidence list](super::lists), whose entries tell instance and
 //! [kind](crate::kernel::wgsl::Kind) by one number. Blocks of one size form a [class](crate::kernel::wgsl::Class), and each class
 //! has code of its own.
 
 use super::elimination::Eliminated;
-use super::incidence::{Incidence, Lists, Numbers};
+use super::incidence::Incidence;
 use super::layout::Layout;
+use super::lists::{Lists, Numbers, ShardLists};
 use super::pieces::{Piece, Pieces};
 use super::plans::{ClassPlace, KindPlace};
 use super::shard::Shard;
 use crate::backend::Group;
-use crate::backend::gpu::{GpuBuffer, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Class, Derivative, InverseRows, Kind, MOST_COMPONENTS, Part, WORKGROUP};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::OnceLock;
 
 /// Instances of a block that a lane takes, about: a lane waits for memory at each of them.
 const INSTANCES_A_LANE: u32 = 4;
@@ -30,9 +29,6 @@ const MOST_LONG_WORKGROUPS: u32 = 4096;
 
 /// Blocks from which there are lanes enough with one a block: more of them only wait for each other.
 const MANY_BLOCKS: u32 = 1 << 14;
-
-/// Most bytes of lists that are made where the device reads them: it has as much memory of the kind again until they are copied.
-const MOST_STAGED: usize = 128 << 20;
 
 /// Pieces that a thread takes at a time.
 const STRETCH: usize = 1 << 13;
@@ -51,33 +47,6 @@ pub struct Classes {
     pub lists: Vec<ShardLists>,
     /// Numbers in the packed diagonals.
     pub diagonal: usize,
-}
-
-/// Tables of blocks and their incidence lists, made when they are asked for.
-pub struct ShardLists {
-    pub laid: Lists,
-    made: OnceLock<Vec<u32>>,
-}
-
-impl ShardLists {
-    /// Tables and lists. `of_pieces`: the class of each piece.
-    pub fn words(&self, pieces: &Pieces, of_pieces: &[u8]) -> &[u32] {
-        self.made.get_or_init(|| self.laid.words(pieces, of_pieces))
-    }
-
-    /// Makes them in a buffer of the device.
-    pub fn write(&self, pieces: &Pieces, of_pieces: &[u8], to: &GpuBuffer<u8>) -> Result<(), GpuError> {
-        // In a browser memory of the device cannot be written to.
-        if self.made.get().is_some() || 4 * self.laid.len() > MOST_STAGED || cfg!(target_arch = "wasm32") {
-            return to.write(0, bytemuck::cast_slice(self.words(pieces, of_pieces)));
-        }
-        to.fill(|first, mut to| {
-            let words = first / 4..(first + to.len()) / 4;
-            self.laid.make(words, pieces, of_pieces, |place, made| {
-                to.slice(4 * place..4 * (place + made.len())).copy_from_slice(bytemuck::cast_slice(made));
-            });
-        })
-    }
 }
 
 /// A group and one of the pieces of blocks that its instances touch.
@@ -104,7 +73,7 @@ impl Classes {
             });
             let sorts = (&classes.of_pieces[..], classes.code.len());
             let laid = Lists::new(incidence, counts, sorts, numbers.collect());
-            classes.lists.push(ShardLists { laid, made: OnceLock::new() });
+            classes.lists.push(ShardLists::new(laid));
             classes.kinds.push(places);
         }
         classes.place();

@@ -1,10 +1,11 @@
 //! A problem made ready on a device, but for its kernels: where everything stands, and the buffers.
 
 use super::buffers::Buffers;
-use super::classes::{Classes, ShardLists};
+use super::classes::Classes;
 use super::couplings::Couplings;
 use super::elimination;
 use super::layout::{Layout, bounds, places, point};
+use super::lists::ShardLists;
 use super::pieces::Pieces;
 use super::settings::{Counts, Settings};
 use super::shard::Sums;

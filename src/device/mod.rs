@@ -24,6 +24,7 @@ mod evaluator;
 mod incidence;
 mod laid_out;
 mod layout;
+mod lists;
 mod pieces;
 mod plans;
 mod problem;

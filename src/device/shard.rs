@@ -3,7 +3,8 @@
 //! A shard is a range of instances of every group, with indices, data, residuals and lists of its own. One compiled kernel serves all
 //! shards: where things begin stands in the plan. Parameters and vectors like them are whole, so they have to fit.
 
-use super::incidence::{Incidence, ROW, Touch};
+use super::incidence::{Incidence, Touch};
+use super::lists::ROW;
 use super::pieces::Pieces;
 use super::plans::GroupPlace;
 use crate::backend::gpu::GpuError;

@@ -1,6 +1,6 @@
 //! For each parameter block, where the contributions to it stand.
 
-use crate::device::incidence::{self, Numbers, UNLISTED};
+use crate::device::lists::{self, Numbers, UNLISTED};
 use crate::device::pieces::Pieces;
 use crate::device::shard::{GroupShape, Shard};
 
@@ -51,7 +51,7 @@ impl Lists {
             bases: vec![shard.groups[group].contributions + part.place; classes.len()],
             step: shapes[group].contributions as u32,
         });
-        let lists = incidence::Lists::new(incidence, counts, (&of_pieces, classes.len()), numbers.collect());
+        let lists = lists::Lists::new(incidence, counts, (&of_pieces, classes.len()), numbers.collect());
         classes.iter_mut().zip(lists.tables()).for_each(|(class, (table, _))| class.table = table);
         Lists { words: lists.words(pieces, &of_pieces), classes }
     }
