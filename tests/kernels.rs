@@ -238,7 +238,8 @@ proptest! {
 fn threads_change_no_bit_of_a_solve() {
     use isograd::LinearSolverKind::{Auto, DenseCholesky, DenseQr, Pcg, SparseCholesky};
     use isograd::mesh::energy::{Energy, MeshProblem};
-    let mesh = isograd::mesh::icosphere(1).unwrap();
+    // More than one piece of work (`tests/one_piece.rs`).
+    let mesh = isograd::mesh::icosphere(2).unwrap();
     for linear_solver in [Auto, DenseCholesky, DenseQr, Pcg, SparseCholesky] {
         let solve = |threads: usize| {
             let mut stated = MeshProblem::new(Energy::Smooth, &mesh).unwrap();

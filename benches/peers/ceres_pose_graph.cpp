@@ -1,11 +1,12 @@
 // A pose graph of g2o's format in Ceres, for a side-by-side with isograd on one machine (`cargo bench --bench to_tolerance`).
 //
 //   g++ -O3 -march=native -std=c++17 -I/usr/include/eigen3 benches/peers/ceres_pose_graph.cpp -o ceres_pose_graph -lceres -lglog
-//   gzip -dc graph.g2o.gz > graph.g2o; ./ceres_pose_graph graph.g2o THREADS OPTIMUM
+//   gzip -dc graph.g2o.gz > graph.g2o; ./ceres_pose_graph graph.g2o THREADS OPTIMUM [REPEATS]
 //
 // Debian packages: libceres-dev libeigen3-dev libgoogle-glog-dev. The residuals are those of isograd's `PoseGraphProblem`: those of Ceres's
 // own examples, whitened by the Cholesky factor of the information. Solved by sparse Cholesky to tolerances of 1e-12; prints the seconds
-// from stating the problem until its cost is within 1e-3 and 1e-6 of the optimum, and until the end.
+// from stating the problem until its cost is within 1e-3 and 1e-6 of the optimum, and until the end. Solves once, or REPEATS times in this
+// process, of which the fastest is printed.
 #include <ceres/ceres.h>
 
 #include <Eigen/Cholesky>
@@ -71,7 +72,7 @@ struct Edge {
 };
 
 int main(int argc, char** argv) {
-  if (argc != 4) return std::fprintf(stderr, "usage: ceres_pose_graph FILE THREADS OPTIMUM\n"), 1;
+  if (argc < 4 || argc > 5) return std::fprintf(stderr, "usage: ceres_pose_graph FILE THREADS OPTIMUM [REPEATS]\n"), 1;
   std::ifstream file(argv[1]);
   if (!file) return std::perror(argv[1]), 1;
   std::map<int, Pose> poses;
@@ -126,48 +127,58 @@ int main(int argc, char** argv) {
       poses[id + 1] = Pose{{p[0] + c * m[0] - s * m[1], p[1] + s * m[0] + c * m[1], Wrapped(p[2] + m[2])}, {}};
     }
   }
-  const auto start = std::chrono::steady_clock::now();
-  ceres::Problem problem;
-  auto* quaternions = new ceres::EigenQuaternionManifold;
-  for (const Edge& edge : edges) {
-    const std::vector<double>& m = edge.measured;
-    Pose &a = poses.at(edge.a), &b = poses.at(edge.b);
+  const std::map<int, Pose> beginning = poses;
+  const int repeats = argc > 4 ? std::atoi(argv[4]) : 1;
+  double best = INFINITY;
+  char line[512];
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    poses = beginning;
+    const auto start = std::chrono::steady_clock::now();
+    ceres::Problem problem;
+    auto* quaternions = new ceres::EigenQuaternionManifold;
+    for (const Edge& edge : edges) {
+      const std::vector<double>& m = edge.measured;
+      Pose &a = poses.at(edge.a), &b = poses.at(edge.b);
+      if (spatial) {
+        const Eigen::Quaterniond q = Eigen::Quaterniond(m[6], m[3], m[4], m[5]).normalized();
+        auto* between = new Between3{{m[0], m[1], m[2]}, q, edge.whitening};
+        problem.AddResidualBlock(new ceres::AutoDiffCostFunction<Between3, 6, 3, 4, 3, 4>(between), nullptr, a.t,
+                                 a.q.coeffs().data(), b.t, b.q.coeffs().data());
+      } else {
+        auto* between = new Between2{{m[0], m[1], m[2]}, edge.whitening};
+        problem.AddResidualBlock(new ceres::AutoDiffCostFunction<Between2, 3, 3, 3>(between), nullptr, a.t, b.t);
+      }
+    }
+    Pose& first = poses.begin()->second;
+    problem.SetParameterBlockConstant(first.t);
     if (spatial) {
-      const Eigen::Quaterniond q = Eigen::Quaterniond(m[6], m[3], m[4], m[5]).normalized();
-      auto* between = new Between3{{m[0], m[1], m[2]}, q, edge.whitening};
-      problem.AddResidualBlock(new ceres::AutoDiffCostFunction<Between3, 6, 3, 4, 3, 4>(between), nullptr, a.t,
-                               a.q.coeffs().data(), b.t, b.q.coeffs().data());
-    } else {
-      auto* between = new Between2{{m[0], m[1], m[2]}, edge.whitening};
-      problem.AddResidualBlock(new ceres::AutoDiffCostFunction<Between2, 3, 3, 3>(between), nullptr, a.t, b.t);
+      for (auto& [id, pose] : poses) {
+        if (problem.HasParameterBlock(pose.q.coeffs().data())) problem.SetManifold(pose.q.coeffs().data(), quaternions);
+      }
+      problem.SetParameterBlockConstant(first.q.coeffs().data());
     }
+    ceres::Solver::Options options;
+    options.linear_solver_type = ceres::SPARSE_NORMAL_CHOLESKY;
+    options.num_threads = std::atoi(argv[2]);
+    options.max_num_iterations = 200;
+    options.function_tolerance = options.gradient_tolerance = options.parameter_tolerance = 1e-12;
+    options.logging_type = ceres::SILENT;
+    const auto stated = std::chrono::steady_clock::now();
+    ceres::Solver::Summary summary;
+    ceres::Solve(options, &problem, &summary);
+    const double stating = std::chrono::duration<double>(stated - start).count();
+    const double optimum = std::atof(argv[3]);
+    const auto reached = [&](double tolerance) {
+      for (const auto& iteration : summary.iterations) {
+        if (iteration.cost <= optimum * (1.0 + tolerance)) return stating + iteration.cumulative_time_in_seconds;
+      }
+      return std::nan("");
+    };
+    const double whole = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (whole >= best) continue;
+    best = whole;
+    std::snprintf(line, sizeof line, "ceres %s: 1e-3 %.2f ms, 1e-6 %.2f ms, whole %.2f ms, %d iterations, cost %.9g\n", argv[1], 1e3 * reached(1e-3),
+                1e3 * reached(1e-6), 1e3 * whole, int(summary.iterations.size()) - 1, summary.final_cost);
   }
-  Pose& first = poses.begin()->second;
-  problem.SetParameterBlockConstant(first.t);
-  if (spatial) {
-    for (auto& [id, pose] : poses) {
-      if (problem.HasParameterBlock(pose.q.coeffs().data())) problem.SetManifold(pose.q.coeffs().data(), quaternions);
-    }
-    problem.SetParameterBlockConstant(first.q.coeffs().data());
-  }
-  ceres::Solver::Options options;
-  options.linear_solver_type = ceres::SPARSE_NORMAL_CHOLESKY;
-  options.num_threads = std::atoi(argv[2]);
-  options.max_num_iterations = 200;
-  options.function_tolerance = options.gradient_tolerance = options.parameter_tolerance = 1e-12;
-  options.logging_type = ceres::SILENT;
-  const auto stated = std::chrono::steady_clock::now();
-  ceres::Solver::Summary summary;
-  ceres::Solve(options, &problem, &summary);
-  const double stating = std::chrono::duration<double>(stated - start).count();
-  const double optimum = std::atof(argv[3]);
-  const auto reached = [&](double tolerance) {
-    for (const auto& iteration : summary.iterations) {
-      if (iteration.cost <= optimum * (1.0 + tolerance)) return stating + iteration.cumulative_time_in_seconds;
-    }
-    return std::nan("");
-  };
-  const double whole = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::printf("ceres %s: 1e-3 %.2f ms, 1e-6 %.2f ms, whole %.2f ms, %d iterations, cost %.9g\n", argv[1], 1e3 * reached(1e-3),
-              1e3 * reached(1e-6), 1e3 * whole, int(summary.iterations.size()) - 1, summary.final_cost);
+  std::fputs(line, stdout);
 }

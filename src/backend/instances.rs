@@ -1,7 +1,7 @@
 //! The instances of a group: structure of arrays, indexed per parameter block.
 
+use super::pieces;
 use crate::kernel::Kernel;
-use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -74,11 +74,12 @@ impl InstanceTable {
 
     /// Some of the instances, or all in another order.
     pub(crate) fn picked(&self, instances: &[u32]) -> InstanceTable {
-        let picked = || instances.par_iter().with_min_len(STRETCH);
-        let indices = |column: &Vec<u32>| picked().map(|&instance| column[instance as usize]).collect();
+        let indices = |column: &Vec<u32>| pieces::map(instances.len(), STRETCH, |k| column[instances[k] as usize]);
         let data = |column: &Column| match column {
             Column::Uniform(number) => Column::Uniform(*number),
-            Column::Varying(numbers) => Column::Varying(picked().map(|&i| numbers[i as usize]).collect()),
+            Column::Varying(numbers) => {
+                Column::Varying(pieces::map(instances.len(), STRETCH, |k| numbers[instances[k] as usize]))
+            }
         };
         InstanceTable {
             count: instances.len(),

@@ -8,6 +8,7 @@ pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod instances;
+pub(crate) mod pieces;
 
 pub use instances::{Column, Group, InstanceTable};
 
@@ -50,7 +51,12 @@ pub struct Selection {
 impl Selection {
     /// The CPU, and why.
     pub(crate) fn cpu(reason: impl Into<String>) -> Self {
-        Selection { backend: Backend::Cpu, device: cpu::device_name(), reason: reason.into() }
+        Self::threads(rayon::current_num_threads(), reason)
+    }
+
+    /// So many threads of the CPU, and why.
+    pub(crate) fn threads(threads: usize, reason: impl Into<String>) -> Self {
+        Selection { backend: Backend::Cpu, device: cpu::named(threads), reason: reason.into() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::specialize::{Part, Specializer};
 use super::{Problem, ProblemError, Steps, locality};
-use crate::backend::{Group, cpu::Cpu};
+use crate::backend::{Group, cpu::Cpu, pieces};
 use crate::kernel::{CompileStatistics, compile};
 use crate::value::ValueError;
 use rayon::prelude::*;
@@ -71,6 +71,9 @@ fn quoted(name: &Option<String>) -> String {
 /// A lone instance agrees with itself in everything: its kernel would hold its numbers and serve nobody else.
 const LITERALS_FROM: usize = 2;
 
+/// Residuals of which one thread sums the squares.
+pub(crate) const SUMMED_TOGETHER: usize = 4096;
+
 /// Instances that a thread takes at a time.
 const STRETCH: usize = 1 << 13;
 
@@ -112,8 +115,7 @@ impl Problem {
                 let (mut table, mut blocks) = (instances.table, instances.residual_blocks);
                 first_blocks.push(blocks[0] as usize);
                 if let Some(order) = locality::instance_order(&table, &starts, &ranks, first_hub) {
-                    let picked = order.par_iter().with_min_len(STRETCH).map(|&instance| blocks[instance as usize]);
-                    blocks = picked.collect();
+                    blocks = pieces::map(order.len(), STRETCH, |k| blocks[order[k] as usize]);
                     table = Arc::new(table.picked(&order));
                 }
                 specialization.literals =
@@ -123,8 +125,9 @@ impl Problem {
                 statistics.instances += table.count;
                 statistics.cache_hits += usize::from(hit);
                 let (first_row, first_stored) = (rows, stored);
-                blocks.par_iter().enumerate().with_min_len(STRETCH).for_each(|(instance, &block)| {
-                    block_rows[block as usize].store((rows + instance * kernel.residuals()) as u32, Relaxed);
+                pieces::for_each(blocks.len(), STRETCH, |instance| {
+                    let row = rows + instance * kernel.residuals();
+                    block_rows[blocks[instance] as usize].store(row as u32, Relaxed);
                 });
                 residual_blocks.push(blocks);
                 rows += table.count * kernel.residuals();
@@ -241,9 +244,8 @@ impl CompiledProblem {
         let mut change = 0.0;
         for group in &self.groups {
             let count = group.table.count;
-            let chunks = (0..count.div_ceil(INSTANCES)).into_par_iter();
-            let sums: Vec<f64> =
-                chunks.map(|k| of_instances(group, k * INSTANCES..((k + 1) * INSTANCES).min(count))).collect();
+            let chunk = |k: usize| k * INSTANCES..((k + 1) * INSTANCES).min(count);
+            let sums = pieces::map(count.div_ceil(INSTANCES), 1, |k| of_instances(group, chunk(k)));
             change += sums.iter().sum::<f64>();
         }
         -change
@@ -361,8 +363,10 @@ fn explain(group: &Group, instance: usize, parameters: &[&[f64]]) -> String {
 
 /// ½ Σ r², summed in chunks of fixed size so that the number of threads does not show.
 pub(crate) fn half_square_sum(residuals: &[f64]) -> f64 {
-    const CHUNK: usize = 4096;
-    let sums: Vec<f64> = residuals.par_chunks(CHUNK).map(pairwise).collect();
+    if residuals.len() <= SUMMED_TOGETHER {
+        return 0.5 * pairwise(residuals);
+    }
+    let sums: Vec<f64> = residuals.par_chunks(SUMMED_TOGETHER).map(pairwise).collect();
     0.5 * sums.iter().sum::<f64>()
 }
 

@@ -25,6 +25,7 @@ mod steps;
 mod template;
 mod weights;
 
+pub(crate) use compiled::SUMMED_TOGETHER;
 pub use compiled::{CompiledProblem, Evaluation, NonFiniteResidual};
 pub use error::ProblemError;
 pub use function::CompiledResiduals;
@@ -92,6 +93,11 @@ impl Problem {
     /// Number of scalar residuals.
     pub fn residuals(&self) -> usize {
         self.residuals
+    }
+
+    /// Parameter blocks over all residual blocks, each as often as it occurs.
+    pub(crate) fn slots(&self) -> usize {
+        self.groups.iter().map(|group| group.table.count * group.table.blocks.len()).sum()
     }
 
     /// Number of topologies.

@@ -11,6 +11,9 @@ use crate::kernel::Kernel;
 use crate::program::JacobianEntry;
 use rayon::prelude::*;
 
+/// Instances that a thread takes at a time.
+const STRETCH: usize = 1024;
+
 /// A stored number on its way into the expanded Jacobian of an instance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Expansion {
@@ -282,14 +285,18 @@ impl Contribution {
         if room.is_empty() {
             *room = self.jacobian.repeat(group.table.count);
         }
-        room.par_chunks_exact_mut(width)
-            .zip(stored.par_chunks_exact(group.kernel.stored()))
-            .with_min_len(1024)
-            .for_each(|(row, stored)| {
-                for &Expansion { place, stored: index, factor } in &self.expansions {
-                    row[place as usize] = factor * stored[index as usize];
-                }
-            });
+        let expand = |(row, stored): (&mut [f64], &[f64])| {
+            for &Expansion { place, stored: index, factor } in &self.expansions {
+                row[place as usize] = factor * stored[index as usize];
+            }
+        };
+        let stored_width = group.kernel.stored();
+        if group.table.count <= STRETCH {
+            room.chunks_exact_mut(width).zip(stored.chunks_exact(stored_width)).for_each(expand);
+        } else {
+            let rows = room.par_chunks_exact_mut(width).zip(stored.par_chunks_exact(stored_width));
+            rows.with_min_len(STRETCH).for_each(expand);
+        }
         room
     }
 }

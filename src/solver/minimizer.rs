@@ -29,6 +29,8 @@ pub(super) const POLISHED: f64 = 0.9;
 #[derive(Debug)]
 pub(super) struct Beginning {
     pub selection: Selection,
+    /// Threads at hand.
+    pub threads: usize,
     pub notes: Vec<String>,
     pub precision: Precision,
     pub evaluator: Evaluator,
@@ -45,10 +47,11 @@ pub(super) struct Earlier {
 }
 
 impl Beginning {
-    /// On the CPU alone, from the start.
-    pub fn cpu(reason: impl Into<String>) -> Self {
+    /// On so many threads of the CPU alone, from the start.
+    pub fn cpu(threads: usize, reason: impl Into<String>) -> Self {
         Beginning {
-            selection: Selection::cpu(reason),
+            selection: Selection::threads(threads, reason),
+            threads,
             notes: Vec::new(),
             precision: Precision::F64,
             evaluator: Evaluator::Cpu,
@@ -66,14 +69,14 @@ pub(super) async fn minimize(
     start: Instant,
     callback: impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<SolverReport, SolveError> {
-    let Beginning { selection, notes, precision, evaluator, earlier } = beginning;
+    let Beginning { selection, threads, notes, precision, evaluator, earlier } = beginning;
     let mut minimizer =
         Minimizer::start(problem, compiled, options, (evaluator, notes), earlier, start, callback).await?;
     let outcome = minimizer.run().await;
     let x = std::mem::take(&mut minimizer.x);
     let report = outcome.map(|(termination, message)| {
         let report = minimizer.report(problem, selection, termination, message);
-        SolverReport { precision, ..report }
+        SolverReport { precision, threads, ..report }
     });
     problem.parameters.values_mut().copy_from_slice(&x);
     report
@@ -475,7 +478,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             backend,
             notes: std::mem::take(&mut self.notes),
             precision: Precision::F64,
-            threads: rayon::current_num_threads(),
+            threads: 1,
             linear_solver: std::mem::take(&mut self.linear_solver),
             problem_bytes: self.compiled.bytes(),
             normal_equations_bytes: self.equations.bytes(),

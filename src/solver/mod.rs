@@ -78,6 +78,9 @@ impl Problem {
         mut callback: impl FnMut(&IterationRecord) -> ControlFlow<()> + Send,
     ) -> Result<SolverReport, SolveError> {
         let callback = async |progress: Progress<'_>| callback(progress.record);
+        if run::is_one_piece(self, options) {
+            return pollster::block_on(run::run(self, options, callback));
+        }
         on_threads(options, || pollster::block_on(run::run(self, options, callback)))?
     }
 

@@ -146,8 +146,10 @@ pub(super) async fn assist(
     let hybrid = match Hybrid::new(context, compiled, problem.parameters(), groups, format, options.batch_size) {
         Ok(hybrid) => hybrid,
         Err(error) => {
+            let threads = rayon::current_num_threads();
             let reason = format!("{} cannot take the problem: {}", device.name(), error.brief());
-            return minimizer::minimize(problem, compiled, options, Beginning::cpu(reason), start, callback).await;
+            return minimizer::minimize(problem, compiled, options, Beginning::cpu(threads, reason), start, callback)
+                .await;
         }
     };
     let (compile_s, memory_bytes) = (began.elapsed().as_secs_f64(), hybrid.device_bytes());
@@ -157,6 +159,7 @@ pub(super) async fn assist(
             device: format!("{} and {}", device.name(), cpu::device_name()),
             reason: reason(options).to_owned(),
         },
+        threads: rayon::current_num_threads(),
         notes: device.notes.clone(),
         precision: precision(format),
         evaluator: Evaluator::Hybrid(Box::new(hybrid)),

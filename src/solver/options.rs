@@ -66,7 +66,7 @@ pub struct SolverOptions {
     pub backend: Backend,
     /// Number format of the device. Default: [`Precision::Auto`].
     pub precision: Precision,
-    /// Threads; 0 for one a core. Default: 0.
+    /// Most threads; 0 for one a core. A problem of a few hundred residuals and parameters is solved on the thread that asks. Default: 0.
     pub threads: usize,
     /// Most iterations, rejected ones counted. Default: 100.
     pub max_iterations: usize,

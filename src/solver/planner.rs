@@ -11,7 +11,7 @@ use std::ops::Range;
 /// Most block columns a task owns: their numbers fit the second-level cache.
 const TASK: usize = 1024;
 /// A task that has so many slots of instances to sum over gets no more columns: a camera may be in thousands of residuals.
-const TASK_SLOTS: usize = 1 << 15;
+pub(super) const TASK_SLOTS: usize = 1 << 15;
 
 /// The tasks, and how many numbers of the matrix vary; adds to `matrix` what is constant.
 pub(super) fn plan(

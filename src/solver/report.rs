@@ -184,7 +184,7 @@ pub struct SolverReport {
     pub notes: Vec<String>,
     /// Number format of the kernels.
     pub precision: Precision,
-    /// Threads.
+    /// Threads: 1 where the problem is so small that there is nothing for others to do.
     pub threads: usize,
     /// The linear solver, with what it chose.
     pub linear_solver: String,

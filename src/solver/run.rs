@@ -1,9 +1,11 @@
 //! A solve from beginning to end: chooses where it runs, and goes on elsewhere if a device fails.
 
 use super::minimizer::{self, Beginning};
-use super::{Progress, SolveError, SolverOptions, SolverReport};
-use crate::backend::Backend;
-use crate::problem::{CompiledProblem, Problem, ProblemError};
+use super::planner::TASK_SLOTS;
+use super::step::DENSE_PARAMETERS;
+use super::{LinearSolverKind, Progress, SolveError, SolverOptions, SolverReport};
+use crate::backend::{Backend, cpu::TASK};
+use crate::problem::{CompiledProblem, Problem, ProblemError, SUMMED_TOGETHER};
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use web_time::Instant;
@@ -17,6 +19,27 @@ impl<C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Listener for C {
     fn hear<'a>(&'a mut self, progress: Progress<'a>) -> Pin<Box<dyn Future<Output = ControlFlow<()>> + 'a>> {
         Box::pin(self(progress))
     }
+}
+
+/// Whether no thread would find a second piece of work, wherever the solve is.
+///
+/// Then there is nothing to start threads for, which takes as long as a dozen iterations on a handful of blocks, nor to hand the solve over to one.
+pub(super) fn is_one_piece(problem: &Problem, options: &SolverOptions) -> bool {
+    let dense = matches!(
+        options.linear_solver,
+        LinearSolverKind::Auto | LinearSolverKind::DenseQr | LinearSolverKind::DenseCholesky
+    );
+    let on_cpu = match options.backend {
+        Backend::Cpu => true,
+        Backend::Gpu => false,
+        Backend::Auto => problem.residuals() < options.fallback_threshold,
+    };
+    dense
+        && on_cpu
+        && problem.parameters().values().len() <= DENSE_PARAMETERS
+        && problem.residual_blocks() <= TASK
+        && problem.residuals() <= SUMMED_TOGETHER
+        && problem.slots() <= TASK_SLOTS
 }
 
 /// Solves `problem` in place. On every way out, errors included, the parameters are at the best accepted point.
@@ -40,7 +63,8 @@ async fn solve(
     }
     let start = Instant::now();
     let compiled = problem.kept_or_compiled()?;
-    let beginning = match begin(problem, &compiled, options, start, &mut callback).await? {
+    let threads = if is_one_piece(problem, options) { 1 } else { rayon::current_num_threads() };
+    let beginning = match begin(problem, &compiled, options, threads, start, &mut callback).await? {
         Begun::Done(report) => return Ok(*report),
         Begun::OnCpu(beginning) => beginning,
     };
@@ -61,6 +85,7 @@ async fn begin(
     problem: &mut Problem,
     compiled: &CompiledProblem,
     options: &SolverOptions,
+    threads: usize,
     start: Instant,
     callback: &mut impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Begun, SolveError> {
@@ -68,18 +93,20 @@ async fn begin(
     use super::placement::{self, Placement};
     use crate::backend::gpu::GpuContext;
     if options.backend == Backend::Cpu {
-        return Ok(Begun::OnCpu(Beginning::cpu("asked for")));
+        return Ok(Begun::OnCpu(Beginning::cpu(threads, "asked for")));
     }
     let context = async || match &options.gpu {
         Some(context) => Ok(context.clone()),
         None => GpuContext::request_shared().await,
     };
     Ok(match placement::choose(problem, compiled, options, context).await? {
-        Placement::Cpu(reason) => Begun::OnCpu(Beginning::cpu(reason)),
+        Placement::Cpu(reason) => Begun::OnCpu(Beginning::cpu(threads, reason)),
         Placement::Device(device) => {
             match on_device::solve(problem, compiled, options, device, start, &mut *callback).await? {
                 Solved::Done(report) => Begun::Done(report),
-                Solved::Failed { reason, earlier } => Begun::OnCpu(Beginning { earlier, ..Beginning::cpu(reason) }),
+                Solved::Failed { reason, earlier } => {
+                    Begun::OnCpu(Beginning { earlier, ..Beginning::cpu(threads, reason) })
+                }
             }
         }
         Placement::Hybrid { device, groups } => {
@@ -95,6 +122,7 @@ async fn begin(
     _: &mut Problem,
     _: &CompiledProblem,
     options: &SolverOptions,
+    threads: usize,
     _: Instant,
     _: &mut impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Begun, SolveError> {
@@ -102,5 +130,5 @@ async fn begin(
         Backend::Cpu => "asked for".to_owned(),
         other => other.select()?.reason,
     };
-    Ok(Begun::OnCpu(Beginning::cpu(reason)))
+    Ok(Begun::OnCpu(Beginning::cpu(threads, reason)))
 }

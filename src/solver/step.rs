@@ -13,7 +13,7 @@ const QR_PARAMETERS: usize = 32;
 /// Entries of the dense Jacobian up to which QR is the choice.
 const QR_ENTRIES: usize = 200_000;
 /// Parameters up to which dense Cholesky is the choice.
-const DENSE_PARAMETERS: usize = 150;
+pub(super) const DENSE_PARAMETERS: usize = 150;
 /// Damping that holds a component in JᵀJ, beside which everything else there is rounding.
 const HOLDING: f64 = 1e30;
 /// Bytes of a factor up to which factoring a Schur complement is the choice, if no limit on the memory is given: 4 GiB, and as much as

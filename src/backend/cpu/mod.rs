@@ -18,7 +18,7 @@ use lanes::{Registers, Run};
 use rayon::prelude::*;
 
 /// Instances a task works through: enough that a task is worth its hand-over, few enough to balance.
-const TASK: usize = 16 * LANES;
+pub(crate) const TASK: usize = 16 * LANES;
 
 /// Evaluates groups on the threads of the rayon pool it is called in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,7 +26,13 @@ pub struct Cpu;
 
 /// The processor in words: instruction set and threads.
 pub fn device_name() -> String {
-    format!("CPU ({}, {} threads)", lanes::instruction_set(), rayon::current_num_threads())
+    named(rayon::current_num_threads())
+}
+
+/// The same with so many threads.
+pub(crate) fn named(threads: usize) -> String {
+    let plural = if threads == 1 { "" } else { "s" };
+    format!("CPU ({}, {threads} thread{plural})", lanes::instruction_set())
 }
 
 impl Cpu {

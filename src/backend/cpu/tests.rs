@@ -123,5 +123,5 @@ fn a_partial_chunk_knows_nothing_of_the_one_before() {
 #[test]
 fn the_device_says_what_it_is() {
     let name = device_name();
-    assert!(name.starts_with("CPU (") && name.contains(" threads)"), "{name}");
+    assert!(name.starts_with("CPU (") && name.contains(" thread"), "{name}");
 }

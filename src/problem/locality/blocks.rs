@@ -1,6 +1,7 @@
 //! Parameter blocks by where they start.
 
 use super::{STRETCH, numbers, zeros};
+use crate::backend::pieces;
 use rayon::prelude::*;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,13 +23,16 @@ impl Blocks {
         let count = offsets.len() - 1;
         let size = offsets.get(1).map_or(1, |&end| end);
         let is_multiple = |(block, &start): (usize, &u32)| start as usize == block * size as usize;
-        if offsets.par_iter().enumerate().with_min_len(STRETCH).all(is_multiple) {
+        let uniform = if offsets.len() <= STRETCH {
+            offsets.iter().enumerate().all(is_multiple)
+        } else {
+            offsets.par_iter().enumerate().with_min_len(STRETCH).all(is_multiple)
+        };
+        if uniform {
             return Blocks { count, by_start: ByStart::Size(size) };
         }
         let at = zeros(offsets[count] as usize);
-        offsets[..count].par_iter().enumerate().with_min_len(STRETCH).for_each(|(block, &start)| {
-            at[start as usize].store(block as u32, Relaxed);
-        });
+        pieces::for_each(count, STRETCH, |block| at[offsets[block] as usize].store(block as u32, Relaxed));
         Blocks { count, by_start: ByStart::At(numbers(at)) }
     }
 

@@ -21,8 +21,8 @@ pub(super) use self::blocks::Blocks;
 
 use self::adjacency::{Adjacency, Neighbours};
 use self::incidence::Incidence;
-use crate::backend::InstanceTable;
 use crate::backend::buckets::{Lists, Pairs};
+use crate::backend::{InstanceTable, pieces};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -123,8 +123,8 @@ fn few_tables<'t>(tables: &[&'t InstanceTable], count: usize) -> Option<Vec<&'t 
 /// The place of each block in the order.
 pub(super) fn ranks(order: &[u32]) -> Vec<u32> {
     let ranks = zeros(order.len());
-    order.par_iter().enumerate().with_min_len(STRETCH).for_each(|(rank, &block)| {
-        ranks[block as usize].store(rank as u32, Relaxed);
+    pieces::for_each(order.len(), STRETCH, |rank| {
+        ranks[order[rank] as usize].store(rank as u32, Relaxed);
     });
     numbers(ranks)
 }
@@ -138,12 +138,11 @@ pub(super) fn instance_order(
     ranks: &[u32],
     first_hub: u32,
 ) -> Option<Vec<u32>> {
-    let instances = || (0..table.count).into_par_iter().with_min_len(STRETCH);
     let rank = |start: u32| ranks[blocks.at(start) as usize];
     let ranks_of = |instance: usize| table.blocks.iter().map(move |column| rank(column[instance]));
-    let first: Vec<u32> = instances().map(|instance| ranks_of(instance).min().unwrap_or(0)).collect();
+    let first = pieces::map(table.count, STRETCH, |instance| ranks_of(instance).min().unwrap_or(0));
     let hub = |instance: usize| ranks_of(instance).filter(|&rank| rank >= first_hub).min().unwrap_or(0);
-    let hubs: Vec<u32> = if first_hub as usize == ranks.len() { Vec::new() } else { instances().map(hub).collect() };
+    let hubs = if first_hub as usize == ranks.len() { Vec::new() } else { pieces::map(table.count, STRETCH, hub) };
     let meets_hubs = hubs.iter().any(|&hub| hub != 0);
     let sorted = match meets_hubs {
         true => hubs.iter().zip(&first).is_sorted(),
@@ -189,7 +188,7 @@ fn sort_by_rank(instances: Sorted<'_>, ranks: usize) -> Vec<u32> {
 /// Zeros that threads may write to together.
 pub(super) fn zeros(count: usize) -> Vec<AtomicU32> {
     // By all threads: who touches a page first waits for it.
-    (0..count).into_par_iter().with_min_len(STRETCH).map(|_| AtomicU32::new(0)).collect()
+    pieces::map(count, STRETCH, |_| AtomicU32::new(0))
 }
 
 /// What they wrote.
