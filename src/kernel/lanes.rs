@@ -60,6 +60,7 @@ impl LaneCode {
         steps.extend(each);
         let last_use = last_uses(program, &fusion, &steps, first_of_each);
 
+        let parameters = Parameters::new(program);
         let mut allocation = Allocation::new(program);
         let mut instructions = Vec::with_capacity(steps.len());
         let mut outputs = vec![0; program.outputs.len()];
@@ -79,7 +80,7 @@ impl LaneCode {
                     Node::Literal(_) => {}
                     // Came with its neighbours.
                     Node::Parameter { .. } if allocation.is_claimed(id) => {}
-                    Node::Parameter { block, component } => match three_parameters(program, block, component) {
+                    Node::Parameter { block, component } => match parameters.three(block, component) {
                         Some((ids, component)) => {
                             let to = ids.map(|id| allocation.claim(id));
                             instructions.push(Instruction::ThreeParameters { to, block, component });
@@ -119,11 +120,27 @@ impl LaneCode {
     }
 }
 
-/// The nodes of the triple that a component belongs to, and its first component, if the program reads all three.
-fn three_parameters(program: &Program, block: u32, component: u32) -> Option<([Id; 3], u32)> {
-    let first = component - component % 3;
-    let find = |component| program.nodes.iter().position(|&node| node == Node::Parameter { block, component });
-    Some(([find(first)? as Id, find(first + 1)? as Id, find(first + 2)? as Id], first))
+/// (block, component, node) of the parameters that a program reads, in order.
+struct Parameters(Vec<(u32, u32, Id)>);
+
+impl Parameters {
+    fn new(program: &Program) -> Self {
+        let parameter = |(id, node): (Id, &Node)| match *node {
+            Node::Parameter { block, component } => Some((block, component, id)),
+            _ => None,
+        };
+        let mut parameters: Vec<_> = (0..).zip(&program.nodes).filter_map(parameter).collect();
+        parameters.sort_unstable();
+        Parameters(parameters)
+    }
+
+    /// The nodes of the triple that a component belongs to, and its first component, if the program reads all three.
+    fn three(&self, block: u32, component: u32) -> Option<([Id; 3], u32)> {
+        let first = component - component % 3;
+        let start = self.0.partition_point(|&(b, c, _)| (b, c) < (block, first));
+        let &[(b, c, p), (_, _, q), (last, d, r)] = self.0.get(start..start + 3)?.first_chunk()?;
+        ((b, c, last, d) == (block, first, block, first + 2)).then_some(([p, q, r], first))
+    }
 }
 
 /// The last step that reads each node; past the end for those that steps from `first_of_each` on read and earlier ones computed.

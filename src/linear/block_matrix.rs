@@ -147,18 +147,24 @@ impl BlockMatrix {
         dense
     }
 
-    /// The lower triangle as a dense matrix, column-major; above it stand zeros and parts of diagonal blocks.
-    pub(super) fn write_lower(&self, dense: &mut Vec<f64>) {
+    /// Writes the blocks to the lower triangle of a dense matrix, column-major with columns `stride` apart. Zeros are left as they are, and above
+    /// the diagonal stand parts of diagonal blocks.
+    pub(super) fn write_lower(&self, dense: &mut [f64], stride: usize) {
         let structure = &*self.structure;
-        let (offsets, scalars) = (structure.offsets(), structure.scalars());
-        dense.clear();
-        dense.resize(scalars * scalars, 0.0);
+        let offsets = structure.offsets();
         for j in 0..structure.blocks() {
             for k in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
                 let i = structure.row_idx()[k] as usize;
-                let rows = structure.size(i);
-                for (column, numbers) in self.block(k).chunks_exact(rows.max(1)).enumerate() {
-                    dense[(offsets[j] + column) * scalars + offsets[i]..][..rows].copy_from_slice(numbers);
+                let (block, target) = (self.block(k), &mut dense[offsets[j] * stride + offsets[i]..]);
+                match structure.size(i) {
+                    3 => copy_columns::<3>(block, target, stride),
+                    6 => copy_columns::<6>(block, target, stride),
+                    9 => copy_columns::<9>(block, target, stride),
+                    rows => {
+                        for (column, numbers) in block.chunks_exact(rows.max(1)).enumerate() {
+                            target[column * stride..][..rows].copy_from_slice(numbers);
+                        }
+                    }
                 }
             }
         }
@@ -167,6 +173,15 @@ impl BlockMatrix {
     /// Bytes held by the values and the structure.
     pub fn memory_bytes(&self) -> usize {
         size_of_val(&self.values[..]) + self.structure.memory_bytes()
+    }
+}
+
+/// Copies columns of `H` numbers to places `stride` apart.
+fn copy_columns<const H: usize>(columns: &[f64], target: &mut [f64], stride: usize) {
+    for (column, target) in columns.as_chunks::<H>().0.iter().zip(target.chunks_mut(stride)) {
+        if let Some(target) = target.first_chunk_mut() {
+            *target = *column;
+        }
     }
 }
 

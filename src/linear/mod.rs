@@ -30,6 +30,7 @@ mod sparse_cholesky;
 mod supernodes;
 #[cfg(test)]
 mod test_problems;
+mod tiles;
 mod triangular;
 mod update_pool;
 mod vector;

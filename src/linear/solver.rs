@@ -67,7 +67,7 @@ impl Default for Stopping {
 pub struct SolveSummary {
     /// Iterations of an iterative solver; 1 for a direct one.
     pub iterations: usize,
-    /// Seconds spent on the factorisation or the preconditioner.
+    /// Seconds spent on the factorisation or the preconditioner; 0, as below, where that is too short to be timed.
     pub factor_s: f64,
     /// Seconds spent on the solution proper.
     pub solve_s: f64,

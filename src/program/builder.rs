@@ -4,23 +4,14 @@
 //! finite is reported by evaluating it node by node, so nothing is hidden by them that matters.
 
 use super::{Id, Node, Program};
+use crate::topology::{Interner, hash_words};
 use crate::value::{Algebra, op::Op};
-use rustc_hash::FxHashMap;
 
 /// A program under construction.
 #[derive(Default)]
 pub(crate) struct Builder {
     nodes: Vec<Node>,
-    known: FxHashMap<Key, Id>,
-}
-
-/// A node as a hash key: numbers by their bits.
-#[derive(PartialEq, Eq, Hash)]
-enum Key {
-    Parameter(u32, u32),
-    Datum(u32),
-    Literal(u64),
-    Apply(Op, [Id; 3]),
+    known: Interner,
 }
 
 /// Whole powers up to this are written as multiplications.
@@ -30,10 +21,7 @@ impl Builder {
     /// A builder that starts with the nodes of `program`, under their names.
     pub fn from_program(program: &Program) -> Self {
         let mut builder = Builder::default();
-        for (k, &node) in program.nodes.iter().enumerate() {
-            builder.nodes.push(node);
-            builder.known.insert(key(node), k as Id);
-        }
+        program.nodes.iter().for_each(|&node| builder.push(node));
         builder
     }
 
@@ -80,7 +68,7 @@ impl Builder {
 
     /// The name of a node that was built before.
     pub fn find(&self, op: Op, args: [Id; 3]) -> Option<Id> {
-        self.known.get(&Key::Apply(op, self.normal(op, args))).copied()
+        self.position(Node::Apply { op, args: self.normal(op, args) })
     }
 
     pub fn leaf(&mut self, node: Node) -> Id {
@@ -122,11 +110,20 @@ impl Builder {
     }
 
     fn intern(&mut self, node: Node) -> Id {
-        let nodes = &mut self.nodes;
-        *self.known.entry(key(node)).or_insert_with(|| {
-            nodes.push(node);
-            nodes.len() as Id - 1
+        self.position(node).unwrap_or_else(|| {
+            self.push(node);
+            self.nodes.len() as Id - 1
         })
+    }
+
+    fn position(&self, node: Node) -> Option<Id> {
+        self.known.find(hash(node), |id| is_same(self.nodes[id as usize], node))
+    }
+
+    fn push(&mut self, node: Node) {
+        let Builder { nodes, known } = self;
+        nodes.push(node);
+        known.insert(hash(node), nodes.len() as Id - 1, |id| hash(nodes[id as usize]));
     }
 
     /// Arguments in the order under which equal nodes are found: commutative ones sorted, unused ones equal to the first.
@@ -285,12 +282,24 @@ fn is_safe(product: f64) -> bool {
     product.is_normal()
 }
 
-fn key(node: Node) -> Key {
+/// Numbers by their bits.
+fn is_same(a: Node, b: Node) -> bool {
+    match (a, b) {
+        (Node::Literal(a), Node::Literal(b)) => a.to_bits() == b.to_bits(),
+        _ => a == b,
+    }
+}
+
+fn hash(node: Node) -> u64 {
+    let pair = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
     match node {
-        Node::Parameter { block, component } => Key::Parameter(block, component),
-        Node::Datum(k) => Key::Datum(k),
-        Node::Literal(number) => Key::Literal(number.to_bits()),
-        Node::Apply { op, args } => Key::Apply(op, args),
+        Node::Parameter { block, component } => hash_words([1, pair(block, component)]),
+        Node::Datum(k) => hash_words([2, u64::from(k)]),
+        Node::Literal(number) => hash_words([3, number.to_bits()]),
+        Node::Apply { op, args: [a, b, c] } => {
+            let [code, exponent] = op.code();
+            hash_words([pair(code, exponent), pair(a, b), u64::from(c)])
+        }
     }
 }
 

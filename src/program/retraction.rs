@@ -2,9 +2,10 @@
 //!
 //! A residual of a block on a manifold is differentiated in δ, not in the numbers x that represent the point: J = ∂r/∂x · P(x) with
 //! P(x) = ∂(x ⊞ δ)/∂δ at δ = 0 (Absil, Mahony, Sepulchre, *Optimization Algorithms on Matrix Manifolds*, 2008, §4.1). P comes from the
-//! traced x ⊞ δ by the same differentiation as everything else, with δ = 0 folded in.
+//! traced x ⊞ δ by the same rules as every derivative, applied where δ = 0.
 
-use super::{Builder, Node, Program};
+use super::differentiate::product;
+use super::{Builder, Id, Node, Program};
 use crate::value::op::Op;
 
 /// A retraction x ⊞ δ with its derivative at δ = 0.
@@ -23,20 +24,38 @@ impl Retraction {
     /// If the program has not two blocks.
     pub fn new(plus: Program) -> Self {
         let [ambient, tangent] = plus.block_sizes[..] else { panic!("x ⊞ δ is a function of two blocks") };
-        let derivative = plus.differentiate();
         let mut builder = Builder::default();
-        let values = builder.inline(&derivative.program, |builder, leaf| match leaf {
-            Node::Parameter { block: 1, .. } => builder.literal(0.0),
-            leaf => builder.leaf(leaf),
-        });
-        let zero = builder.literal(0.0);
-        let mut outputs = vec![zero; plus.outputs.len() * tangent as usize];
-        for entry in derivative.entries.iter().filter(|entry| entry.block == 1) {
-            let factor = builder.literal(entry.factor);
-            let value = entry.stored.map(|k| values[derivative.residuals + k as usize]);
-            let place = &mut outputs[(entry.residual * tangent + entry.component) as usize];
-            *place = value.map_or(factor, |value| builder.two(Op::Mul, factor, value));
+        let (zero, one) = (builder.literal(0.0), builder.literal(1.0));
+        // Each node at δ = 0, and how it changes with each component of δ, `None` where it does not. Forward, for at δ = 0 most of what comes
+        // of a node is a number, and is one at once.
+        let mut values: Vec<Id> = Vec::with_capacity(plus.nodes.len());
+        let mut changes: Vec<Vec<Option<Id>>> = Vec::with_capacity(plus.nodes.len());
+        for &node in &plus.nodes {
+            let mut change = vec![None; tangent as usize];
+            values.push(match node {
+                Node::Parameter { block: 1, component } => {
+                    change[component as usize] = Some(one);
+                    zero
+                }
+                Node::Apply { op, args } => {
+                    let at_zero = args.map(|a| values[a as usize]);
+                    let value = builder.apply_op(op, at_zero);
+                    for (k, &argument) in args[..op.arity()].iter().enumerate() {
+                        for (change, inner) in change.iter_mut().zip(&changes[argument as usize]) {
+                            let Some(inner) = *inner else { continue };
+                            if let Some(term) = product(&mut builder, op, at_zero, value, k, inner) {
+                                *change = Some(change.map_or(term, |sum| builder.two(Op::Add, sum, term)));
+                            }
+                        }
+                    }
+                    value
+                }
+                leaf => builder.leaf(leaf),
+            });
+            changes.push(change);
         }
+        let rows = plus.outputs.iter().flat_map(|&output| &changes[output as usize]);
+        let outputs: Vec<Id> = rows.map(|change| change.unwrap_or(zero)).collect();
         let differential = builder.finish(vec![ambient], 0, &outputs);
         Retraction { plus, differential }
     }

@@ -25,6 +25,9 @@ pub(super) const NOISE: f64 = 1e4;
 /// converge linearly bring.
 pub(super) const POLISHED: f64 = 0.9;
 
+/// Numbers in a Jacobian that fits a cache beside the one it may replace.
+const SMALL_JACOBIAN: usize = 1 << 15;
+
 /// What a solve on the CPU begins with.
 #[derive(Debug)]
 pub(super) struct Beginning {
@@ -105,6 +108,10 @@ struct Minimizer<'a, C> {
     step: Vec<f64>,
     trial_x: Vec<f64>,
     trial: Evaluation,
+    /// Whether the Jacobian is so small that one at the trial point costs less than to evaluate an accepted point twice.
+    small: bool,
+    /// Whether the trial was linearized.
+    ahead: bool,
     full_step: Vec<f64>,
     iterations: Vec<IterationRecord>,
     invalid_steps: usize,
@@ -164,6 +171,8 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         if let Some(last) = iterations.last() {
             trust_region.resume(last.trust_region_radius);
         }
+        let on_cpu = matches!(evaluator, Evaluator::Cpu);
+        let small = on_cpu && !compiled.has_losses() && compiled.stored() <= SMALL_JACOBIAN;
         Ok(Minimizer {
             bounds,
             trust_region,
@@ -173,6 +182,8 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             damping: Vec::new(),
             step: vec![0.0; equations.scalars()],
             trial_x: x.clone(),
+            small,
+            ahead: false,
             trial,
             full_step: vec![0.0; compiled.steps().tangent()],
             iterations,
@@ -353,13 +364,13 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             self.options,
             &mut self.step,
         );
-        self.times.linear_solve += began.elapsed().as_secs_f64();
+        let solved = Instant::now();
+        self.times.linear_solve += (solved - began).as_secs_f64();
         let summary = summary.ok()?;
         if !self.step.iter().all(|d| d.is_finite()) {
             return None;
         }
         self.equations.hold_step(&mut self.step);
-        let began = Instant::now();
         self.equations.scatter(&self.step, &mut self.full_step);
         self.compiled.steps().take(&self.x, &self.full_step, &mut self.trial_x);
         let projected = self.bounds.project(&self.x, &mut self.full_step, &mut self.trial_x);
@@ -368,8 +379,15 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         } else {
             self.compiled.model_cost_change(&self.evaluation, &self.full_step)
         };
-        let evaluated = self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes).await;
-        self.times.evaluate += began.elapsed().as_secs_f64();
+        // After a step that was accepted the next one is likely to be.
+        self.ahead = self.small && self.iterations.last().is_none_or(|last| last.accepted);
+        let evaluated = if self.ahead {
+            self.evaluator.linearize(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes).await
+        } else {
+            self.trial.stored.clear();
+            self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes).await
+        };
+        self.times.evaluate += solved.elapsed().as_secs_f64();
         evaluated.ok()?;
         let cost = self.trial.cost();
         Some(Trial { cost, model_change, projected, linear_iterations: summary.iterations })
@@ -398,9 +416,13 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         self.cost = trial_cost;
         self.promise = None;
         self.trust_region.accept(gain_ratio);
-        let began = Instant::now();
-        self.evaluator.linearize(self.compiled, &self.x, &mut self.evaluation, &mut self.notes).await?;
-        self.times.evaluate += began.elapsed().as_secs_f64();
+        if self.ahead {
+            std::mem::swap(&mut self.evaluation, &mut self.trial);
+        } else {
+            let began = Instant::now();
+            self.evaluator.linearize(self.compiled, &self.x, &mut self.evaluation, &mut self.notes).await?;
+            self.times.evaluate += began.elapsed().as_secs_f64();
+        }
         check_finite(self.compiled, &self.x, &self.evaluation, self.cost, self.iterations.len())?;
         timed(&mut self.times.normal_equations, || self.equations.refill(self.compiled, &self.evaluation));
         Ok(self.gradient_tolerance_reached().or(function).or(parameter))

@@ -14,7 +14,7 @@
 //! land in two groups and stay correct.
 
 use super::expression::{Expression, ExpressionNode, Ref, pad};
-use rustc_hash::FxHashMap;
+use super::interner::{Interner, hash_words};
 
 /// A canonical expression, and where its leaves were in the recorded one.
 pub(crate) struct Canonical {
@@ -32,23 +32,22 @@ pub(crate) fn canonicalize(recorded: &Expression) -> Canonical {
 }
 
 fn merge_equal_nodes(recorded: &Expression) -> Expression {
-    let mut known: FxHashMap<([u32; 2], [Ref; 3]), u32> = FxHashMap::default();
+    let mut known = Interner::default();
     let mut names: Vec<u32> = Vec::with_capacity(recorded.nodes.len());
-    let mut nodes = Vec::new();
+    let mut nodes: Vec<ExpressionNode> = Vec::with_capacity(recorded.nodes.len());
     let rename = |r: &Ref, names: &[u32]| match *r {
         Ref::Node(k) => Ref::Node(names[k as usize]),
         leaf => leaf,
     };
     for node in &recorded.nodes {
-        let mut args = node.args.map(|a| rename(&a, &names));
-        if node.op.is_commutative() {
-            args[..2].sort_unstable();
-        }
-        pad(&mut args, node.op.arity());
-        let name = *known.entry((node.op.code(), args)).or_insert_with(|| {
+        let node = ExpressionNode { op: node.op, args: node.args.map(|a| rename(&a, &names)) };
+        let sorted = sorted(node);
+        let name = known.find(hash(&sorted), |k| self::sorted(nodes[k as usize]) == sorted).unwrap_or_else(|| {
             // The order of the arguments as written decides later where colours tie; only the key is sorted.
-            nodes.push(ExpressionNode { op: node.op, args: node.args.map(|a| rename(&a, &names)) });
-            nodes.len() as u32 - 1
+            nodes.push(node);
+            let name = nodes.len() as u32 - 1;
+            known.insert(hash(&sorted), name, |k| hash(&self::sorted(nodes[k as usize])));
+            name
         });
         names.push(name);
     }
@@ -58,6 +57,27 @@ fn merge_equal_nodes(recorded: &Expression) -> Expression {
         nodes,
         outputs: recorded.outputs.iter().map(|o| rename(o, &names)).collect(),
     }
+}
+
+/// The node with the arguments of a commutative operation in order.
+fn sorted(node: ExpressionNode) -> ExpressionNode {
+    let mut args = node.args;
+    if node.op.is_commutative() && args[1] < args[0] {
+        args.swap(0, 1);
+    }
+    pad(&mut args, node.op.arity());
+    ExpressionNode { op: node.op, args }
+}
+
+fn hash(node: &ExpressionNode) -> u64 {
+    let word = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
+    let [p, q, r] = node.args.map(|argument| match argument {
+        Ref::Node(k) => word(0, k),
+        Ref::Parameter { block, component } => word(block.wrapping_add(2), component),
+        Ref::Datum(k) => word(1, k),
+    });
+    let [code, exponent] = node.op.code();
+    hash_words([word(code, exponent), p, q, r])
 }
 
 /// Mixes two 64-bit words well enough that sums of results tell multisets apart (the finaliser of SplitMix64).
@@ -71,12 +91,52 @@ fn mix(a: u64, b: u64) -> u64 {
 /// Colours of the nodes, the parameters that occur, the data and the blocks, in this order in one array.
 struct Refinement<'a> {
     expression: &'a Expression,
-    /// The parameters that occur and their places among the entities.
-    parameters: FxHashMap<(u32, u32), usize>,
+    parameters: Parameters,
     first_datum: usize,
     first_block: usize,
     colours: Vec<u64>,
     context: Vec<u64>,
+}
+
+/// The parameters that occur, and their places among the entities.
+struct Parameters {
+    /// Where the components of each block begin among those of all.
+    starts: Vec<usize>,
+    /// The entity of each component, if it occurs.
+    entities: Vec<u32>,
+    /// (block, component, entity) in the order of occurrence.
+    occurring: Vec<(u32, u32, usize)>,
+}
+
+const NOWHERE: u32 = u32::MAX;
+
+impl Parameters {
+    /// Numbers them from `first` on.
+    fn new(expression: &Expression, first: usize) -> Self {
+        let mut components = 0;
+        let mut starts = Vec::with_capacity(expression.block_sizes.len());
+        for &size in &expression.block_sizes {
+            starts.push(components);
+            components += size as usize;
+        }
+        let mut parameters = Parameters { starts, entities: vec![NOWHERE; components], occurring: Vec::new() };
+        let references = expression.nodes.iter().flat_map(|n| n.arguments()).chain(&expression.outputs);
+        for reference in references {
+            if let Ref::Parameter { block, component } = *reference {
+                let entity = first + parameters.occurring.len();
+                let place = &mut parameters.entities[parameters.starts[block as usize] + component as usize];
+                if *place == NOWHERE {
+                    *place = entity as u32;
+                    parameters.occurring.push((block, component, entity));
+                }
+            }
+        }
+        parameters
+    }
+
+    fn entity(&self, block: u32, component: u32) -> usize {
+        self.entities[self.starts[block as usize] + component as usize] as usize
+    }
 }
 
 /// Sweeps and singled-out leaves stop at about this many node visits; what is left to tie keeps its recorded order.
@@ -84,22 +144,12 @@ const VISIT_BUDGET: usize = 4_000_000;
 
 impl<'a> Refinement<'a> {
     fn new(expression: &'a Expression) -> Self {
-        let mut parameters = FxHashMap::default();
-        let mut next = expression.nodes.len();
-        let references = expression.nodes.iter().flat_map(|n| n.arguments()).chain(&expression.outputs);
-        for reference in references {
-            if let Ref::Parameter { block, component } = *reference {
-                parameters.entry((block, component)).or_insert_with(|| {
-                    next += 1;
-                    next - 1
-                });
-            }
-        }
-        let first_datum = next;
+        let parameters = Parameters::new(expression, expression.nodes.len());
+        let first_datum = expression.nodes.len() + parameters.occurring.len();
         let first_block = first_datum + expression.data as usize;
         let count = first_block + expression.block_sizes.len();
         let mut colours = vec![0; count];
-        for (&(_, component), &entity) in &parameters {
+        for &(_, component, entity) in &parameters.occurring {
             colours[entity] = mix(1, u64::from(component));
         }
         colours[first_datum..first_block].fill(2);
@@ -112,7 +162,7 @@ impl<'a> Refinement<'a> {
     fn entity(&self, reference: Ref) -> usize {
         match reference {
             Ref::Node(k) => k as usize,
-            Ref::Parameter { block, component } => self.parameters[&(block, component)],
+            Ref::Parameter { block, component } => self.parameters.entity(block, component),
             Ref::Datum(k) => self.first_datum + k as usize,
         }
     }
@@ -176,14 +226,14 @@ impl<'a> Refinement<'a> {
             self.colours[entity] = mix(self.colours[entity], self.context[entity]);
         }
         // The components of a block move together: the block takes the colours of its components and hands them its own.
-        for (&(block, component), &entity) in &self.parameters {
+        for &(block, component, entity) in &self.parameters.occurring {
             let block = self.first_block + block as usize;
             self.context[block] = self.context[block].wrapping_add(mix(self.colours[entity], u64::from(component)));
         }
         for block in self.first_block..self.colours.len() {
             self.colours[block] = mix(self.colours[block], self.context[block]);
         }
-        for (&(block, _), &entity) in &self.parameters {
+        for &(block, _, entity) in &self.parameters.occurring {
             self.colours[entity] = mix(self.colours[entity], self.colours[self.first_block + block as usize]);
         }
     }
@@ -203,7 +253,7 @@ impl<'a> Refinement<'a> {
 }
 
 struct Colours {
-    parameters: FxHashMap<(u32, u32), usize>,
+    parameters: Parameters,
     first_datum: usize,
     colours: Vec<u64>,
 }
@@ -212,7 +262,7 @@ impl Colours {
     fn of(&self, reference: Ref) -> u64 {
         match reference {
             Ref::Node(k) => self.colours[k as usize],
-            Ref::Parameter { block, component } => self.colours[self.parameters[&(block, component)]],
+            Ref::Parameter { block, component } => self.colours[self.parameters.entity(block, component)],
             Ref::Datum(k) => self.colours[self.first_datum + k as usize],
         }
     }
@@ -223,8 +273,8 @@ struct Numbering<'a> {
     merged: &'a Expression,
     colours: &'a Colours,
     names: Vec<Option<u32>>,
-    block_names: FxHashMap<u32, u32>,
-    data_names: FxHashMap<u32, u32>,
+    block_names: Vec<Option<u32>>,
+    data_names: Vec<Option<u32>>,
     result: Canonical,
 }
 
@@ -234,8 +284,8 @@ impl<'a> Numbering<'a> {
             merged,
             colours,
             names: vec![None; merged.nodes.len()],
-            block_names: FxHashMap::default(),
-            data_names: FxHashMap::default(),
+            block_names: vec![None; merged.block_sizes.len()],
+            data_names: vec![None; merged.data as usize],
             result: Canonical { expression: Expression::default(), blocks: Vec::new(), data: Vec::new() },
         }
     }
@@ -260,7 +310,8 @@ impl<'a> Numbering<'a> {
                 continue;
             }
             let (node, arguments) = self.ordered(k);
-            if let Some(&argument) = arguments.get(next) {
+            let arity = node.op.arity();
+            if let Some(&argument) = arguments[..arity].get(next) {
                 stack.push((k, next + 1));
                 match argument {
                     Ref::Node(child) => stack.push((child, 0)),
@@ -269,22 +320,20 @@ impl<'a> Numbering<'a> {
                     }
                 }
             } else {
-                let mut args = [Ref::Datum(0); 3];
-                for (name, &argument) in args.iter_mut().zip(&arguments) {
-                    *name = self.name(argument);
-                }
-                pad(&mut args, arguments.len());
+                let mut args = arguments;
+                args[..arity].iter_mut().for_each(|argument| *argument = self.name(*argument));
+                pad(&mut args, arity);
                 self.names[k as usize] = Some(self.result.expression.nodes.len() as u32);
                 self.result.expression.nodes.push(ExpressionNode { op: node.op, args });
             }
         }
     }
 
-    fn ordered(&self, k: u32) -> (ExpressionNode, Vec<Ref>) {
+    fn ordered(&self, k: u32) -> (ExpressionNode, [Ref; 3]) {
         let node = self.merged.nodes[k as usize];
-        let mut arguments = node.arguments().to_vec();
-        if node.op.is_commutative() {
-            arguments.sort_by_key(|&a| self.colours.of(a));
+        let mut arguments = node.args;
+        if node.op.is_commutative() && self.colours.of(arguments[1]) < self.colours.of(arguments[0]) {
+            arguments.swap(0, 1);
         }
         (node, arguments)
     }
@@ -294,7 +343,7 @@ impl<'a> Numbering<'a> {
             Ref::Node(k) => Ref::Node(self.names[k as usize].expect("arguments are numbered before their users")),
             Ref::Parameter { block, component } => {
                 let result = &mut self.result;
-                let name = *self.block_names.entry(block).or_insert_with(|| {
+                let name = *self.block_names[block as usize].get_or_insert_with(|| {
                     result.blocks.push(block);
                     result.expression.block_sizes.push(self.merged.block_sizes[block as usize]);
                     result.blocks.len() as u32 - 1
@@ -303,7 +352,7 @@ impl<'a> Numbering<'a> {
             }
             Ref::Datum(k) => {
                 let data = &mut self.result.data;
-                Ref::Datum(*self.data_names.entry(k).or_insert_with(|| {
+                Ref::Datum(*self.data_names[k as usize].get_or_insert_with(|| {
                     data.push(k);
                     data.len() as u32 - 1
                 }))

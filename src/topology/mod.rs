@@ -11,15 +11,19 @@
 
 mod canonical;
 mod expression;
+mod forms;
 mod function;
+mod interner;
 mod trace;
 
 pub use expression::{Expression, ExpressionNode, Ref};
 pub use trace::{Blocks, Residuals};
 
 pub(crate) use function::trace_function;
+pub(crate) use interner::{Interner, hash_words};
 pub(crate) use trace::{TraceError, Tracer};
 
+use forms::Form;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128;
@@ -67,22 +71,20 @@ impl Registry {
         {
             return placement.clone();
         }
-        let placement = Arc::new(self.canonicalize(recorded));
+        let placement = Arc::new(self.locate(&forms::form(recorded, &self.words, hash)));
         self.by_recording.entry(hash).or_default().push((self.words.as_slice().into(), placement.clone()));
         placement
     }
 
-    fn canonicalize(&mut self, recorded: &Expression) -> Placement {
-        let form = canonical::canonicalize(recorded);
-        let hash = form.expression.hash();
-        let candidates = self.by_form.entry(hash).or_default();
-        let known = candidates.iter().copied().find(|&k| *self.topologies[k].expression == form.expression);
+    fn locate(&mut self, form: &Form) -> Placement {
+        let candidates = self.by_form.entry(form.topology.hash).or_default();
+        let known = candidates.iter().copied().find(|&k| self.topologies[k].expression == form.topology.expression);
         let topology = known.unwrap_or_else(|| {
             candidates.push(self.topologies.len());
-            self.topologies.push(Topology { expression: Arc::new(form.expression), hash });
+            self.topologies.push(form.topology.clone());
             self.topologies.len() - 1
         });
-        Placement { topology, blocks: form.blocks, data: form.data }
+        Placement { topology, blocks: form.blocks.clone(), data: form.data.clone() }
     }
 
     pub fn topologies(&self) -> &[Topology] {

@@ -14,8 +14,8 @@ use std::ops::Range;
 pub const LANES: usize = 64;
 /// Numbers that the widest registers of a processor hold.
 const WIDTH: usize = 8;
-/// Vectors of half a chunk.
-const HALF: usize = LANES / WIDTH / 2;
+/// Vectors of a quarter of a chunk.
+const QUARTER: usize = LANES / WIDTH / 4;
 
 /// One number for each instance of a chunk. Aligned, for a vector that lies across two cache lines is loaded and stored in two goes.
 #[derive(Clone, Copy)]
@@ -42,8 +42,8 @@ pub(super) struct Registers {
     lanes: Vec<Lane>,
     /// Where the parameter block of the instances begins for which the instructions that depend on it alone have been run.
     kept: Option<u32>,
-    /// Whether the instances of the chunk, the last of its run, are so few that the second half of each lane is nobody's.
-    few: bool,
+    /// The last quarter of each lane that is somebody's: one before the last where the chunk, the last of its run, has few instances.
+    last_quarter: usize,
 }
 
 thread_local! {
@@ -63,15 +63,18 @@ impl Drop for Registers {
 }
 
 impl Registers {
-    pub fn new(code: &LaneCode) -> Self {
+    /// For chunks of as many instances as there are, or whole ones.
+    pub fn new(code: &LaneCode, instances: usize) -> Self {
         let mut lanes = SPARE.take();
         if lanes.len() < code.registers {
             lanes.resize(code.registers, Lane([0.0; LANES]));
         }
+        // Of a few instances there is but a quarter or two of a lane.
+        let filled = instances.next_multiple_of(QUARTER * WIDTH).min(LANES);
         for (lane, &literal) in lanes.iter_mut().zip(&code.literals) {
-            lane.0.fill(literal);
+            lane.0[..filled].fill(literal);
         }
-        Registers { lanes, kept: None, few: false }
+        Registers { lanes, kept: None, last_quarter: 3 }
     }
 
     #[inline(always)]
@@ -89,27 +92,34 @@ impl Registers {
         let (lanes, to, [a, b, c]) = (&mut self.lanes[..], to as usize, args.map(|a| a as usize));
         // Checked once, and not for each vector.
         assert!(to < lanes.len() && a < lanes.len() && b < lanes.len() && c < lanes.len());
-        for half in 0..2 {
-            for k in half * HALF..(half + 1) * HALF {
+        for quarter in 0..4 {
+            for k in quarter * QUARTER..(quarter + 1) * QUARTER {
                 let (a, b, c) = (lanes[a].vectors()[k], lanes[b].vectors()[k], lanes[c].vectors()[k]);
                 lanes[to].vectors_mut()[k] = std::array::from_fn(|j| f(a[j], b[j], c[j]));
             }
-            if self.few {
+            if quarter == self.last_quarter {
                 break;
             }
         }
     }
 
+    /// Calls a function that takes half a lane at a time.
     #[inline(always)]
-    fn sin(&mut self, to: u32, [a, ..]: [u32; 3]) {
+    fn by_halves(&mut self, to: u32, [a, ..]: [u32; 3], f: impl Fn(&[f64; LANES / 2], &mut [f64; LANES / 2])) {
         let argument = self.lanes[a as usize];
-        trigonometry::sin(&argument.0, &mut self.lanes[to as usize].0);
+        let results = self.lanes[to as usize].0.as_chunks_mut().0;
+        let halves = 1 + self.last_quarter / 2;
+        argument.0.as_chunks().0.iter().zip(results).take(halves).for_each(|(x, result)| f(x, result));
     }
 
     #[inline(always)]
-    fn cos(&mut self, to: u32, [a, ..]: [u32; 3]) {
-        let argument = self.lanes[a as usize];
-        trigonometry::cos(&argument.0, &mut self.lanes[to as usize].0);
+    fn sin(&mut self, to: u32, args: [u32; 3]) {
+        self.by_halves(to, args, trigonometry::sin);
+    }
+
+    #[inline(always)]
+    fn cos(&mut self, to: u32, args: [u32; 3]) {
+        self.by_halves(to, args, trigonometry::cos);
     }
 
     /// One arm an operation, so that each becomes a loop over one operation; the operation itself stands in the table of
@@ -191,7 +201,7 @@ impl WithSimd for Run<'_> {
         let mut first = self.instances.start;
         while first < self.instances.end {
             let lanes = LANES.min(self.instances.end - first);
-            self.registers.few = lanes <= HALF * WIDTH;
+            self.registers.last_quarter = (lanes - 1) / (QUARTER * WIDTH);
             for instruction in &self.code.instructions[self.kept_instructions(first, lanes)..] {
                 self.step(*instruction, first, lanes);
             }

@@ -92,7 +92,7 @@ fn run(
         let (residuals, stored) = ((residuals, width), (stored, stored_width));
         Run { code, table, x, instances, registers, residuals, stored }.run();
     };
-    let registers = || Registers::new(code);
+    let registers = || Registers::new(code, count);
     if count <= TASK {
         task(&mut registers(), 0, residuals, stored);
     } else if stored_width == 0 {

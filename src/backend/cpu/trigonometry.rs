@@ -9,7 +9,9 @@
 use super::LANES;
 use std::f64::consts::FRAC_2_PI;
 
-type Lane = [f64; LANES];
+/// Numbers that are evaluated together: where there are few instances, the second half of a lane is nobody's.
+pub(super) const HALF: usize = LANES / 2;
+type Lane = [f64; HALF];
 
 /// n times the first and the second 33 bits of π/2 must be exact, which they are for |n| < 2²⁰.
 const LARGEST: f64 = 1e6;
@@ -53,7 +55,7 @@ pub(super) fn cos(x: &Lane, result: &mut Lane) {
 #[inline(always)]
 fn evaluate<const QUARTERS: u64>(x: &Lane, result: &mut Lane) {
     let mut coarse = 0;
-    for k in 0..LANES {
+    for k in 0..HALF {
         let reduced = reduce(x[k]);
         coarse |= u64::from(reduced.is_coarse(x[k]));
         let (sin, cos) = (reduced.sin(), reduced.cos());
@@ -143,9 +145,9 @@ mod tests {
     /// The largest difference from the platform's functions, whose own error is below one unit in the last place.
     fn worst(numbers: impl Iterator<Item = f64>) -> (u64, usize) {
         let numbers: Vec<f64> = numbers.collect();
-        let (mut worst, mut result) = (0, [0.0; LANES]);
-        for chunk in numbers.chunks(LANES) {
-            let mut x = [0.5; LANES];
+        let (mut worst, mut result) = (0, [0.0; HALF]);
+        for chunk in numbers.chunks(HALF) {
+            let mut x = [0.5; HALF];
             x[..chunk.len()].copy_from_slice(chunk);
             sin(&x, &mut result);
             for (x, found) in chunk.iter().zip(result) {
@@ -205,16 +207,16 @@ mod tests {
         let mut numbers = [0.0, tiny, f64::MIN_POSITIVE, 1e-300, 1e-30, 1e6, 1e6f64.next_up(), f64::MAX].to_vec();
         numbers.extend(numbers.clone().iter().map(|x| -x));
         assert!(worst(numbers.iter().copied()).0 <= 1);
-        let mut result = [1.0; LANES];
+        let mut result = [1.0; HALF];
         for x in [0.0, tiny, 1e-300, -0.0, -tiny, -1e-300] {
-            sin(&[x; LANES], &mut result);
+            sin(&[x; HALF], &mut result);
             assert!(result.iter().all(|r| r.to_bits() == x.to_bits()), "sin {x} is {}", result[0]);
-            cos(&[x; LANES], &mut result);
+            cos(&[x; HALF], &mut result);
             assert!(result.iter().all(|&r| r == 1.0), "cos {x} is {}", result[0]);
         }
         for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             for f in [sin, cos] {
-                f(&[x; LANES], &mut result);
+                f(&[x; HALF], &mut result);
                 assert!(result.iter().all(|r| r.is_nan()), "{x}");
             }
         }
@@ -223,15 +225,15 @@ mod tests {
     /// A lane that is redone says nothing to the others.
     #[test]
     fn a_result_depends_on_its_argument_alone() {
-        let small: Vec<f64> = random(LANES).map(|u| 20.0 * u - 10.0).collect();
+        let small: Vec<f64> = random(HALF).map(|u| 20.0 * u - 10.0).collect();
         let alone: Lane = small.try_into().unwrap();
         let mut mixed = alone;
-        (1..LANES).step_by(2).for_each(|k| mixed[k] = [1e9, f64::NAN, f64::INFINITY][k % 3]);
+        (1..HALF).step_by(2).for_each(|k| mixed[k] = [1e9, f64::NAN, f64::INFINITY][k % 3]);
         for f in [sin, cos] {
-            let (mut expected, mut found) = ([0.0; LANES], [0.0; LANES]);
+            let (mut expected, mut found) = ([0.0; HALF], [0.0; HALF]);
             f(&alone, &mut expected);
             f(&mixed, &mut found);
-            (0..LANES).step_by(2).for_each(|k| assert_eq!(found[k].to_bits(), expected[k].to_bits()));
+            (0..HALF).step_by(2).for_each(|k| assert_eq!(found[k].to_bits(), expected[k].to_bits()));
         }
     }
 }

@@ -1,0 +1,215 @@
+//! Dense Cholesky factorisation of small systems, tile by tile.
+//!
+//! Below some hundred unknowns neither memory nor arithmetic counts but what waits for what: a square root for the column before it, a
+//! sum for its last term, a loop for its remainder. So rows come in whole tiles of eight, a register's worth; the right-hand side is one more row of the
+//! matrix, and the factor's is the solution of the first triangular system; and eight columns are factored in one tile, as L D Lᵀ, whose
+//! pivots wait for no square root, before the tiles below follow, which do not wait for each other.
+//!
+//! Every number is computed by the same operations in the same order whatever the instruction set.
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// Rows and columns of a tile.
+const TILE: usize = 8;
+/// Columns of a tile that are summed together: two halves, so that they fit the registers of every instruction set.
+const HALF: usize = TILE / 2;
+
+type Column = [f64; TILE];
+type Tile = [Column; TILE];
+
+/// A symmetric positive definite matrix and a right-hand side, overwritten by their factor and a solution.
+#[derive(Debug, Default)]
+pub struct TiledSystem {
+    unknowns: usize,
+    /// Numbers from one column to the next: whole tiles.
+    stride: usize,
+    /// Column-major from `start` on, where a line of the cache begins.
+    numbers: Vec<f64>,
+    start: usize,
+    /// One over the diagonal of the factor.
+    inverses: Vec<Column>,
+    x: Vec<Column>,
+}
+
+impl TiledSystem {
+    /// Makes room for as many unknowns, with zeros in it.
+    pub fn clear(&mut self, unknowns: usize) {
+        let stride = (unknowns + 1).next_multiple_of(TILE);
+        let columns = unknowns.next_multiple_of(TILE);
+        self.numbers.clear();
+        self.numbers.resize(stride * columns + TILE, 0.0);
+        self.start = self.numbers.as_ptr().align_offset(TILE * size_of::<f64>()).min(TILE);
+        self.inverses.resize(columns / TILE, [0.0; TILE]);
+        self.x.resize(stride / TILE, [0.0; TILE]);
+        (self.unknowns, self.stride) = (unknowns, stride);
+    }
+
+    /// The columns, of which the first numbers are those of the matrix, and how far they are apart. Only the lower triangle is read.
+    pub fn columns_mut(&mut self) -> (&mut [f64], usize) {
+        (&mut self.numbers[self.start..], self.stride)
+    }
+
+    /// Solves for `rhs`; the error is the column whose pivot is not positive.
+    pub fn solve(&mut self, rhs: &[f64], solution: &mut [f64]) -> Result<(), usize> {
+        let (unknowns, stride) = (self.unknowns, self.stride);
+        let (columns, _) = self.columns_mut();
+        for (column, number) in columns.chunks_exact_mut(stride.max(1)).zip(rhs) {
+            column[unknowns] = *number;
+        }
+        let tiles = self.numbers[self.start..].as_chunks_mut::<TILE>().0;
+        let (inverses, x) = (&mut self.inverses[..], &mut self.x[..]);
+        Arch::new().dispatch(Solve { tiles, rows: stride / TILE, unknowns, inverses, x })?;
+        solution.copy_from_slice(&self.x.as_flattened()[..unknowns]);
+        Ok(())
+    }
+}
+
+/// Factors and solves; a struct for the reason that `backend/cpu` gives.
+struct Solve<'a> {
+    /// The tiles' columns: those of one column of the matrix one after the other.
+    tiles: &'a mut [Column],
+    /// Tiles of a column.
+    rows: usize,
+    unknowns: usize,
+    inverses: &'a mut [Column],
+    x: &'a mut [Column],
+}
+
+impl WithSimd for Solve<'_> {
+    type Output = Result<(), usize>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Result<(), usize> {
+        let Solve { tiles, rows, unknowns, inverses, x } = self;
+        for (j, inverses) in inverses.iter_mut().enumerate() {
+            let width = TILE.min(unknowns - j * TILE);
+            let mut diagonal = reduced(tiles, rows, j, j);
+            let multipliers = factorize(&mut diagonal, width, inverses).map_err(|k| j * TILE + k)?;
+            write(tiles, rows, j, j, &diagonal);
+            for i in j + 1..rows {
+                let mut below = reduced(tiles, rows, i, j);
+                eliminate(&mut below, &multipliers, inverses);
+                write(tiles, rows, i, j, &below);
+            }
+        }
+        x.fill([0.0; TILE]);
+        solve_transposed(tiles, rows, unknowns, inverses, x);
+        Ok(())
+    }
+}
+
+/// Tile (i, j) of the matrix without what the columns before it take off.
+#[inline(always)]
+fn reduced(tiles: &[Column], rows: usize, i: usize, j: usize) -> Tile {
+    let mut sums = [[0.0; TILE]; TILE];
+    for half in 0..2 {
+        let first = half * HALF;
+        let mut sum: [Column; HALF] = std::array::from_fn(|c| tiles[(j * TILE + first + c) * rows + i]);
+        for before in tiles[..j * TILE * rows].chunks_exact(rows) {
+            let (left, right) = (&before[i], &before[j]);
+            for c in 0..HALF {
+                for k in 0..TILE {
+                    sum[c][k] -= left[k] * right[first + c];
+                }
+            }
+        }
+        sums[first..first + HALF].copy_from_slice(&sum);
+    }
+    sums
+}
+
+#[inline(always)]
+fn write(tiles: &mut [Column], rows: usize, i: usize, j: usize, tile: &Tile) {
+    for (c, column) in tile.iter().enumerate() {
+        tiles[(j * TILE + c) * rows + i] = *column;
+    }
+}
+
+/// Factors the lower triangle of a tile, of which `width` columns are there. Leaves one over the diagonal in `inverses`, and returns by how much
+/// of each column the later ones are reduced. The error is the column whose pivot is not positive.
+#[inline(always)]
+fn factorize(tile: &mut Tile, width: usize, inverses: &mut Column) -> Result<Tile, usize> {
+    let mut multipliers = [[0.0; TILE]; TILE];
+    let mut pivots = [1.0; TILE];
+    macro_rules! columns {
+        ($($column:literal)*) => {$(
+            if $column < width {
+                pivots[$column] = tile[$column][$column];
+            }
+            let inverse = pivots[$column].recip();
+            multipliers[$column] = tile[$column].map(|number| number * inverse);
+            take_off::<$column>(tile, &multipliers[$column]);
+        )*};
+    }
+    columns!(0 1 2 3 4 5 6 7);
+    // What follows a pivot that is not positive is no number or nonsense.
+    if let Some(column) = pivots.iter().position(|&pivot| pivot <= 0.0 || pivot.is_nan()) {
+        return Err(column);
+    }
+    *inverses = pivots.map(|pivot| pivot.sqrt().recip());
+    scale(tile, inverses);
+    Ok(multipliers)
+}
+
+/// Multiplies a tile from the right by the inverse transpose of the factored tile above it.
+#[inline(always)]
+fn eliminate(tile: &mut Tile, multipliers: &Tile, inverses: &Column) {
+    macro_rules! columns {
+        ($($column:literal)*) => { $(take_off::<$column>(tile, &multipliers[$column]);)* };
+    }
+    columns!(0 1 2 3 4 5 6);
+    scale(tile, inverses);
+}
+
+/// Takes multiples of column `C` off the later ones; a constant, so that the tile stays in registers.
+#[inline(always)]
+fn take_off<const C: usize>(tile: &mut Tile, multipliers: &Column) {
+    let column = tile[C];
+    for d in C + 1..TILE {
+        for k in 0..TILE {
+            tile[d][k] -= column[k] * multipliers[d];
+        }
+    }
+}
+
+#[inline(always)]
+fn scale(tile: &mut Tile, factors: &Column) {
+    for c in 0..TILE {
+        for k in 0..TILE {
+            tile[c][k] *= factors[c];
+        }
+    }
+}
+
+/// Solves Lᵀ x = y, where y is the row of L below the last unknown. Of `x`, what no unknown has a place in stays 0.
+#[inline(always)]
+fn solve_transposed(tiles: &[Column], rows: usize, unknowns: usize, inverses: &[Column], x: &mut [Column]) {
+    let (last, lane) = (unknowns / TILE, unknowns % TILE);
+    for (j, inverses) in inverses.iter().enumerate().rev() {
+        let columns = &tiles[j * TILE * rows..(j + 1) * TILE * rows];
+        let mut sums = [[0.0; TILE]; TILE];
+        // The nearest last, which was found just now.
+        for (i, x) in x.iter().enumerate().skip(j + 1).rev() {
+            for c in 0..TILE {
+                for k in 0..TILE {
+                    sums[c][k] += columns[c * rows + i][k] * x[k];
+                }
+            }
+        }
+        let width = TILE.min(unknowns - j * TILE);
+        let y: Column = std::array::from_fn(|c| columns[c * rows + last][lane]);
+        let mut rest = [0.0; TILE];
+        for c in 0..TILE {
+            let [p, q, r, s, t, u, v, w] = sums[c];
+            rest[c] = y[c] - (((p + q) + (r + s)) + ((t + u) + (v + w)));
+        }
+        let own: Tile = std::array::from_fn(|c| columns[c * rows + j]);
+        for c in (0..TILE).rev() {
+            let number = rest[c] * inverses[c];
+            x[j][c] = if c < width { number } else { 0.0 };
+            for d in 0..c {
+                rest[d] -= own[d][c] * x[j][c];
+            }
+        }
+    }
+}
