@@ -89,7 +89,7 @@ int main(int argc, char** argv) {
     const double whole = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (whole >= best) continue;
     best = whole;
-    std::snprintf(line, sizeof line, "ceres %s: 1e-3 %.2f ms, 1e-6 %.2f ms, whole %.2f ms (residuals %.1f, jacobians %.1f, linear %.1f), %d iterations, cost %.9g\n",
+    std::snprintf(line, sizeof line, "ceres %s: 1e-3 %.3f ms, 1e-6 %.3f ms, whole %.3f ms (residuals %.1f, jacobians %.1f, linear %.1f), %d iterations, cost %.9g\n",
                 argv[1], 1e3 * reached(1e-3), 1e3 * reached(1e-6), 1e3 * whole,
                 1e3 * summary.residual_evaluation_time_in_seconds, 1e3 * summary.jacobian_evaluation_time_in_seconds,
                 1e3 * summary.linear_solver_time_in_seconds, int(summary.iterations.size()) - 1, summary.final_cost);

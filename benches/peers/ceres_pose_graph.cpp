@@ -177,7 +177,7 @@ int main(int argc, char** argv) {
     const double whole = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (whole >= best) continue;
     best = whole;
-    std::snprintf(line, sizeof line, "ceres %s: 1e-3 %.2f ms, 1e-6 %.2f ms, whole %.2f ms, %d iterations, cost %.9g\n", argv[1], 1e3 * reached(1e-3),
+    std::snprintf(line, sizeof line, "ceres %s: 1e-3 %.3f ms, 1e-6 %.3f ms, whole %.3f ms, %d iterations, cost %.9g\n", argv[1], 1e3 * reached(1e-3),
                 1e3 * reached(1e-6), 1e3 * whole, int(summary.iterations.size()) - 1, summary.final_cost);
   }
   std::fputs(line, stdout);

@@ -52,12 +52,13 @@ impl LaneCode {
         let kept = Kept::new(program);
         let fusion = Fusion::new(program, &kept.nodes);
         let is_kept = |step: &Step| matches!(*step, Step::Compute(id) if kept.nodes[id as usize]);
-        let (mut steps, each): (Vec<Step>, Vec<Step>) = schedule(program, boundary)
-            .into_iter()
-            .filter(|step| !matches!(*step, Step::Compute(id) if fusion.absorbed[id as usize]))
-            .partition(is_kept);
-        let first_of_each = steps.len();
-        steps.extend(each);
+        let mut steps = schedule(program, boundary);
+        steps.retain(|step| !matches!(*step, Step::Compute(id) if fusion.absorbed[id as usize]));
+        let first_of_each = steps.iter().filter(|step| is_kept(step)).count();
+        if first_of_each > 0 {
+            // A stable sort: what is kept comes first.
+            steps.sort_by_key(|step| !is_kept(step));
+        }
         let last_use = last_uses(program, &fusion, &steps, first_of_each);
 
         let parameters = Parameters::new(program);
@@ -66,13 +67,13 @@ impl LaneCode {
         let mut outputs = vec![0; program.outputs.len()];
         let mut kept_instructions = 0;
         for (time, step) in steps.iter().enumerate() {
-            match step.clone() {
-                Step::Write(range) => {
+            match *step {
+                Step::Write { first, count } => {
+                    let range = first as usize..(first + count) as usize;
                     let nodes = &program.outputs[range.clone()];
                     for (register, &node) in outputs[range.clone()].iter_mut().zip(nodes) {
                         *register = allocation.register(node);
                     }
-                    let (first, count) = (range.start as u32, range.len() as u32);
                     instructions.push(Instruction::Write { first, count });
                     allocation.release(nodes, &last_use, time);
                 }
@@ -148,11 +149,11 @@ fn last_uses(program: &Program, fusion: &Fusion, steps: &[Step], first_of_each: 
     let mut last = vec![0; program.nodes.len()];
     let mut computed = vec![usize::MAX; program.nodes.len()];
     for (time, step) in steps.iter().enumerate() {
-        let sources = match step {
-            Step::Write(range) => &program.outputs[range.clone()],
+        let sources = match *step {
+            Step::Write { first, count } => &program.outputs[first as usize..][..count as usize],
             Step::Compute(id) => {
-                computed[*id as usize] = time;
-                fusion.sources(program, *id)
+                computed[id as usize] = time;
+                fusion.sources(program, id)
             }
         };
         for &source in sources {

@@ -19,7 +19,7 @@ pub(crate) use lanes::{Instruction, LaneCode};
 
 use crate::program::{Linearization, LossProgram, Program, Retraction};
 use crate::topology::Topology;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What, besides the topology, all instances of a group have in common.
 #[derive(Debug, Clone, Default)]
@@ -55,8 +55,9 @@ pub struct Kernel {
     pub objective: Option<Program>,
     /// Residuals and Jacobian, corrected if there is a loss, over the tangent spaces of the parameter blocks.
     pub linearization: Linearization,
-    pub(crate) residual_code: LaneCode,
-    pub(crate) objective_code: Option<LaneCode>,
+    /// Made when it is first run: a small problem without losses only ever linearizes.
+    residual_code: OnceLock<LaneCode>,
+    objective_code: OnceLock<LaneCode>,
     pub(crate) linearize_code: LaneCode,
 }
 
@@ -67,8 +68,8 @@ impl Kernel {
         let linearization = program.linearize(&specialization.retractions, loss);
         let objective = loss.map(|loss| loss.objective(&program));
         Kernel {
-            residual_code: LaneCode::new(&program),
-            objective_code: objective.as_ref().map(LaneCode::new),
+            residual_code: OnceLock::new(),
+            objective_code: OnceLock::new(),
             linearize_code: LaneCode::with_boundary(&linearization.program, linearization.residuals),
             topology,
             specialization,
@@ -83,8 +84,15 @@ impl Kernel {
         self.objective.as_ref().unwrap_or(&self.program)
     }
 
+    pub(crate) fn residual_code(&self) -> &LaneCode {
+        self.residual_code.get_or_init(|| LaneCode::new(&self.program))
+    }
+
     pub(crate) fn objective_code(&self) -> &LaneCode {
-        self.objective_code.as_ref().unwrap_or(&self.residual_code)
+        match &self.objective {
+            Some(objective) => self.objective_code.get_or_init(|| LaneCode::new(objective)),
+            None => self.residual_code(),
+        }
     }
 
     /// Number of residuals of an instance.

@@ -1,18 +1,17 @@
 //! An order of evaluation with few live values.
 
 use crate::program::{Id, Program};
-use std::ops::Range;
 
 /// Outputs that are written together: a line of the cache.
 pub(super) const WRITTEN_TOGETHER: usize = 8;
 
 /// A step of a schedule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// Evaluate a node.
     Compute(Id),
-    /// Hand out these outputs, whose nodes are evaluated.
-    Write(Range<usize>),
+    /// Hand out outputs, whose nodes are evaluated.
+    Write { first: u32, count: u32 },
 }
 
 /// Walks depth first from the outputs, each argument that needs more registers first (Sethi and Ullman 1970), and hands out some
@@ -36,14 +35,23 @@ pub(super) fn schedule(program: &Program, boundary: usize) -> Vec<Step> {
                         steps.push(Step::Compute(id));
                         continue;
                     }
+                    let arguments = program.nodes[id as usize].arguments();
+                    if arguments.is_empty() {
+                        done[id as usize] = true;
+                        steps.push(Step::Compute(id));
+                        continue;
+                    }
                     stack.push((id, true));
                     let first = stack.len();
-                    stack.extend(program.nodes[id as usize].arguments().iter().map(|&a| (a, false)));
-                    // The stack turns the order round: the least demanding argument lies lowest.
-                    stack[first..].sort_by_key(|&(a, _)| need[a as usize]);
+                    for &argument in arguments {
+                        // The stack turns the order round: the least demanding argument lies lowest, of equals the first.
+                        let later = |&&(other, _): &&(Id, bool)| need[other as usize] > need[argument as usize];
+                        let place = stack.len() - stack[first..].iter().rev().take_while(later).count();
+                        stack.insert(place, (argument, false));
+                    }
                 }
             }
-            steps.push(Step::Write(together));
+            steps.push(Step::Write { first: first as u32, count: together.len() as u32 });
         }
     }
     steps

@@ -95,7 +95,8 @@ proptest! {
                     prop_assert!(program.nodes[id as usize].arguments().iter().all(|&a| done[a as usize]));
                     done[id as usize] = true;
                 }
-                Step::Write(range) => {
+                Step::Write { first, count } => {
+                    let range = first as usize..(first + count) as usize;
                     prop_assert!(range.len() <= WRITTEN_TOGETHER && (range.end <= boundary || range.start >= boundary));
                     for output in range {
                         prop_assert!(done[program.outputs[output] as usize] && !written[output]);

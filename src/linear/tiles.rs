@@ -174,10 +174,8 @@ fn take_off<const C: usize>(tile: &mut Tile, multipliers: &Column) {
 
 #[inline(always)]
 fn scale(tile: &mut Tile, factors: &Column) {
-    for c in 0..TILE {
-        for k in 0..TILE {
-            tile[c][k] *= factors[c];
-        }
+    for (column, factor) in tile.iter_mut().zip(factors) {
+        column.iter_mut().for_each(|number| *number *= factor);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::manifold::{Manifold, OnManifold};
 use super::{Problem, ProblemError};
+use crate::kernel::LaneCode;
 use crate::program::Retraction;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -93,6 +94,11 @@ impl Parameters {
     /// The manifold of a block, to be kept.
     pub(super) fn shared_manifold(&self, block: usize) -> Option<Arc<dyn Manifold>> {
         self.on_manifold(block).map(|on| on.manifold.clone())
+    }
+
+    /// The code of a step of a block on a manifold.
+    pub(super) fn step_code(&self, block: usize) -> Option<&Arc<LaneCode>> {
+        self.on_manifold(block).map(|on| &on.code)
     }
 
     /// The compiled step of a block on a manifold.

@@ -25,7 +25,7 @@ pub struct Steps {
 #[derive(Debug)]
 struct Curved {
     retraction: Arc<Retraction>,
-    code: LaneCode,
+    code: Arc<LaneCode>,
     /// Starts of the points, and of the steps behind all parameters.
     table: InstanceTable,
 }
@@ -48,13 +48,13 @@ impl Steps {
             if parameters.is_fixed(block) {
                 continue;
             }
-            let Some(retraction) = parameters.retraction(block) else {
+            let (Some(retraction), Some(code)) = (parameters.retraction(block), parameters.step_code(block)) else {
                 steps.plain.extend((0..parameters.size(block) as u32).map(|k| (start + k, tangent + k)));
                 continue;
             };
             let known = curved.iter().position(|curved| Arc::ptr_eq(&curved.retraction, retraction));
             let index = known.unwrap_or_else(|| {
-                curved.push(Curved::new(retraction));
+                curved.push(Curved::new(retraction, code));
                 curved.len() - 1
             });
             curved[index].table.push([start, ambient as u32 + tangent].into_iter(), std::iter::empty());
@@ -111,10 +111,10 @@ impl Steps {
 }
 
 impl Curved {
-    fn new(retraction: &Arc<Retraction>) -> Self {
+    fn new(retraction: &Arc<Retraction>, code: &Arc<LaneCode>) -> Self {
         Curved {
             retraction: retraction.clone(),
-            code: LaneCode::new(&retraction.plus),
+            code: code.clone(),
             table: InstanceTable { blocks: vec![Vec::new(); 2], ..InstanceTable::default() },
         }
     }

@@ -14,6 +14,9 @@ pub(crate) struct Builder {
     known: Interner,
 }
 
+/// So many times as many nodes as a program has come with its derivatives.
+const DERIVED: usize = 4;
+
 /// Whole powers up to this are written as multiplications.
 const LARGEST_EXPANDED_POWER: u32 = 64;
 
@@ -21,6 +24,7 @@ impl Builder {
     /// A builder that starts with the nodes of `program`, under their names.
     pub fn from_program(program: &Program) -> Self {
         let mut builder = Builder::default();
+        builder.nodes.reserve(DERIVED * program.nodes.len());
         program.nodes.iter().for_each(|&node| builder.push(node));
         builder
     }

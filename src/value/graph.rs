@@ -64,12 +64,15 @@ pub(crate) fn with_graph<R>(f: impl FnOnce(&mut Graph) -> R) -> R {
     GRAPH.with_borrow_mut(f)
 }
 
+/// Nodes there is room for from the start: those of a residual. To grow there would touch twice the memory.
+const USUAL: usize = 512;
+
 impl Graph {
     fn new() -> Self {
         static THREADS: AtomicU32 = AtomicU32::new(0);
         Graph {
-            nodes: SlotMap::with_key(),
-            order: Vec::new(),
+            nodes: SlotMap::with_capacity_and_key(USUAL),
+            order: Vec::with_capacity(USUAL),
             gradients: SecondaryMap::new(),
             recording: None,
             no_grad_depth: 0,

@@ -40,7 +40,7 @@ impl Cpu {
     pub fn residuals(self, groups: &[Group], x: &[f64], residuals: &mut [f64]) {
         for group in groups {
             let rows = &mut residuals[group.rows.clone()];
-            run_group(group, &group.kernel.residual_code, x, rows, &mut []);
+            run_group(group, group.kernel.residual_code(), x, rows, &mut []);
         }
     }
 

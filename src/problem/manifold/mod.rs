@@ -30,6 +30,7 @@ pub use subset::Subset;
 
 use super::{BlockId, Problem, ProblemError};
 use crate::Value;
+use crate::kernel::LaneCode;
 use crate::program::Retraction;
 use crate::topology::Tracer;
 use std::fmt::Debug;
@@ -102,6 +103,7 @@ pub trait Manifold: Debug + Send + Sync {
 pub(crate) struct OnManifold {
     pub manifold: Arc<dyn Manifold>,
     pub retraction: Arc<Retraction>,
+    pub code: Arc<LaneCode>,
 }
 
 /// How far from 1 the norm of what should be a unit vector may be.
@@ -149,9 +151,9 @@ impl Problem {
         for &block in blocks {
             self.check_on_manifold(block, &manifold)?;
         }
-        let retraction = trace(&manifold, self.parameters.slice(first.index()), &mut self.tracer)?;
+        let (retraction, code) = trace(&manifold, self.parameters.slice(first.index()), &mut self.tracer)?;
         self.kept.clear();
-        self.parameters.put_on(blocks, OnManifold { manifold: Arc::new(manifold), retraction });
+        self.parameters.put_on(blocks, OnManifold { manifold: Arc::new(manifold), retraction, code });
         Ok(())
     }
 
@@ -174,7 +176,11 @@ impl Problem {
 }
 
 /// Records x ⊞ δ and differentiates it.
-fn trace(manifold: &dyn Manifold, x: &[f64], tracer: &mut Tracer) -> Result<Arc<Retraction>, ProblemError> {
+fn trace(
+    manifold: &dyn Manifold,
+    x: &[f64],
+    tracer: &mut Tracer,
+) -> Result<(Arc<Retraction>, Arc<LaneCode>), ProblemError> {
     let fault = |reason: String| ProblemError::ManifoldFunction { manifold: manifold.name(), reason };
     let zero = vec![0.0; manifold.tangent_size()];
     if zero.is_empty() {

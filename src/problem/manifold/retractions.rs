@@ -1,6 +1,7 @@
 //! Retractions by what x ⊞ δ records, for the life of the process: to differentiate one takes longer than to record it, and whoever states
 //! one problem often states many.
 
+use crate::kernel::LaneCode;
 use crate::program::{Program, Retraction};
 use crate::topology::Expression;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +12,7 @@ struct Made {
     /// Bit by bit, as 0 and −0 are two numbers.
     constants: Vec<u64>,
     retraction: Arc<Retraction>,
+    code: Arc<LaneCode>,
 }
 
 static MADE: Mutex<Vec<Made>> = Mutex::new(Vec::new());
@@ -18,22 +20,24 @@ static MADE: Mutex<Vec<Made>> = Mutex::new(Vec::new());
 /// Most retractions that are kept, the latest.
 const KEPT: usize = 64;
 
-/// The retraction that an expression of the blocks x and δ computes.
-pub(super) fn compile(expression: &Expression, data: &[f64]) -> Arc<Retraction> {
+/// The retraction that an expression of the blocks x and δ computes, and the code of x ⊞ δ.
+pub(super) fn compile(expression: &Expression, data: &[f64]) -> (Arc<Retraction>, Arc<LaneCode>) {
     let constants: Vec<u64> = data.iter().map(|number| number.to_bits()).collect();
     let made = || MADE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(same) = made().iter().find(|made| made.expression == *expression && made.constants == constants) {
-        return same.retraction.clone();
+        return (same.retraction.clone(), same.code.clone());
     }
     // Not under the lock: two threads may make the same one, and nothing is wrong then.
     let values: Vec<Option<f64>> = data.iter().copied().map(Some).collect();
     let retraction = Arc::new(Retraction::new(Program::new(expression, &values)));
+    let code = Arc::new(LaneCode::new(&retraction.plus));
     let mut made = made();
     if made.len() >= KEPT {
         made.remove(0);
     }
-    made.push(Made { expression: expression.clone(), constants, retraction: retraction.clone() });
-    retraction
+    let (kept, kept_code) = (retraction.clone(), code.clone());
+    made.push(Made { expression: expression.clone(), constants, retraction: kept, code: kept_code });
+    (retraction, code)
 }
 
 #[cfg(test)]
@@ -49,12 +53,12 @@ mod tests {
         let scaled = ExpressionNode { op: Op::Mul, args: [Ref::Node(0), Ref::Datum(0), Ref::Node(0)] };
         let expression =
             Expression { block_sizes: vec![1, 1], data: 1, nodes: vec![sum, scaled], outputs: vec![Ref::Node(1)] };
-        let first = compile(&expression, &[0.0]);
-        assert!(Arc::ptr_eq(&first, &compile(&expression, &[0.0])));
-        assert!(!Arc::ptr_eq(&first, &compile(&expression, &[-0.0])));
+        let first = compile(&expression, &[0.0]).0;
+        assert!(Arc::ptr_eq(&first, &compile(&expression, &[0.0]).0));
+        assert!(!Arc::ptr_eq(&first, &compile(&expression, &[-0.0]).0));
         for k in 1..=2 * KEPT {
             assert_eq!(
-                *compile(&expression, &[k as f64]),
+                *compile(&expression, &[k as f64]).0,
                 Retraction::new(Program::new(&expression, &[Some(k as f64)]))
             );
         }
