@@ -211,3 +211,37 @@ fn solve_transposed(tiles: &[Column], rows: usize, unknowns: usize, inverses: &[
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Solves a system of `n` unknowns whose matrix is 1 / (1 + |i − j|), but for the last entry of the diagonal; also returns the residual.
+    fn solve(n: usize, last: f64) -> Result<f64, usize> {
+        let entry = |i: usize, j: usize| if i == j && i + 1 == n { last } else { 1.0 / (1 + i.abs_diff(j)) as f64 };
+        let rhs: Vec<f64> = (0..n).map(|k| k as f64 - 2.5).collect();
+        let (mut system, mut x) = (TiledSystem::default(), vec![0.0; n]);
+        system.clear(n);
+        let (columns, stride) = system.columns_mut();
+        (0..n).for_each(|j| (j..n).for_each(|i| columns[j * stride + i] = entry(i, j)));
+        system.solve(&rhs, &mut x)?;
+        let residual = |i: usize| (0..n).map(|j| entry(i, j) * x[j]).sum::<f64>() - rhs[i];
+        Ok((0..n).map(|i| residual(i).abs()).fold(0.0, f64::max))
+    }
+
+    #[test]
+    fn systems_of_any_size_are_solved() {
+        for n in 0..=4 * TILE + 1 {
+            let residual = solve(n, 1.0).unwrap();
+            assert!(residual < 1e-12 * (1 + n) as f64, "{n}: {residual}");
+        }
+    }
+
+    #[test]
+    fn a_pivot_that_is_not_positive_is_named_in_every_tile() {
+        for n in 1..=3 * TILE {
+            assert_eq!(solve(n, -1.0).unwrap_err(), n - 1);
+            assert_eq!(solve(n, f64::NAN).unwrap_err(), n - 1);
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The trust region loop, after Ceres's `TrustRegionMinimizer`.
 
+use super::beginning::{Beginning, Earlier};
 use super::bounds::Bounds;
 use super::evaluator::Evaluator;
 use super::finite::check_finite;
@@ -27,41 +28,6 @@ pub(super) const POLISHED: f64 = 0.9;
 
 /// Numbers in a Jacobian that fits a cache beside the one it may replace.
 const SMALL_JACOBIAN: usize = 1 << 15;
-
-/// What a solve on the CPU begins with.
-#[derive(Debug)]
-pub(super) struct Beginning {
-    pub selection: Selection,
-    /// Threads at hand.
-    pub threads: usize,
-    pub notes: Vec<String>,
-    pub precision: Precision,
-    pub evaluator: Evaluator,
-    /// What another backend did before it failed.
-    pub earlier: Option<Earlier>,
-}
-
-/// Iterations of another backend, which this one continues.
-#[derive(Debug)]
-pub(super) struct Earlier {
-    pub initial_cost: f64,
-    /// At least that of the start.
-    pub iterations: Vec<IterationRecord>,
-}
-
-impl Beginning {
-    /// On so many threads of the CPU alone, from the start.
-    pub fn cpu(threads: usize, reason: impl Into<String>) -> Self {
-        Beginning {
-            selection: Selection::threads(threads, reason),
-            threads,
-            notes: Vec::new(),
-            precision: Precision::F64,
-            evaluator: Evaluator::Cpu,
-            earlier: None,
-        }
-    }
-}
 
 /// Solves `problem` in place on the CPU. On every way out, errors included, the parameters are at the best accepted point.
 pub(super) async fn minimize(

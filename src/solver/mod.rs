@@ -13,6 +13,7 @@
 //! * [`independent`] minimises each connected component of a problem by itself.
 
 mod accumulation;
+mod beginning;
 mod bounds;
 mod columns;
 mod contribution;

@@ -1,9 +1,10 @@
 //! Solves on a device, wholly or in part, and reports it.
 
+use super::beginning::{Beginning, Earlier};
 use super::device::{DeviceFailure, DeviceOutcome, DeviceSolve, upload};
 use super::evaluator::{Evaluator, Hybrid};
 use super::finite::check_finite;
-use super::minimizer::{self, Beginning, Earlier};
+use super::minimizer;
 use super::placement::precision;
 use super::report::{DeviceSummary, Progress, SolverReport, StageTimes, Termination, summaries};
 use super::{SolveError, SolverOptions};

@@ -1,6 +1,7 @@
 //! A solve from beginning to end: chooses where it runs, and goes on elsewhere if a device fails.
 
-use super::minimizer::{self, Beginning};
+use super::beginning::Beginning;
+use super::minimizer;
 use super::planner::TASK_SLOTS;
 use super::step::DENSE_PARAMETERS;
 use super::{LinearSolverKind, Progress, SolveError, SolverOptions, SolverReport};
