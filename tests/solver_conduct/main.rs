@@ -286,7 +286,7 @@ fn the_report_prints() {
     assert!(line("Final").ends_with(&format!("{:.8e}", report.final_cost)));
     assert!(line("Minimizer iterations").ends_with(&report.iteration_count().to_string()));
     assert_eq!(*line("Termination:"), format!("Termination: CONVERGENCE ({})", report.message));
-    assert!(line("Backend").contains("2 threads"));
+    assert!(line("Backend").contains("1 thread)"));
     for stage in ["Trace", "Compile", "Analyse structure", "Normal equations", "Linear solver", "Total"] {
         line(stage);
     }
