@@ -23,7 +23,6 @@ use self::adjacency::{Adjacency, Neighbours};
 use self::incidence::Incidence;
 use crate::backend::buckets::{Lists, Pairs};
 use crate::backend::{InstanceTable, pieces};
-use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
