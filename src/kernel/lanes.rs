@@ -52,13 +52,11 @@ impl LaneCode {
         let kept = Kept::new(program);
         let fusion = Fusion::new(program, &kept.nodes);
         let is_kept = |step: &Step| matches!(*step, Step::Compute(id) if kept.nodes[id as usize]);
-        let mut steps = schedule(program, boundary);
-        steps.retain(|step| !matches!(*step, Step::Compute(id) if fusion.absorbed[id as usize]));
-        let first_of_each = steps.iter().filter(|step| is_kept(step)).count();
-        if first_of_each > 0 {
-            // A stable sort: what is kept comes first.
-            steps.sort_by_key(|step| !is_kept(step));
-        }
+        let steps = schedule(program, boundary).into_iter();
+        let steps = steps.filter(|step| !matches!(*step, Step::Compute(id) if fusion.absorbed[id as usize]));
+        let (mut steps, rest): (Vec<Step>, Vec<Step>) = steps.partition(is_kept);
+        let first_of_each = steps.len();
+        steps.extend(rest);
         let last_use = last_uses(program, &fusion, &steps, first_of_each);
 
         let parameters = Parameters::new(program);

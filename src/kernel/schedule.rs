@@ -64,8 +64,8 @@ fn register_need(program: &Program) -> Vec<u32> {
         let mut arguments = [0; 3];
         let arguments = &mut arguments[..node.arguments().len()];
         arguments.iter_mut().zip(node.arguments()).for_each(|(n, &a)| *n = need[a as usize]);
-        arguments.sort_unstable_by(|a, b| b.cmp(a));
-        let most = arguments.iter().zip(0..).map(|(&n, held)| n + held).max();
+        arguments.sort_unstable();
+        let most = arguments.iter().rev().zip(0..).map(|(&n, held)| n + held).max();
         need.push(most.unwrap_or(1));
     }
     need

@@ -57,7 +57,7 @@ impl LinearSolver for DenseCholesky {
         check_system(self.structure.as_ref(), matrix, damping, rhs, solution)?;
         let n = rhs.len();
         let not_positive = |index| LinearError::NotPositiveDefinite { index };
-        if n <= SMALL {
+        if SMALL.is_some_and(|small| n <= small) {
             self.tiled.clear(n);
             let (columns, stride) = self.tiled.columns_mut();
             write_damped(matrix, damping, columns, stride);
@@ -86,8 +86,8 @@ impl LinearSolver for DenseCholesky {
     }
 }
 
-/// Most unknowns for which tiles of our own are faster than faer's blocks.
-const SMALL: usize = 64;
+/// Most unknowns for which tiles of our own are faster than faer's blocks; none in a browser, which would have to load their loops.
+const SMALL: Option<usize> = if cfg!(target_arch = "wasm32") { None } else { Some(64) };
 
 /// Writes the lower triangle of A + diag(damping).
 fn write_damped(matrix: &BlockMatrix, damping: &[f64], columns: &mut [f64], stride: usize) {

@@ -194,21 +194,26 @@ fn least_memory(parent: &[u32], updates: &[usize]) -> Vec<u32> {
     let mut children = vec![Vec::new(); n];
     let mut relief = vec![0usize; n];
     for s in 0..n {
-        let mut own: Vec<usize> = std::mem::take(&mut children[s]);
-        own.sort_by_key(|&c| (Reverse(relief[c]), c));
+        let mut own: Vec<u32> = std::mem::take(&mut children[s]);
+        sort_by_relief(&mut own, &relief);
         let (mut waiting, mut peak) = (0, 0);
-        for c in own {
+        for c in own.into_iter().map(|c| c as usize) {
             peak = peak.max(waiting + updates[c] + relief[c]);
             waiting += updates[c];
         }
         relief[s] = peak.max(waiting + updates[s]) - updates[s];
         if parent[s] != NONE {
-            children[parent[s] as usize].push(s);
+            children[parent[s] as usize].push(s as u32);
         }
     }
     let mut sequence: Vec<u32> = (0..n as u32).collect();
-    sequence.sort_by_key(|&s| (Reverse(relief[s as usize]), s));
+    sort_by_relief(&mut sequence, &relief);
     sequence
+}
+
+/// The most relief first.
+fn sort_by_relief(supernodes: &mut [u32], relief: &[usize]) {
+    supernodes.sort_unstable_by_key(|&s| (Reverse(relief[s as usize]), s));
 }
 
 /// The union of the rows of the matrix and of the children, without the supernode's own columns.

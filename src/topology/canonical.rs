@@ -198,8 +198,8 @@ impl<'a> Refinement<'a> {
             for (argument, &reference) in arguments.iter_mut().zip(node.arguments()) {
                 *argument = self.colours[self.entity(reference)];
             }
-            if node.op.is_commutative() {
-                arguments[..2].sort_unstable();
+            if node.op.is_commutative() && arguments[0] > arguments[1] {
+                arguments.swap(0, 1);
             }
             for argument in &arguments[..node.op.arity()] {
                 colour = mix(colour, *argument);

@@ -47,10 +47,8 @@ impl Template {
             data = table.numbers("values")?;
         }
         let variables: Vec<String> = names.into_iter().flatten().chain(columns.iter().cloned()).collect();
-        let mut sorted: Vec<&String> = variables.iter().collect();
-        sorted.sort_unstable();
-        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Failure::argument(format!("two blocks or columns of the template are called {:?}", pair[0])));
+        if let Some((_, name)) = variables.iter().enumerate().find(|&(k, name)| variables[..k].contains(name)) {
+            return Err(Failure::argument(format!("two blocks or columns of the template are called {name:?}")));
         }
         let texts = template.texts("residuals")?;
         let parse = |(index, text): (usize, &String)| {

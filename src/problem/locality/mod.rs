@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 /// Problems of fewer residual blocks fit a cache anyhow and stay as they are.
 const WORTH_SORTING: usize = 4096;
 /// Parameter blocks from which they are walked region by region, which all threads take part in; a browser has one.
-const MANY_BLOCKS: usize = if cfg!(target_arch = "wasm32") { usize::MAX } else { 1 << 16 };
+const MANY_BLOCKS: Option<usize> = if cfg!(target_arch = "wasm32") { None } else { Some(1 << 16) };
 /// A walk through some of the groups does if it leaves out no more than one block in so many.
 const LEFT_OUT: usize = 16;
 
@@ -62,7 +62,7 @@ pub(super) fn block_order<'t>(tables: impl Iterator<Item = &'t InstanceTable> + 
     }
     let incidence = Incidence::new(&tables, blocks);
     let hubs = hubs::find(&incidence.touches());
-    if hubs.is_empty() && count >= MANY_BLOCKS {
+    if hubs.is_empty() && MANY_BLOCKS.is_some_and(|many| count >= many) {
         let blocks = regions::walk(&incidence, count).expect("any number may be left out");
         return BlockOrder { blocks, hubs: 0 };
     }
@@ -114,7 +114,7 @@ fn walk(incidence: &Incidence, seen: &mut [bool], order: &mut Vec<u32>) {
 /// difference to count: the edges of a mesh tell as much about what lies together as its stars do.
 fn few_tables<'t>(tables: &[&'t InstanceTable], count: usize) -> Option<Vec<&'t InstanceTable>> {
     let widths = tables.iter().map(|table| table.blocks.len()).filter(|&width| width > 1);
-    let least = widths.min().filter(|_| count >= MANY_BLOCKS)?;
+    let least = widths.min().filter(|_| MANY_BLOCKS.is_some_and(|many| count >= many))?;
     let few: Vec<&InstanceTable> = tables.iter().copied().filter(|table| table.blocks.len() == least).collect();
     (few.len() < tables.len() || least == 2).then_some(few)
 }
