@@ -120,16 +120,17 @@ fn merge(structure: &BlockStructure, elimination: &Elimination) -> (Vec<u32>, Ve
     let mut children = vec![Vec::new(); fronts.len()];
     let mut merged_into: Vec<u32> = (0..fronts.len() as u32).collect();
     for s in 0..fronts.len() {
-        let mut candidates: Vec<u32> = std::mem::take(&mut children[s]);
-        candidates.sort_by_key(|&c| (added_zeros(&fronts[c as usize], &fronts[s]), c));
-        for c in candidates {
-            if let Some(front) = try_merge(&fronts[c as usize], &fronts[s]) {
+        let own = std::mem::take(&mut children[s]).into_iter();
+        let mut candidates: Vec<(u64, usize)> = own.map(|c: usize| (added_zeros(&fronts[c], &fronts[s]), c)).collect();
+        candidates.sort_unstable();
+        for (_, c) in candidates {
+            if let Some(front) = try_merge(&fronts[c], &fronts[s]) {
                 fronts[s] = front;
-                merged_into[c as usize] = s as u32;
+                merged_into[c] = s as u32;
             }
         }
         if super_parent[s] != NONE {
-            children[super_parent[s] as usize].push(s as u32);
+            children[super_parent[s] as usize].push(s);
         }
     }
     for s in (0..fronts.len()).rev() {
@@ -141,13 +142,13 @@ fn merge(structure: &BlockStructure, elimination: &Elimination) -> (Vec<u32>, Ve
 }
 
 /// Zeros that appear when the columns of the child get the pattern of the parent.
-fn added_zeros(child: &Front, parent: &Front) -> usize {
-    child.width * (parent.width + parent.height - child.height)
+fn added_zeros(child: &Front, parent: &Front) -> u64 {
+    child.width as u64 * (parent.width + parent.height - child.height) as u64
 }
 
 fn try_merge(child: &Front, parent: &Front) -> Option<Front> {
     let width = child.width + parent.width;
-    let zeros = child.zeros + parent.zeros + added_zeros(child, parent);
+    let zeros = child.zeros + parent.zeros + added_zeros(child, parent) as usize;
     let entries = width * (width + 1) / 2 + width * parent.height;
     let accepted = |&(columns, share): &(usize, f64)| width <= columns && zeros as f64 <= share * entries as f64;
     RELAXATION.iter().any(accepted).then_some(Front { width, height: parent.height, zeros })

@@ -179,9 +179,13 @@ fn sort_by_rank(instances: Sorted<'_>, ranks: usize) -> Vec<u32> {
     if count >= STRETCH {
         return Lists::new(&instances, ranks).all;
     }
-    let mut order = instances.given.map_or_else(|| (0..count as u32).collect(), <[u32]>::to_vec);
-    order.sort_by_key(|&instance| instances.ranks[instance as usize]);
-    order
+    let rank = |(position, instance): (u32, u32)| (instances.ranks[instance as usize], position, instance);
+    let mut ranked: Vec<(u32, u32, u32)> = match instances.given {
+        Some(given) => (0..).zip(given.iter().copied()).map(rank).collect(),
+        None => (0..count as u32).map(|instance| rank((instance, instance))).collect(),
+    };
+    ranked.sort_unstable();
+    ranked.into_iter().map(|(_, _, instance)| instance).collect()
 }
 
 /// Zeros that threads may write to together.
