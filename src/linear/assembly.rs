@@ -19,8 +19,8 @@ struct Run {
     len: u32,
 }
 
-/// The update matrix that a finished front hands to its parent: square, column-major, of which the lower
-/// triangle is meaningful.
+/// What a finished front hands to its parent: in a factorisation a square matrix, column-major, of which the lower triangle is
+/// meaningful; in a substitution a vector.
 pub struct Update {
     /// The supernode it comes from.
     pub supernode: usize,
@@ -154,11 +154,35 @@ impl Assembly {
         }
     }
 
+    /// Adds the rows of a child to those of its parent: what the parent eliminates, and what is below.
+    pub fn add_rows(&self, child: &Update, own: &mut [f64], below: &mut [f64]) {
+        for run in self.runs(child.supernode) {
+            let source = &child.values[run.child as usize..][..run.len as usize];
+            let target = match (run.parent as usize).checked_sub(own.len()) {
+                None => &mut own[run.parent as usize..],
+                Some(row) => &mut below[row..],
+            };
+            target.iter_mut().zip(source).for_each(|(t, v)| *t += v);
+        }
+    }
+
+    /// Takes the rows of a child from the front of its parent.
+    pub fn take_rows(&self, child: usize, parent: &[f64], rows: &mut [f64]) {
+        for run in self.runs(child) {
+            let source = &parent[run.parent as usize..][..run.len as usize];
+            rows[run.child as usize..][..source.len()].copy_from_slice(source);
+        }
+    }
+
+    /// The rows of a supernode in the front of its parent.
+    fn runs(&self, child: usize) -> &[Run] {
+        &self.runs[self.run_ptr[child]..self.run_ptr[child + 1]]
+    }
+
     /// Adds the part of a child's update that falls into the given columns of its parent's front.
     pub fn add_update(&self, supernodes: &Supernodes, update: &Update, target: &mut FrontColumns) {
         let ld = supernodes.height[update.supernode];
-        let runs = self.run_ptr[update.supernode]..self.run_ptr[update.supernode + 1];
-        let runs = &self.runs[runs];
+        let runs = self.runs(update.supernode);
         let begin = target.first_column;
         let end = begin + target.values.len() / target.rows.max(1);
         let first = runs.partition_point(|r| (r.parent + r.len) as usize <= begin);

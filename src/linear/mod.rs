@@ -8,11 +8,13 @@
 //!
 //! The sparse factorisation is a pipeline: `ordering` (which block is eliminated when) → `elimination` (the
 //! tree and the cost) → `supernodes` (dense fronts) → `assembly` (what is added where) and `schedule` (which
-//! thread does what) → `multifrontal` (the factorisation, with `front` and `small_front` for the dense kernels) → `triangular`.
+//! thread does what) → `multifrontal` (the factorisation, with `front` and `small_front` for the dense kernels) → `triangular`,
+//! or `substitution` where the factor is large. `climb` is the way up the tree that factorisation and substitution share.
 
 mod assembly;
 mod block_matrix;
 mod block_structure;
+mod climb;
 mod dense_cholesky;
 mod dense_qr;
 mod elimination;
@@ -27,6 +29,7 @@ mod schur;
 mod small_front;
 mod solver;
 mod sparse_cholesky;
+mod substitution;
 mod supernodes;
 #[cfg(test)]
 mod test_problems;

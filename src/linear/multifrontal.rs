@@ -10,12 +10,12 @@
 //! summed, so the factor is the same, bit for bit, for any number of threads.
 
 use std::ops::Range;
-use std::sync::Mutex;
 
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
 
 use super::assembly::{Assembly, FrontColumns, Update};
+use super::climb::{Climb, Fronts};
 use super::elimination::{Elimination, NONE};
 use super::front::{factorize_panel, subtract_product};
 use super::schedule::Schedule;
@@ -31,12 +31,13 @@ const ASSEMBLY_TILE: usize = 64;
 pub struct Multifrontal {
     /// The columns and rows of the fronts.
     pub supernodes: Supernodes,
-    assembly: Assembly,
+    pub assembly: Assembly,
     /// First scalar of each panel in the factor; one entry more than there are supernodes.
     panel_ptr: Vec<usize>,
     /// Children of each supernode.
     child_count: Vec<u32>,
-    schedule: Schedule,
+    /// Which thread does what.
+    pub schedule: Schedule,
 }
 
 impl Multifrontal {
@@ -84,97 +85,40 @@ impl Multifrontal {
         pool: &UpdatePool,
         parallel: bool,
     ) -> Result<(), usize> {
-        let mut panels = Vec::with_capacity(self.schedule.units.len());
-        let mut rest = factor;
-        for unit in &self.schedule.units {
-            let len = self.panel_ptr[unit.supernodes.end] - self.panel_ptr[unit.supernodes.start];
-            let (head, tail) = rest.split_at_mut(len);
-            panels.push(Mutex::new(head));
-            rest = tail;
-        }
-        let step = Step { plan: self, matrix, damping, pool, parallel, panels };
-        step.units(&self.schedule.roots).map(|_| ())
+        let step = Step { matrix, damping, pool };
+        Climb::run(self, step, factor, parallel)
     }
 }
 
 /// One factorisation in progress.
 struct Step<'a> {
-    plan: &'a Multifrontal,
     matrix: &'a BlockMatrix,
     damping: &'a [f64],
     pool: &'a UpdatePool,
-    parallel: bool,
-    /// The panels of each unit, each taken by the one thread that computes it.
-    panels: Vec<Mutex<&'a mut [f64]>>,
 }
 
-impl Step<'_> {
-    /// Factorises units that do not depend on each other, and all they depend on. Returns the updates of
-    /// their roots in order; of several failures, the first one in elimination order.
-    fn units(&self, units: &[usize]) -> Result<Vec<Update>, usize> {
-        let updates: Vec<Result<Vec<Update>, usize>> = if self.parallel && units.len() > 1 {
-            units.par_iter().map(|&u| self.unit(u)).collect()
-        } else {
-            units.iter().map(|&u| self.unit(u)).collect()
-        };
-        let updates: Result<Vec<Vec<Update>>, usize> = updates.into_iter().collect();
-        Ok(updates?.into_iter().flatten().collect())
-    }
-
-    /// Factorises a unit and all it depends on. Recurses only where the tree of units branches, which a tree
-    /// of few units does rarely: a long path is walked in a loop.
-    fn unit(&self, unit: usize) -> Result<Vec<Update>, usize> {
-        let units = &self.plan.schedule.units;
-        let mut path = vec![unit];
-        let mut bottom = unit;
-        while let Some(only) = units[bottom].only_branch {
-            path.push(only);
-            bottom = only;
-        }
-        let mut below = Vec::new();
-        while let Some(unit) = path.pop() {
-            let inputs = &units[unit].inputs;
-            let at = units[unit].only_branch.and_then(|only| inputs.iter().position(|&u| u == only));
-            let mut stack = match at {
-                None => self.units(inputs)?,
-                Some(at) => {
-                    let mut stack = self.units(&inputs[..at])?;
-                    stack.append(&mut below);
-                    stack.append(&mut self.units(&inputs[at + 1..])?);
-                    stack
-                }
-            };
-            self.columns(unit, &mut stack)?;
-            below = stack;
-        }
-        Ok(below)
-    }
-
-    /// Factorises the supernodes of one unit in order, given the updates of its inputs.
-    fn columns(&self, unit: usize, stack: &mut Vec<Update>) -> Result<(), usize> {
-        let piece = &self.plan.schedule.units[unit];
-        let Ok(mut panels) = self.panels[unit].lock() else {
-            return Ok(());
-        };
-        let mut rest = &mut **panels;
-        for s in piece.supernodes.clone() {
-            let (panel, tail) = rest.split_at_mut(self.plan.supernodes.panel_len(s));
-            self.front(s, panel, stack, self.parallel && piece.large)?;
-            rest = tail;
-        }
-        Ok(())
+impl Fronts for Step<'_> {
+    fn len(&self, plan: &Multifrontal, s: usize) -> usize {
+        plan.supernodes.panel_len(s)
     }
 
     /// Assembles and factorises one front; replaces the updates of its children on the stack by its own.
-    fn front(&self, s: usize, panel: &mut [f64], stack: &mut Vec<Update>, parallel: bool) -> Result<(), usize> {
-        let supernodes = &self.plan.supernodes;
+    fn front(
+        &self,
+        plan: &Multifrontal,
+        s: usize,
+        panel: &mut [f64],
+        stack: &mut Vec<Update>,
+        parallel: bool,
+    ) -> Result<(), usize> {
+        let supernodes = &plan.supernodes;
         let (width, height) = (supernodes.width[s], supernodes.height[s]);
         let rows = width + height;
-        let children = stack.split_off(stack.len() - self.plan.child_count[s] as usize);
+        let children = plan.take_children(s, stack);
 
         panel.fill(0.0);
-        self.plan.assembly.scatter_matrix(supernodes, s, self.matrix, self.damping, panel);
-        self.add_children(&children, panel, rows, 0, parallel);
+        plan.assembly.scatter_matrix(supernodes, s, self.matrix, self.damping, panel);
+        plan.add_children(&children, panel, rows, 0, parallel);
         let first_column = supernodes.offsets[supernodes.first[s] as usize];
         let small = small_front::is_small(width, rows);
         let outcome = if small {
@@ -195,13 +139,20 @@ impl Step<'_> {
                 let target = MatMut::from_column_major_slice_mut(used, height, height);
                 subtract_product(target, below, Accum::Replace, parallel);
             }
-            self.add_children(&children, used, height, width, parallel);
+            plan.add_children(&children, used, height, width, parallel);
             stack.push(Update { supernode: s, values });
         }
         for child in children {
             self.pool.give_back(child.values);
         }
         Ok(())
+    }
+}
+
+impl Multifrontal {
+    /// The updates of the children of supernode `s`, which are the last ones.
+    pub fn take_children(&self, s: usize, stack: &mut Vec<Update>) -> Vec<Update> {
+        stack.split_off(stack.len() - self.child_count[s] as usize)
     }
 
     /// Adds the updates of the children to the part of a front that begins at row and column `first`.
@@ -210,8 +161,7 @@ impl Step<'_> {
             let mut target =
                 FrontColumns { values, rows, first_row: first, first_column: first + tile * ASSEMBLY_TILE };
             for child in children {
-                let supernodes = &self.plan.supernodes;
-                self.plan.assembly.add_update(supernodes, child, &mut target);
+                self.assembly.add_update(&self.supernodes, child, &mut target);
             }
         };
         if parallel {

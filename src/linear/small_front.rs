@@ -103,7 +103,7 @@ impl WithSimd for Update<'_> {
     }
 }
 
-/// Overwrites `own` by `L₁₁⁻¹ own`, and sets `below` to `-L₂₁` times that.
+/// Overwrites `own` by `L₁₁⁻¹ own`, and takes `L₂₁` times that off `below`.
 pub fn solve_forward(panel: &[f64], rows: usize, own: &mut [f64], below: &mut [f64]) {
     Arch::new().dispatch(Forward { panel, rows, own, below });
 }
@@ -121,7 +121,6 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { panel, rows, own, below } = self;
-        below.fill(0.0);
         let width = own.len();
         for (j, column) in panel.chunks_exact(rows).enumerate() {
             let x = own[j] / column[j];

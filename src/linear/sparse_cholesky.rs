@@ -5,9 +5,12 @@ use web_time::Instant;
 
 use super::error::{check_finite, check_length, check_system};
 use super::multifrontal::Multifrontal;
-use super::triangular::solve_in_place;
 use super::update_pool::UpdatePool;
 use super::{Analysis, BlockMatrix, BlockStructure, LinearError, LinearSolver, Ordering, SolveSummary, Stopping};
+use super::{substitution, triangular};
+
+/// Numbers of a factor from which on threads share substitutions. What is compiled, a browser has to load, and its factors are smaller.
+const LARGE: Option<usize> = if cfg!(target_arch = "wasm32") { None } else { Some(1 << 22) };
 
 /// Whether a solver may use more than one thread. Results are the same either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +42,11 @@ impl SparseCholesky {
     /// A solver with the given ordering and threads.
     pub fn new(ordering: Ordering, parallelism: Parallelism) -> Self {
         Self { ordering, parallelism, ..Self::default() }
+    }
+
+    /// Whether there are threads to share the work with.
+    fn is_parallel(&self) -> bool {
+        self.parallelism == Parallelism::Rayon && rayon::current_num_threads() > 1
     }
 
     /// Bytes held for the factor, the update matrices and the index lists.
@@ -98,12 +106,12 @@ impl SparseCholesky {
     /// # Errors
     /// [`LinearError`], for instance if the structure was not analysed or a pivot is not positive.
     pub fn factorize(&mut self, matrix: &BlockMatrix, damping: &[f64]) -> Result<(), LinearError> {
+        let parallel = self.is_parallel();
         let Some((structure, plan)) = &self.plan else {
             return Err(LinearError::NotAnalyzed);
         };
         check_length("the damping", structure.scalars(), damping.len())?;
         reserve(&mut self.factor, plan.factor_len())?;
-        let parallel = self.parallelism == Parallelism::Rayon && rayon::current_num_threads() > 1;
         plan.factorize(matrix, damping, &mut self.factor, &self.pool, parallel).map_err(|pivot| {
             let offsets = &plan.supernodes.offsets;
             let block = offsets.partition_point(|&o| o <= pivot) - 1;
@@ -117,6 +125,7 @@ impl SparseCholesky {
     /// # Errors
     /// [`LinearError`], for instance if there is no factor or the solution overflows.
     pub fn substitute(&mut self, rhs: &[f64], solution: &mut [f64]) -> Result<(), LinearError> {
+        let parallel = self.is_parallel();
         let Some((structure, plan)) = self.plan.as_ref().filter(|(_, plan)| plan.factor_len() == self.factor.len())
         else {
             return Err(LinearError::NotAnalyzed);
@@ -127,7 +136,11 @@ impl SparseCholesky {
         let range = |old: u32| structure.offsets()[old as usize]..structure.offsets()[old as usize + 1];
         self.permuted.clear();
         order.iter().for_each(|&old| self.permuted.extend_from_slice(&rhs[range(old)]));
-        solve_in_place(plan, &self.factor, &mut self.permuted, &mut self.scratch);
+        if LARGE.is_some_and(|large| self.factor.len() >= large) {
+            substitution::solve_in_place(plan, &self.factor, &mut self.permuted, parallel);
+        } else {
+            triangular::solve_in_place(plan, &self.factor, &mut self.permuted, &mut self.scratch);
+        }
         let mut at = 0;
         for &old in order {
             let range = range(old);
