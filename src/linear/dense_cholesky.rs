@@ -64,7 +64,7 @@ impl LinearSolver for DenseCholesky {
             self.tiled.solve(rhs, solution).map_err(not_positive)?;
             check_finite("the solution", solution)?;
             // To look at the clock would take a tenth as long.
-            return Ok(SolveSummary { iterations: 1, ..SolveSummary::default() });
+            return Ok(SolveSummary { iterations: 1, factored: true, ..SolveSummary::default() });
         }
         let start = Instant::now();
         self.factor.clear();
@@ -82,7 +82,7 @@ impl LinearSolver for DenseCholesky {
         let _ = factor.solve_lower_triangular_mut(&mut x);
         let _ = factor.tr_solve_lower_triangular_mut(&mut x);
         check_finite("the solution", solution)?;
-        Ok(SolveSummary { iterations: 1, factor_s, solve_s: start.elapsed().as_secs_f64() })
+        Ok(SolveSummary { iterations: 1, factored: true, factor_s, solve_s: start.elapsed().as_secs_f64() })
     }
 }
 

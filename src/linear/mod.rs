@@ -2,7 +2,7 @@
 //!
 //! A [`BlockStructure`] and its values make a [`BlockMatrix`]; a [`LinearSolver`] analyses the structure once
 //! and then solves for as many values and dampings as the minimiser asks. [`DenseCholesky`] is for small
-//! systems, [`SparseCholesky`] for sparse ones up to the memory of the factor, [`Pcg`] beyond that.
+//! systems, [`SparseCholesky`] and [`LaggedCholesky`] for sparse ones up to the memory of the factor, [`Pcg`] beyond that.
 //! Where many blocks are coupled to few others, as points are to cameras, [`DenseSchur`], [`SparseSchur`] and [`ImplicitSchur`] eliminate
 //! them first. [`DenseQr`] works on the Jacobian itself. Every result is the same, bit for bit, for any number of threads.
 //!
@@ -20,6 +20,7 @@ mod dense_qr;
 mod elimination;
 mod error;
 mod front;
+mod lagged_cholesky;
 mod multifrontal;
 mod ordering;
 mod pcg;
@@ -43,6 +44,7 @@ pub use block_structure::BlockStructure;
 pub use dense_cholesky::DenseCholesky;
 pub use dense_qr::DenseQr;
 pub use error::LinearError;
+pub use lagged_cholesky::LaggedCholesky;
 pub use ordering::Ordering;
 pub use pcg::Pcg;
 pub use preconditioner::{BlockJacobi, Identity, Jacobi, Preconditioner};

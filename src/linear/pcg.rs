@@ -66,7 +66,7 @@ impl LinearSolver for Pcg {
         let multiply = |x: &[f64], y: &mut [f64]| matrix.multiply(damping, x, y);
         let iterations = conjugate_gradients(multiply, &*self.preconditioner, rhs, solution, &mut self.work, stop)?;
         check_finite("the solution", solution)?;
-        Ok(SolveSummary { iterations, factor_s, solve_s: start.elapsed().as_secs_f64() })
+        Ok(SolveSummary { iterations, factored: false, factor_s, solve_s: start.elapsed().as_secs_f64() })
     }
 }
 

@@ -14,7 +14,8 @@ pub trait LinearSolver: Send {
         String::new()
     }
 
-    /// Whether a solution is one of the whole system up to rounding, by factoring, and not up to what [`Stopping`] says.
+    /// Whether a solution is one of the whole system, by factoring, and not up to what [`Stopping`] says: up to rounding, or with a small
+    /// residual that is orthogonal to it, so that it says by itself how much the model of the cost decreases.
     fn is_direct(&self) -> bool {
         false
     }
@@ -67,6 +68,8 @@ impl Default for Stopping {
 pub struct SolveSummary {
     /// Iterations of an iterative solver; 1 for a direct one.
     pub iterations: usize,
+    /// Whether the matrix, or its Schur complement, was factored for it.
+    pub factored: bool,
     /// Seconds spent on the factorisation or the preconditioner; 0, as below, where that is too short to be timed.
     pub factor_s: f64,
     /// Seconds spent on the solution proper.

@@ -96,7 +96,7 @@ impl LinearSolver for SparseCholesky {
         let factor_s = start.elapsed().as_secs_f64();
         let start = Instant::now();
         self.substitute(rhs, solution)?;
-        Ok(SolveSummary { iterations: 1, factor_s, solve_s: start.elapsed().as_secs_f64() })
+        Ok(SolveSummary { iterations: 1, factored: true, factor_s, solve_s: start.elapsed().as_secs_f64() })
     }
 }
 

@@ -70,6 +70,7 @@ struct Minimizer<'a, C> {
     solver: StepSolver,
     linear_solver: String,
     factor_bytes: usize,
+    factorizations: usize,
     damping: Vec<f64>,
     step: Vec<f64>,
     trial_x: Vec<f64>,
@@ -166,6 +167,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             solver,
             linear_solver,
             factor_bytes,
+            factorizations: 0,
             times,
         })
     }
@@ -333,6 +335,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         let solved = Instant::now();
         self.times.linear_solve += (solved - began).as_secs_f64();
         let summary = summary.ok()?;
+        self.factorizations += usize::from(summary.factored);
         if !self.step.iter().all(|d| d.is_finite()) {
             return None;
         }
@@ -471,6 +474,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             problem_bytes: self.compiled.bytes(),
             normal_equations_bytes: self.equations.bytes(),
             factor_bytes: self.factor_bytes,
+            factorizations: self.factorizations,
             device: None,
             times_s: self.times,
         }

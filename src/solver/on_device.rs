@@ -262,6 +262,7 @@ fn report(
         problem_bytes: compiled.bytes(),
         normal_equations_bytes: 0,
         factor_bytes: 0,
+        factorizations: 0,
         device: Some(DeviceSummary {
             memory_bytes: outcome.device_bytes,
             stage_times_s: outcome.stage_times,

@@ -39,7 +39,8 @@ pub enum LinearSolverKind {
     DenseQr,
     /// Dense Cholesky of JᵀJ.
     DenseCholesky,
-    /// Sparse Cholesky of JᵀJ, ordered and analysed once.
+    /// Sparse Cholesky of JᵀJ, ordered and analysed once. A large matrix is factored only where the last factor is too old to serve as
+    /// preconditioner, see [`LaggedCholesky`](crate::linear::LaggedCholesky).
     SparseCholesky,
     /// Conjugate gradients with block-Jacobi preconditioning: inexact steps, no factorisation.
     Pcg,

@@ -75,7 +75,7 @@ pub struct IterationRecord {
     pub gain_ratio: f64,
     /// Trust region radius after it.
     pub trust_region_radius: f64,
-    /// Iterations of the linear solver; 1 for a direct one.
+    /// Iterations of the linear solver; 1 for a direct one, or those of conjugate gradients with an earlier factor.
     pub linear_iterations: usize,
     /// Whether the step was taken.
     pub accepted: bool,
@@ -194,6 +194,8 @@ pub struct SolverReport {
     pub normal_equations_bytes: usize,
     /// Bytes of the factor.
     pub factor_bytes: usize,
+    /// How often a matrix was factored: once a step, or less often where an earlier factor served as preconditioner.
+    pub factorizations: usize,
     /// What a GPU had to do with it.
     pub device: Option<DeviceSummary>,
     /// Where the time went.

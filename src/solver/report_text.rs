@@ -111,6 +111,9 @@ impl fmt::Display for SolverReport {
         row(f, "Minimizer iterations", self.iteration_count().to_string())?;
         row(f, "Successful steps", self.accepted_steps().to_string())?;
         row(f, "Unsuccessful steps", (self.iteration_count() - self.accepted_steps()).to_string())?;
+        if self.factorizations > 0 {
+            row(f, "Factorisations", self.factorizations.to_string())?;
+        }
         writeln!(f)?;
         writeln!(f, "Time (in seconds)")?;
         let times = &self.times_s;

@@ -2,7 +2,7 @@
 
 use super::{LinearSolverKind, NormalEquations, SolveError, SolverOptions};
 use crate::linear::{
-    DenseCholesky, DenseQr, DenseSchur, ImplicitSchur, LinearError, LinearSolver, Pcg, SolveSummary, SparseCholesky,
+    DenseCholesky, DenseQr, DenseSchur, ImplicitSchur, LaggedCholesky, LinearError, LinearSolver, Pcg, SolveSummary,
     SparseSchur, Stopping, choose_schur,
 };
 use crate::problem::{CompiledProblem, Evaluation};
@@ -54,7 +54,7 @@ impl StepSolver {
             LinearSolverKind::DenseSchur => Box::new(DenseSchur::default()),
             LinearSolverKind::SparseSchur => Box::new(SparseSchur::default()),
             LinearSolverKind::IterativeSchur => Box::new(ImplicitSchur::new(options.schur_preconditioner)),
-            LinearSolverKind::SparseCholesky | LinearSolverKind::Auto => Box::new(SparseCholesky::default()),
+            LinearSolverKind::SparseCholesky | LinearSolverKind::Auto => Box::new(LaggedCholesky::default()),
         };
         Ok(StepSolver::Normal(solver))
     }
@@ -123,7 +123,7 @@ impl StepSolver {
                 active.iter().for_each(|&scalar| jacobian.column_mut(scalar).fill(0.0));
                 let (solution, _rank) = DenseQr::default().solve(&jacobian, damping, &evaluation.residuals)?;
                 step.copy_from_slice(solution.as_slice());
-                SolveSummary { iterations: 1, ..SolveSummary::default() }
+                SolveSummary { iterations: 1, factored: true, ..SolveSummary::default() }
             }
         };
         active.iter().for_each(|&scalar| step[scalar] = 0.0);

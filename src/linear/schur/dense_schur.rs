@@ -103,7 +103,7 @@ impl LinearSolver for DenseSchur {
         }
         complement.back_substitute(matrix, rhs, &self.vector, solution);
         check_finite("the solution", solution).map_err(|e| complement.explain(e, matrix, damping, rhs))?;
-        Ok(SolveSummary { iterations: 1, factor_s, solve_s: start.elapsed().as_secs_f64() })
+        Ok(SolveSummary { iterations: 1, factored: true, factor_s, solve_s: start.elapsed().as_secs_f64() })
     }
 }
 

@@ -143,7 +143,7 @@ impl LinearSolver for ImplicitSchur {
         let iterations = iterations.map_err(|error| complement.explain(error, matrix, damping, rhs))?;
         complement.back_substitute(matrix, rhs, x, solution);
         check_finite("the solution", solution).map_err(|e| complement.explain(e, matrix, damping, rhs))?;
-        Ok(SolveSummary { iterations, factor_s, solve_s: start.elapsed().as_secs_f64() })
+        Ok(SolveSummary { iterations, factored: false, factor_s, solve_s: start.elapsed().as_secs_f64() })
     }
 }
 

@@ -104,6 +104,7 @@ impl LinearSolver for SparseSchur {
         check_finite("the solution", solution).map_err(|e| complement.explain(e, matrix, damping, rhs))?;
         Ok(SolveSummary {
             iterations: 1,
+            factored: true,
             factor_s: eliminate_s + summary.factor_s,
             solve_s: summary.solve_s + start.elapsed().as_secs_f64(),
         })
