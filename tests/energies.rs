@@ -60,6 +60,24 @@ fn small_icospheres_reach_the_reference() {
     }
 }
 
+/// A large mesh has fewer factorisations than steps, and all else as before: the reference, and one result for any number of threads.
+#[test]
+fn steps_of_a_large_icosphere_share_factors() {
+    let solve = |threads| {
+        let mut stated = MeshProblem::new(Energy::Smooth, &icosphere(5).unwrap()).unwrap();
+        let report = stated.problem.solve(&SolverOptions { threads, ..options() }).unwrap();
+        let bits: Vec<u64> = stated.problem.parameters().values().iter().map(|x| x.to_bits()).collect();
+        (report, bits)
+    };
+    let (one, parameters) = solve(1);
+    assert!(one.factorizations < one.iteration_count(), "{one}");
+    assert!(one.iterations.iter().any(|record| record.linear_iterations > 1), "{one}");
+    assert!(relative(one.final_cost, 1.6579681380296112) < 1e-9, "{one}");
+    let (several, same) = solve(3);
+    assert_eq!(one.final_cost.to_bits(), several.final_cost.to_bits());
+    assert!(parameters == same, "parameters depend on the number of threads");
+}
+
 /// The ways of stating a problem make the same groups, the same numbers and take the same steps. (The topology of `arap` differs: it
 /// uses its data in several places, and a constant is a leaf of its own in each, where a column of a template is one leaf.)
 #[test]
