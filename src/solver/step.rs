@@ -3,7 +3,7 @@
 use super::{LinearSolverKind, NormalEquations, SolveError, SolverOptions};
 use crate::linear::{
     DenseCholesky, DenseQr, DenseSchur, ImplicitSchur, LaggedCholesky, LinearError, LinearSolver, Pcg, SolveSummary,
-    SparseSchur, Stopping, choose_schur,
+    SparseCholesky, SparseSchur, Stopping, choose_schur,
 };
 use crate::problem::{CompiledProblem, Evaluation};
 use nalgebra::DMatrix;
@@ -19,6 +19,11 @@ const HOLDING: f64 = 1e30;
 /// Bytes of a factor up to which factoring a Schur complement is the choice, if no limit on the memory is given: 4 GiB, and as much as
 /// there is in a browser.
 const SCHUR_FACTOR_BYTES: usize = 0xffff_ffff;
+
+/// The solver for sparse systems. What is compiled, a browser has to load, and the systems there are too small for factors to be kept.
+fn sparse_cholesky() -> Box<dyn LinearSolver> {
+    if cfg!(target_arch = "wasm32") { Box::new(SparseCholesky::default()) } else { Box::new(LaggedCholesky::default()) }
+}
 
 /// The chosen linear solver.
 pub(super) enum StepSolver {
@@ -54,7 +59,7 @@ impl StepSolver {
             LinearSolverKind::DenseSchur => Box::new(DenseSchur::default()),
             LinearSolverKind::SparseSchur => Box::new(SparseSchur::default()),
             LinearSolverKind::IterativeSchur => Box::new(ImplicitSchur::new(options.schur_preconditioner)),
-            LinearSolverKind::SparseCholesky | LinearSolverKind::Auto => Box::new(LaggedCholesky::default()),
+            LinearSolverKind::SparseCholesky | LinearSolverKind::Auto => sparse_cholesky(),
         };
         Ok(StepSolver::Normal(solver))
     }
