@@ -120,8 +120,9 @@ fn sinc_cos(s: Value) -> (Value, Value) {
     // Below this the next terms of the series are less than a rounding error.
     let small = s.less(1e-4);
     let angle = Value::select(small, 1.0, s).sqrt();
-    let sinc = 1.0 - s / 6.0 * (1.0 - s / 20.0 * (1.0 - s / 42.0));
-    let cos = 1.0 - s / 2.0 * (1.0 - s / 12.0 * (1.0 - s / 30.0));
+    let series = |c: [f64; 3]| ((c[2] * s + c[1]) * s + c[0]) * s + 1.0;
+    let sinc = series([-1.0 / 6.0, 1.0 / 120.0, -1.0 / 5040.0]);
+    let cos = series([-1.0 / 2.0, 1.0 / 24.0, -1.0 / 720.0]);
     (Value::select(small, sinc, angle.sin() / angle), Value::select(small, cos, angle.cos()))
 }
 
