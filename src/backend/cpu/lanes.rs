@@ -9,20 +9,23 @@ use crate::value::op::Op;
 use pulp::{Arch, Simd, WithSimd};
 use std::cell::Cell;
 use std::ops::Range;
+use std::thread::LocalKey;
 
 /// Instances a chunk: 512 bytes a register, so that some eighty registers stay in the first-level cache.
 pub const LANES: usize = 64;
 /// Numbers that the widest registers of a processor hold.
 const WIDTH: usize = 8;
-/// Vectors of a quarter of a chunk.
-const QUARTER: usize = LANES / WIDTH / 4;
+/// Instances that all fit a shorter lane: half the memory, which is most of what a first evaluation waits for. A browser would have to load the
+/// loops twice.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) const FEW: usize = LANES / 2;
 
 /// One number for each instance of a chunk. Aligned, for a vector that lies across two cache lines is loaded and stored in two goes.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(super) struct Lane(pub [f64; LANES]);
+pub(super) struct Lane<const N: usize>(pub [f64; N]);
 
-impl Lane {
+impl<const N: usize> Lane<N> {
     #[inline(always)]
     fn vectors(&self) -> &[[f64; WIDTH]] {
         self.0.as_chunks().0
@@ -34,47 +37,75 @@ impl Lane {
     }
 }
 
-/// The registers of one thread.
+/// The registers of one thread, of `N` lanes each.
 ///
 /// An instruction may overwrite its own argument. So that the loops vectorise all the same, each takes as many numbers as a vector
 /// has out of the arguments before it writes any.
-pub(super) struct Registers {
-    lanes: Vec<Lane>,
+pub(super) struct Registers<const N: usize>
+where
+    Lane<N>: Spared,
+{
+    lanes: Vec<Lane<N>>,
     /// Where the parameter block of the instances begins for which the instructions that depend on it alone have been run.
     kept: Option<u32>,
-    /// The last quarter of each lane that is somebody's: one before the last where the chunk, the last of its run, has few instances.
-    last_quarter: usize,
+    /// The last vector of each lane that is somebody's: one before the last where the chunk, the last of its run, has few instances.
+    last_vector: usize,
 }
 
-thread_local! {
-    /// The lanes of registers that are no longer used. What stands in them is nobody's.
-    static SPARE: Cell<Vec<Lane>> = const { Cell::new(Vec::new()) };
+/// What a thread keeps of registers that are no longer used. What stands in them is nobody's.
+pub(super) trait Spared: Sized + 'static {
+    /// Where.
+    fn spare() -> &'static LocalKey<Cell<Vec<Self>>>;
 }
+
+macro_rules! spared {
+    ($($lanes:ident)*) => {$(
+        impl Spared for Lane<$lanes> {
+            fn spare() -> &'static LocalKey<Cell<Vec<Self>>> {
+                thread_local! {
+                    static SPARE: Cell<Vec<Lane<$lanes>>> = const { Cell::new(Vec::new()) };
+                }
+                &SPARE
+            }
+        }
+    )*};
+}
+
+spared!(LANES);
+#[cfg(not(target_arch = "wasm32"))]
+spared!(FEW);
 
 /// Most lanes that a thread keeps: half a megabyte.
 const SPARED: usize = 1024;
 
-impl Drop for Registers {
+impl<const N: usize> Drop for Registers<N>
+where
+    Lane<N>: Spared,
+{
     fn drop(&mut self) {
         if self.lanes.len() <= SPARED {
-            SPARE.set(std::mem::take(&mut self.lanes));
+            Lane::spare().set(std::mem::take(&mut self.lanes));
         }
     }
 }
 
-impl Registers {
+impl<const N: usize> Registers<N>
+where
+    Lane<N>: Spared,
+{
     /// For chunks of as many instances as there are, or whole ones.
     pub fn new(code: &LaneCode, instances: usize) -> Self {
-        let mut lanes = SPARE.take();
+        let mut lanes = Lane::spare().take();
         if lanes.len() < code.registers {
-            lanes.resize(code.registers, Lane([0.0; LANES]));
+            lanes.reserve_exact(code.registers - lanes.len());
+            lanes.resize(code.registers, Lane([0.0; N]));
         }
-        // Of a few instances there is but a quarter or two of a lane.
-        let filled = instances.next_multiple_of(QUARTER * WIDTH).min(LANES);
+        // Of a few instances there are but the first vectors of a lane.
+        let filled = instances.next_multiple_of(WIDTH).min(N);
         for (lane, &literal) in lanes.iter_mut().zip(&code.literals) {
             lane.0[..filled].fill(literal);
         }
-        Registers { lanes, kept: None, last_quarter: 3 }
+        Registers { lanes, kept: None, last_vector: N / WIDTH - 1 }
     }
 
     #[inline(always)]
@@ -92,34 +123,30 @@ impl Registers {
         let (lanes, to, [a, b, c]) = (&mut self.lanes[..], to as usize, args.map(|a| a as usize));
         // Checked once, and not for each vector.
         assert!(to < lanes.len() && a < lanes.len() && b < lanes.len() && c < lanes.len());
-        for quarter in 0..4 {
-            for k in quarter * QUARTER..(quarter + 1) * QUARTER {
-                let (a, b, c) = (lanes[a].vectors()[k], lanes[b].vectors()[k], lanes[c].vectors()[k]);
-                lanes[to].vectors_mut()[k] = std::array::from_fn(|j| f(a[j], b[j], c[j]));
-            }
-            if quarter == self.last_quarter {
+        for k in 0..N / WIDTH {
+            let (a, b, c) = (lanes[a].vectors()[k], lanes[b].vectors()[k], lanes[c].vectors()[k]);
+            lanes[to].vectors_mut()[k] = std::array::from_fn(|j| f(a[j], b[j], c[j]));
+            if k == self.last_vector {
                 break;
             }
         }
     }
 
-    /// Calls a function that takes half a lane at a time.
+    /// The sine, or a quarter of a turn on the cosine, half a lane at a time.
+    ///
+    /// Neither is an argument and no adapter goes through the halves, for what the compiler makes a call of is compiled for the oldest
+    /// processor.
     #[inline(always)]
-    fn by_halves(&mut self, to: u32, [a, ..]: [u32; 3], f: impl Fn(&[f64; LANES / 2], &mut [f64; LANES / 2])) {
+    fn sin<const QUARTERS: u64>(&mut self, to: u32, [a, ..]: [u32; 3]) {
         let argument = self.lanes[a as usize];
         let results = self.lanes[to as usize].0.as_chunks_mut().0;
-        let halves = 1 + self.last_quarter / 2;
-        argument.0.as_chunks().0.iter().zip(results).take(halves).for_each(|(x, result)| f(x, result));
-    }
-
-    #[inline(always)]
-    fn sin(&mut self, to: u32, args: [u32; 3]) {
-        self.by_halves(to, args, trigonometry::sin);
-    }
-
-    #[inline(always)]
-    fn cos(&mut self, to: u32, args: [u32; 3]) {
-        self.by_halves(to, args, trigonometry::cos);
+        let last_half = self.last_vector / (trigonometry::HALF / WIDTH);
+        for (half, (x, result)) in argument.0.as_chunks().0.iter().zip(results).enumerate() {
+            trigonometry::sin::<QUARTERS>(x, result);
+            if half == last_half {
+                break;
+            }
+        }
     }
 
     /// One arm an operation, so that each becomes a loop over one operation; the operation itself stands in the table of
@@ -130,8 +157,8 @@ impl Registers {
             (unary: $($unary:ident)*; binary: $($binary:ident)*; ternary: $($ternary:ident)*;) => {
                 match op {
                     Op::Variable | Op::Datum => {}
-                    Op::Sin => self.sin(to, args),
-                    Op::Cos => self.cos(to, args),
+                    Op::Sin => self.sin::<0>(to, args),
+                    Op::Cos => self.sin::<1>(to, args),
                     Op::Powi(n) => self.unary(to, args, |a| crate::value::op::powi(a, n)),
                     $(Op::$unary => self.unary(to, args, |a| Op::$unary.evaluate(a, a, a)),)*
                     $(Op::$binary => self.binary(to, args, |a, b| Op::$binary.evaluate(a, b, b)),)*
@@ -173,26 +200,35 @@ impl Registers {
 ///
 /// This is a struct and not a closure because a closure reaches the dispatcher through a shim that the compiler does not inline,
 /// and what is not inlined is compiled for the oldest processor.
-pub(super) struct Run<'a> {
+pub(super) struct Run<'a, const N: usize>
+where
+    Lane<N>: Spared,
+{
     pub code: &'a LaneCode,
     pub table: &'a InstanceTable,
     pub x: &'a [f64],
     pub instances: Range<usize>,
-    pub registers: &'a mut Registers,
+    pub registers: &'a mut Registers<N>,
     /// Output `k` of an instance goes to column `k` of its row here, and past the width of the rows to `stored`; both begin at
     /// the first instance.
     pub residuals: (&'a mut [f64], usize),
     pub stored: (&'a mut [f64], usize),
 }
 
-impl Run<'_> {
+impl<const N: usize> Run<'_, N>
+where
+    Lane<N>: Spared,
+{
     /// Runs with the best instruction set there is.
     pub fn run(self) {
         Arch::new().dispatch(self);
     }
 }
 
-impl WithSimd for Run<'_> {
+impl<const N: usize> WithSimd for Run<'_, N>
+where
+    Lane<N>: Spared,
+{
     type Output = ();
 
     #[inline(always)]
@@ -200,8 +236,8 @@ impl WithSimd for Run<'_> {
         self.registers.kept = None;
         let mut first = self.instances.start;
         while first < self.instances.end {
-            let lanes = LANES.min(self.instances.end - first);
-            self.registers.last_quarter = (lanes - 1) / (QUARTER * WIDTH);
+            let lanes = N.min(self.instances.end - first);
+            self.registers.last_vector = (lanes - 1) / WIDTH;
             for instruction in &self.code.instructions[self.kept_instructions(first, lanes)..] {
                 self.step(*instruction, first, lanes);
             }
@@ -210,7 +246,10 @@ impl WithSimd for Run<'_> {
     }
 }
 
-impl Run<'_> {
+impl<const N: usize> Run<'_, N>
+where
+    Lane<N>: Spared,
+{
     /// How many instructions may be left out, because all instances have the parameter block that those before them had.
     fn kept_instructions(&mut self, first: usize, lanes: usize) -> usize {
         let Some((block, instructions)) = self.code.kept else { return 0 };
@@ -266,7 +305,7 @@ impl Run<'_> {
 /// Writes lanes to the rows of instances, `width` numbers each, side by side from `column` on: a row after the other, for a column at
 /// a time would come back to each line of the cache for every number.
 #[inline(always)]
-fn write(registers: &[Lane], outputs: &[u32], rows: &mut [f64], width: usize, column: usize) {
+fn write<const N: usize>(registers: &[Lane<N>], outputs: &[u32], rows: &mut [f64], width: usize, column: usize) {
     let lane = |output: u32| &registers[output as usize].0;
     macro_rules! write {
         ($([$($output:ident)*])*) => {
@@ -280,9 +319,9 @@ fn write(registers: &[Lane], outputs: &[u32], rows: &mut [f64], width: usize, co
 }
 
 #[inline(always)]
-fn write_columns<const N: usize>(lanes: [&[f64; LANES]; N], rows: &mut [f64], width: usize, column: usize) {
-    for (k, row) in rows.chunks_exact_mut(width).enumerate().take(LANES) {
-        for (number, lane) in row[column..column + N].iter_mut().zip(lanes) {
+fn write_columns<const N: usize, const C: usize>(lanes: [&[f64; N]; C], rows: &mut [f64], width: usize, column: usize) {
+    for (k, row) in rows.chunks_exact_mut(width).enumerate().take(N) {
+        for (number, lane) in row[column..column + C].iter_mut().zip(lanes) {
             *number = lane[k];
         }
     }

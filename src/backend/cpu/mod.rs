@@ -14,6 +14,8 @@ pub use lanes::LANES;
 
 use super::{Group, InstanceTable};
 use crate::kernel::LaneCode;
+#[cfg(not(target_arch = "wasm32"))]
+use lanes::FEW;
 use lanes::{Registers, Run};
 use rayon::prelude::*;
 
@@ -87,12 +89,18 @@ fn run(
     (stored, stored_width): (&mut [f64], usize),
 ) {
     let count = table.count;
-    let task = |registers: &mut Registers, first: usize, residuals: &mut [f64], stored: &mut [f64]| {
+    let task = |registers: &mut Registers<LANES>, first: usize, residuals: &mut [f64], stored: &mut [f64]| {
         let instances = first..(first + TASK).min(count);
         let (residuals, stored) = ((residuals, width), (stored, stored_width));
         Run { code, table, x, instances, registers, residuals, stored }.run();
     };
     let registers = || Registers::new(code, count);
+    #[cfg(not(target_arch = "wasm32"))]
+    if count <= FEW {
+        let registers = &mut Registers::<FEW>::new(code, count);
+        let (residuals, stored) = ((residuals, width), (stored, stored_width));
+        return Run { code, table, x, instances: 0..count, registers, residuals, stored }.run();
+    }
     if count <= TASK {
         task(&mut registers(), 0, residuals, stored);
     } else if stored_width == 0 {

@@ -1,7 +1,6 @@
 //! Arithmetic on two lanes at once, in browsers. A module for them is compiled for size, and then no loop becomes vector instructions by
 //! itself.
 
-use super::LANES;
 use super::lanes::Lane;
 use crate::kernel::Pair;
 use crate::value::op::Op;
@@ -10,7 +9,7 @@ use std::arch::wasm32::{
 };
 
 /// Applies the operation if there is an instruction for it. (These functions are no `Fn` themselves, hence the closures.)
-pub(super) fn apply(lanes: &mut [Lane], op: Op, to: u32, args: [u32; 3]) -> bool {
+pub(super) fn apply<const N: usize>(lanes: &mut [Lane<N>], op: Op, to: u32, args: [u32; 3]) -> bool {
     match op {
         Op::Add => by_two(lanes, to, args, |a, b, _| f64x2_add(a, b)),
         Op::Sub => by_two(lanes, to, args, |a, b, _| f64x2_sub(a, b)),
@@ -26,7 +25,7 @@ pub(super) fn apply(lanes: &mut [Lane], op: Op, to: u32, args: [u32; 3]) -> bool
 }
 
 /// The same for two operations at once.
-pub(super) fn apply_pair(lanes: &mut [Lane], pair: Pair, to: u32, args: [u32; 3]) {
+pub(super) fn apply_pair<const N: usize>(lanes: &mut [Lane<N>], pair: Pair, to: u32, args: [u32; 3]) {
     match pair {
         Pair::AddAdd => by_two(lanes, to, args, |a, b, c| f64x2_add(f64x2_add(a, b), c)),
         Pair::AddSub => by_two(lanes, to, args, |a, b, c| f64x2_sub(f64x2_add(a, b), c)),
@@ -44,10 +43,10 @@ pub(super) fn apply_pair(lanes: &mut [Lane], pair: Pair, to: u32, args: [u32; 3]
 }
 
 #[inline(always)]
-fn by_two(lanes: &mut [Lane], to: u32, args: [u32; 3], f: impl Fn(v128, v128, v128) -> v128) {
+fn by_two<const N: usize>(lanes: &mut [Lane<N>], to: u32, args: [u32; 3], f: impl Fn(v128, v128, v128) -> v128) {
     let (to, [a, b, c]) = (to as usize, args.map(|a| a as usize));
     assert!(to < lanes.len() && a < lanes.len() && b < lanes.len() && c < lanes.len());
-    for k in 0..LANES / 2 {
+    for k in 0..N / 2 {
         let [a, b, c] = [a, b, c].map(|lane| bytemuck::cast(lanes[lane].0.as_chunks::<2>().0[k]));
         lanes[to].0.as_chunks_mut::<2>().0[k] = bytemuck::cast(f(a, b, c));
     }

@@ -39,21 +39,9 @@ const COS: [f64; 6] = [
     -1.135_964_755_778_819_5e-11,
 ];
 
-/// `result = sin x`.
+/// `result = sin(x + QUARTERS π/2)`: the sine, or the cosine.
 #[inline(always)]
-pub(super) fn sin(x: &Lane, result: &mut Lane) {
-    evaluate::<0>(x, result);
-}
-
-/// `result = cos x`.
-#[inline(always)]
-pub(super) fn cos(x: &Lane, result: &mut Lane) {
-    evaluate::<1>(x, result);
-}
-
-/// sin(x + `QUARTERS` π/2).
-#[inline(always)]
-fn evaluate<const QUARTERS: u64>(x: &Lane, result: &mut Lane) {
+pub(super) fn sin<const QUARTERS: u64>(x: &Lane, result: &mut Lane) {
     let mut coarse = 0;
     for k in 0..HALF {
         let reduced = reduce(x[k]);
@@ -149,11 +137,11 @@ mod tests {
         for chunk in numbers.chunks(HALF) {
             let mut x = [0.5; HALF];
             x[..chunk.len()].copy_from_slice(chunk);
-            sin(&x, &mut result);
+            sin::<0>(&x, &mut result);
             for (x, found) in chunk.iter().zip(result) {
                 worst = worst.max(ulps(found, x.sin()));
             }
-            cos(&x, &mut result);
+            sin::<1>(&x, &mut result);
             for (x, found) in chunk.iter().zip(result) {
                 worst = worst.max(ulps(found, x.cos()));
             }
@@ -209,13 +197,13 @@ mod tests {
         assert!(worst(numbers.iter().copied()).0 <= 1);
         let mut result = [1.0; HALF];
         for x in [0.0, tiny, 1e-300, -0.0, -tiny, -1e-300] {
-            sin(&[x; HALF], &mut result);
+            sin::<0>(&[x; HALF], &mut result);
             assert!(result.iter().all(|r| r.to_bits() == x.to_bits()), "sin {x} is {}", result[0]);
-            cos(&[x; HALF], &mut result);
+            sin::<1>(&[x; HALF], &mut result);
             assert!(result.iter().all(|&r| r == 1.0), "cos {x} is {}", result[0]);
         }
         for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            for f in [sin, cos] {
+            for f in [sin::<0>, sin::<1>] {
                 f(&[x; HALF], &mut result);
                 assert!(result.iter().all(|r| r.is_nan()), "{x}");
             }
@@ -229,7 +217,7 @@ mod tests {
         let alone: Lane = small.try_into().unwrap();
         let mut mixed = alone;
         (1..HALF).step_by(2).for_each(|k| mixed[k] = [1e9, f64::NAN, f64::INFINITY][k % 3]);
-        for f in [sin, cos] {
+        for f in [sin::<0>, sin::<1>] {
             let (mut expected, mut found) = ([0.0; HALF], [0.0; HALF]);
             f(&alone, &mut expected);
             f(&mixed, &mut found);
