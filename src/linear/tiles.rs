@@ -185,30 +185,40 @@ fn solve_transposed(tiles: &[Column], rows: usize, unknowns: usize, inverses: &[
     let (last, lane) = (unknowns / TILE, unknowns % TILE);
     for (j, inverses) in inverses.iter().enumerate().rev() {
         let columns = &tiles[j * TILE * rows..(j + 1) * TILE * rows];
-        let mut sums = [[0.0; TILE]; TILE];
-        // The nearest last, which was found just now.
-        for (i, x) in x.iter().enumerate().skip(j + 1).rev() {
-            for c in 0..TILE {
-                for k in 0..TILE {
-                    sums[c][k] += columns[c * rows + i][k] * x[k];
+        let mut taken = [0.0; TILE];
+        for half in 0..2 {
+            let first = half * HALF;
+            let mut sums = [[0.0; TILE]; HALF];
+            // The nearest last, which was found just now.
+            for (i, x) in x.iter().enumerate().skip(j + 1).rev() {
+                let below: [Column; HALF] = std::array::from_fn(|c| columns[(first + c) * rows + i]);
+                for c in 0..HALF {
+                    for k in 0..TILE {
+                        sums[c][k] += below[c][k] * x[k];
+                    }
                 }
+            }
+            for c in 0..HALF {
+                let [p, q, r, s, t, u, v, w] = sums[c];
+                taken[first + c] = ((p + q) + (r + s)) + ((t + u) + (v + w));
             }
         }
         let width = TILE.min(unknowns - j * TILE);
-        let y: Column = std::array::from_fn(|c| columns[c * rows + last][lane]);
-        let mut rest = [0.0; TILE];
-        for c in 0..TILE {
-            let [p, q, r, s, t, u, v, w] = sums[c];
-            rest[c] = y[c] - (((p + q) + (r + s)) + ((t + u) + (v + w)));
-        }
-        let own: Tile = std::array::from_fn(|c| columns[c * rows + j]);
+        // All over the diagonal, so that a number waits for the ones after it but for no scale.
+        let own: Tile = std::array::from_fn(|c| columns[c * rows + j].map(|number| number * inverses[c]));
+        let mut rest: Column = std::array::from_fn(|c| {
+            let y = columns[c * rows + last][lane];
+            (y - taken[c]) * inverses[c]
+        });
         for c in (0..TILE).rev() {
-            let number = rest[c] * inverses[c];
-            x[j][c] = if c < width { number } else { 0.0 };
+            if c >= width {
+                rest[c] = 0.0;
+            }
             for d in 0..c {
-                rest[d] -= own[d][c] * x[j][c];
+                rest[d] -= own[d][c] * rest[c];
             }
         }
+        x[j] = rest;
     }
 }
 
