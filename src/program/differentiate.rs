@@ -116,8 +116,10 @@ impl Program {
         if let Some(loss) = loss {
             loss.correct(&mut builder, &mut residuals, &mut jacobian.rows);
         }
-        let mut entries = Vec::new();
+        let mut entries: Vec<JacobianEntry> = Vec::new();
         let mut stored: Vec<Id> = Vec::new();
+        // By stored number, the entry that is the only one to read it, and its derivative.
+        let mut only: Vec<Option<(usize, Id)>> = Vec::new();
         for (residual, row) in jacobian.rows.iter().enumerate() {
             for (&(block, component), &derivative) in jacobian.columns.iter().zip(row) {
                 let Some(derivative) = derivative else { continue };
@@ -125,13 +127,27 @@ impl Program {
                 if factor == 0.0 {
                     continue;
                 }
-                let slot = variable.map(|id| {
-                    stored.iter().position(|&s| s == id).unwrap_or_else(|| {
+                let slot = variable.map(|id| match stored.iter().position(|&s| s == id) {
+                    Some(slot) => {
+                        only[slot] = None;
+                        slot as u32
+                    }
+                    None => {
                         stored.push(id);
-                        stored.len() - 1
-                    }) as u32
+                        only.push(Some((entries.len(), derivative)));
+                        stored.len() as u32 - 1
+                    }
                 });
                 entries.push(JacobianEntry { residual: residual as u32, block, component, factor, stored: slot });
+            }
+        }
+        // Where no two entries share a number and none is constant, what is stored can be the Jacobian itself, and nobody who reads it has to
+        // copy it for the sake of a factor.
+        let dense = residuals.len() * tangent_sizes.iter().sum::<u32>() as usize;
+        if entries.len() == dense && only.iter().all(Option::is_some) && only.len() == dense {
+            for (stored, &(entry, derivative)) in stored.iter_mut().zip(only.iter().flatten()) {
+                *stored = derivative;
+                entries[entry].factor = 1.0;
             }
         }
         let outputs: Vec<Id> = residuals.iter().chain(&stored).copied().collect();

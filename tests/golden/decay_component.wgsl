@@ -481,18 +481,18 @@ fn add_kind_0(i: u32) {
     let v7 = data[plan.kinds[0].data + 1u * plan.kinds[0].stride + i];
     let v8 = v6 - v7;
     let v9 = v1 * v6;
+    let v10 = -v9;
     own_squares = add_s(own_squares, mul_s(wide(v8), wide(v8)));
-    let t1 = -v9;
-    let t2 = v4 * v8;
-    own_gradient[0] = own_gradient[0] + t2;
-    let t3 = v4 * v4;
-    own_square[0] = own_square[0] + t3;
-    let t4 = t1 * v8;
-    own_gradient[1] = own_gradient[1] + t4;
-    let t5 = t1 * v4;
-    own_square[1] = own_square[1] + t5;
-    let t6 = t1 * t1;
-    own_square[2] = own_square[2] + t6;
+    let t1 = v4 * v8;
+    own_gradient[0] = own_gradient[0] + t1;
+    let t2 = v4 * v4;
+    own_square[0] = own_square[0] + t2;
+    let t3 = v10 * v8;
+    own_gradient[1] = own_gradient[1] + t3;
+    let t4 = v10 * v4;
+    own_square[1] = own_square[1] + t4;
+    let t5 = v10 * v10;
+    own_square[2] = own_square[2] + t5;
 }
 
 fn evaluate_component() {
