@@ -52,11 +52,13 @@ impl LaneCode {
         let kept = Kept::new(program);
         let fusion = Fusion::new(program, &kept.nodes);
         let is_kept = |step: &Step| matches!(*step, Step::Compute(id) if kept.nodes[id as usize]);
-        let steps = schedule(program, boundary).into_iter();
-        let steps = steps.filter(|step| !matches!(*step, Step::Compute(id) if fusion.absorbed[id as usize]));
-        let (mut steps, rest): (Vec<Step>, Vec<Step>) = steps.partition(is_kept);
+        let scheduled = schedule(program, boundary);
+        let stands = |step: &Step| !matches!(*step, Step::Compute(id) if fusion.absorbed[id as usize]);
+        let standing = || scheduled.iter().copied().filter(stands);
+        let mut steps = Vec::with_capacity(scheduled.len());
+        steps.extend(standing().filter(is_kept));
         let first_of_each = steps.len();
-        steps.extend(rest);
+        steps.extend(standing().filter(|step| !is_kept(step)));
         let last_use = last_uses(program, &fusion, &steps, first_of_each);
 
         let parameters = Parameters::new(program);

@@ -33,8 +33,8 @@ impl LinearSolver for DenseCholesky {
     fn analyze(&mut self, structure: &Arc<BlockStructure>) -> Result<Analysis, LinearError> {
         let n = structure.scalars();
         let bytes = n.saturating_mul(n).saturating_mul(size_of::<f64>());
-        // Ask now rather than abort in the middle of a solve.
-        if Vec::<f64>::new().try_reserve_exact(n.saturating_mul(n)).is_err() {
+        // Ask now rather than abort in the middle of a solve; but for a few pages, which to hand back costs more than the analysis.
+        if SMALL.is_none_or(|small| n > small) && Vec::<f64>::new().try_reserve_exact(n.saturating_mul(n)).is_err() {
             return Err(LinearError::OutOfMemory { bytes });
         }
         self.structure = Some(Arc::clone(structure));

@@ -14,17 +14,21 @@ pub(crate) struct Builder {
     known: Interner,
 }
 
-/// So many times as many nodes as a program has come with its derivatives.
-const DERIVED: usize = 4;
+/// So many times as many nodes as a program has come with its derivatives, at most in general.
+const DERIVED: usize = 8;
 
 /// Whole powers up to this are written as multiplications.
 const LARGEST_EXPANDED_POWER: u32 = 64;
 
 impl Builder {
+    /// One with room for as many nodes.
+    pub fn with_room(nodes: usize) -> Self {
+        Builder { nodes: Vec::with_capacity(nodes), known: Interner::with_room(nodes) }
+    }
+
     /// A builder that starts with the nodes of `program`, under their names.
     pub fn from_program(program: &Program) -> Self {
-        let mut builder = Builder::default();
-        builder.nodes.reserve(DERIVED * program.nodes.len());
+        let mut builder = Builder::with_room(DERIVED * program.nodes.len());
         program.nodes.iter().for_each(|&node| builder.push(node));
         builder
     }
@@ -55,7 +59,8 @@ impl Builder {
             }
         }
         let mut names = vec![0; self.nodes.len()];
-        let mut nodes = Vec::new();
+        // As many as there are: a list that grows touches several times its memory.
+        let mut nodes = Vec::with_capacity(needed.iter().filter(|&&needed| needed).count());
         for (k, &node) in self.nodes.iter().enumerate().filter(|&(k, _)| needed[k]) {
             names[k] = nodes.len() as Id;
             nodes.push(match node {

@@ -75,7 +75,8 @@ pub struct Program {
 impl Program {
     /// The program of a canonical form; `literals[k]` is the number of data column `k` where all instances agree in it.
     pub fn new(expression: &Expression, literals: &[Option<f64>]) -> Self {
-        let mut builder = Builder::default();
+        let leaves = expression.block_sizes.iter().sum::<u32>() + expression.data;
+        let mut builder = Builder::with_room(expression.nodes.len() + leaves as usize);
         let mut names: Vec<Id> = Vec::with_capacity(expression.nodes.len());
         for node in &expression.nodes {
             let args = node.args.map(|a| builder.reference(a, &names, literals));

@@ -32,7 +32,7 @@ pub(crate) fn canonicalize(recorded: &Expression) -> Canonical {
 }
 
 fn merge_equal_nodes(recorded: &Expression) -> Expression {
-    let mut known = Interner::default();
+    let mut known = Interner::with_room(recorded.nodes.len());
     let mut names: Vec<u32> = Vec::with_capacity(recorded.nodes.len());
     let mut nodes: Vec<ExpressionNode> = Vec::with_capacity(recorded.nodes.len());
     let rename = |r: &Ref, names: &[u32]| match *r {
@@ -286,7 +286,11 @@ impl<'a> Numbering<'a> {
             names: vec![None; merged.nodes.len()],
             block_names: vec![None; merged.block_sizes.len()],
             data_names: vec![None; merged.data as usize],
-            result: Canonical { expression: Expression::default(), blocks: Vec::new(), data: Vec::new() },
+            result: Canonical {
+                expression: Expression { nodes: Vec::with_capacity(merged.nodes.len()), ..Expression::default() },
+                blocks: Vec::new(),
+                data: Vec::new(),
+            },
         }
     }
 

@@ -13,6 +13,12 @@ const FREE: u32 = u32::MAX;
 const FEWEST: usize = 64;
 
 impl Interner {
+    /// One with room for as many numbers.
+    pub fn with_room(count: usize) -> Self {
+        let places = (count + count / 2 + 1).next_power_of_two().max(FEWEST);
+        Interner { places: vec![FREE; places], count: 0 }
+    }
+
     /// The number with this hash that is the `same`.
     pub fn find(&self, hash: u64, same: impl Fn(u32) -> bool) -> Option<u32> {
         let mut place = self.first_place(hash)?;

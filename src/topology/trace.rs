@@ -238,6 +238,7 @@ impl Lifter {
         }
 
         expression.clear();
+        expression.nodes.reserve_exact(self.numbers.iter().filter(|&&number| number == USED).count());
         expression.block_sizes.extend(offsets.windows(2).map(|w| w[1] - w[0]));
         numbers.clear();
         numbers.extend_from_slice(data);
