@@ -97,13 +97,19 @@ impl BlockMatrix {
 
     /// The scalar diagonal.
     pub fn diagonal(&self) -> Vec<f64> {
+        let mut diagonal = Vec::with_capacity(self.structure.scalars());
+        self.write_diagonal(&mut diagonal);
+        diagonal
+    }
+
+    /// Overwrites `diagonal` with the scalar diagonal.
+    pub fn write_diagonal(&self, diagonal: &mut Vec<f64>) {
         let structure = &*self.structure;
-        let mut diagonal = Vec::with_capacity(structure.scalars());
+        diagonal.clear();
         for j in 0..structure.blocks() {
             let block = self.block(structure.col_ptr()[j]);
             diagonal.extend(block.iter().step_by(structure.size(j) + 1));
         }
-        diagonal
     }
 
     /// `A = S A S` for the diagonal matrix of `scales`.

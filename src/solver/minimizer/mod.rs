@@ -1,5 +1,7 @@
 //! The trust region loop, after Ceres's `TrustRegionMinimizer`.
 
+mod stopping;
+
 use super::beginning::{Beginning, Earlier};
 use super::bounds::Bounds;
 use super::evaluator::Evaluator;
@@ -11,7 +13,6 @@ use super::{NormalEquations, Precision, SolveError, SolverOptions};
 use crate::backend::Selection;
 use crate::problem::{CompiledProblem, Evaluation, Problem};
 use std::ops::ControlFlow;
-use std::sync::atomic::Ordering;
 use web_time::Instant;
 
 /// Changes of the cost below this many rounding errors, relative, drown in the rounding of the cost itself.
@@ -59,6 +60,8 @@ struct Minimizer<'a, C> {
     options: &'a SolverOptions,
     callback: C,
     start: Instant,
+    /// When the clock was last looked at, which takes a hundredth of an iteration on a handful of blocks.
+    looked: Instant,
     /// The accepted point, all parameters.
     x: Vec<f64>,
     initial_cost: f64,
@@ -71,6 +74,8 @@ struct Minimizer<'a, C> {
     linear_solver: String,
     factor_bytes: usize,
     factorizations: usize,
+    /// The diagonal of JᵀJ.
+    diagonal: Vec<f64>,
     damping: Vec<f64>,
     step: Vec<f64>,
     trial_x: Vec<f64>,
@@ -146,6 +151,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             evaluator,
             notes,
             initial_cost,
+            diagonal: Vec::new(),
             damping: Vec::new(),
             step: vec![0.0; equations.scalars()],
             trial_x: x.clone(),
@@ -160,6 +166,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             options,
             callback,
             start,
+            looked: start,
             x,
             cost,
             evaluation,
@@ -242,7 +249,9 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             let promised = promised.map(|trial| trial.model_change.max(0.0));
             let lost_in_rounding = promised.filter(|&change| change <= rounding * self.cost);
             let small = promised.is_some_and(|change| change <= NOISE * self.evaluator.rounding() * self.cost);
-            if small && self.polish(trial_cost).await? {
+            let polished = small && self.polish(trial_cost).await?;
+            self.looked = if small { Instant::now() } else { self.looked };
+            if polished {
                 accepted = true;
                 outcome = self.gradient_tolerance_reached();
             } else if let Some(change) = lost_in_rounding {
@@ -274,23 +283,13 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             trust_region_radius: self.trust_region.radius(),
             linear_iterations,
             accepted,
-            elapsed_s: self.start.elapsed().as_secs_f64(),
+            elapsed_s: (self.looked - self.start).as_secs_f64(),
         };
         let recorded = self.record(record).await;
         Ok(match outcome {
             Some(outcome) => ControlFlow::Break(outcome),
             None => recorded,
         })
-    }
-
-    /// Why not to try again after a rejected step.
-    fn too_many_failures(&self) -> Option<(Termination, String)> {
-        if self.invalid_steps > self.options.max_consecutive_invalid_steps {
-            return Some((Termination::InvalidSteps, self.describe_invalid_steps()));
-        }
-        let radius = self.trust_region.radius();
-        (radius < self.options.min_trust_region_radius)
-            .then(|| (Termination::TrustRegionCollapsed, format!("The trust region radius fell to {radius:.1e}")))
     }
 
     /// Takes a step whose promise is lost in the rounding of the cost, if it shortens the gradient: that tells points apart which the
@@ -321,7 +320,8 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
 
     /// Solves for a step and evaluates where it leads; `None` if there is no step.
     async fn try_step(&mut self) -> Option<Trial> {
-        self.trust_region.damping(&self.equations.matrix.diagonal(), &mut self.damping);
+        self.equations.matrix.write_diagonal(&mut self.diagonal);
+        self.trust_region.damping(&self.diagonal, &mut self.damping);
         let active = self.bounds.active(&self.x, &self.equations);
         let began = Instant::now();
         let summary = self.solver.solve(
@@ -333,6 +333,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             &mut self.step,
         );
         let solved = Instant::now();
+        self.looked = solved;
         self.times.linear_solve += (solved - began).as_secs_f64();
         let summary = summary.ok()?;
         self.factorizations += usize::from(summary.factored);
@@ -356,7 +357,8 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             self.trial.stored.clear();
             self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes).await
         };
-        self.times.evaluate += solved.elapsed().as_secs_f64();
+        self.looked = Instant::now();
+        self.times.evaluate += (self.looked - solved).as_secs_f64();
         evaluated.ok()?;
         let cost = self.trial.cost();
         Some(Trial { cost, model_change, projected, linear_iterations: summary.iterations })
@@ -369,18 +371,8 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         step_norm: f64,
         gain_ratio: f64,
     ) -> Result<Option<(Termination, String)>, SolveError> {
-        let change = self.cost - trial_cost;
-        let function = (change.abs() <= self.options.function_tolerance * self.cost).then(|| {
-            let relative = change.abs() / self.cost;
-            let message = format!("{}: relative change {relative:.2e}", Termination::FunctionTolerance.describe());
-            (Termination::FunctionTolerance, message)
-        });
-        let length = self.equations.length(&self.x);
-        let tolerance = self.options.parameter_tolerance;
-        let parameter = (step_norm <= tolerance * (length + tolerance)).then(|| {
-            let message = format!("{}: step {step_norm:.2e}", Termination::ParameterTolerance.describe());
-            (Termination::ParameterTolerance, message)
-        });
+        let function = self.function_tolerance_reached(trial_cost);
+        let parameter = self.parameter_tolerance_reached(step_norm);
         std::mem::swap(&mut self.x, &mut self.trial_x);
         self.cost = trial_cost;
         self.promise = None;
@@ -388,49 +380,21 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         if self.ahead {
             std::mem::swap(&mut self.evaluation, &mut self.trial);
         } else {
-            let began = Instant::now();
+            let began = self.looked;
             self.evaluator.linearize(self.compiled, &self.x, &mut self.evaluation, &mut self.notes).await?;
-            self.times.evaluate += began.elapsed().as_secs_f64();
+            self.looked = Instant::now();
+            self.times.evaluate += (self.looked - began).as_secs_f64();
         }
         check_finite(self.compiled, &self.x, &self.evaluation, self.cost, self.iterations.len())?;
-        timed(&mut self.times.normal_equations, || self.equations.refill(self.compiled, &self.evaluation));
+        let began = if self.small { self.looked } else { Instant::now() };
+        self.equations.refill(self.compiled, &self.evaluation);
+        self.looked = Instant::now();
+        self.times.normal_equations += (self.looked - began).as_secs_f64();
         Ok(self.gradient_tolerance_reached().or(function).or(parameter))
     }
 
     fn gradient_max_norm(&self) -> f64 {
         self.bounds.gradient_max_norm(&self.x, &self.equations.gradient)
-    }
-
-    fn gradient_tolerance_reached(&self) -> Option<(Termination, String)> {
-        let norm = self.gradient_max_norm();
-        (norm <= self.options.gradient_tolerance).then(|| {
-            let message = format!("{}: |gradient| {norm:.2e}", Termination::GradientTolerance.describe());
-            (Termination::GradientTolerance, message)
-        })
-    }
-
-    fn limit_reached(&self) -> Option<(Termination, String)> {
-        let done = self.iterations.len() - 1;
-        if done >= self.options.max_iterations {
-            let message = format!("{} ({done})", Termination::MaxIterations.describe());
-            return Some((Termination::MaxIterations, message));
-        }
-        if self.options.max_time.is_some_and(|limit| self.start.elapsed() >= limit) {
-            let message =
-                format!("{} ({:.3} s)", Termination::TimeLimit.describe(), self.start.elapsed().as_secs_f64());
-            return Some((Termination::TimeLimit, message));
-        }
-        let cancelled = self.options.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
-        cancelled.then(|| (Termination::Cancelled, "Cancelled by its flag".to_owned()))
-    }
-
-    /// The message of too many invalid steps names what the last of them ran into.
-    fn describe_invalid_steps(&self) -> String {
-        let what = match self.compiled.find_non_finite(&self.trial_x, &self.trial) {
-            Some(residual) => residual.to_string(),
-            None => "the linear system could not be solved".to_owned(),
-        };
-        format!("{}: {what}", Termination::InvalidSteps.describe())
     }
 
     async fn record(&mut self, record: IterationRecord) -> ControlFlow<(Termination, String)> {

@@ -1,0 +1,69 @@
+//! When to stop.
+
+use super::{Minimizer, Progress, Termination};
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+
+/// Why a solve is over, and that in words.
+type Outcome = (Termination, String);
+
+impl<C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'_, C> {
+    pub(super) fn gradient_tolerance_reached(&self) -> Option<Outcome> {
+        let norm = self.gradient_max_norm();
+        (norm <= self.options.gradient_tolerance).then(|| {
+            let message = format!("{}: |gradient| {norm:.2e}", Termination::GradientTolerance.describe());
+            (Termination::GradientTolerance, message)
+        })
+    }
+
+    pub(super) fn parameter_tolerance_reached(&self, step_norm: f64) -> Option<Outcome> {
+        let (length, tolerance) = (self.equations.length(&self.x), self.options.parameter_tolerance);
+        (step_norm <= tolerance * (length + tolerance)).then(|| {
+            let message = format!("{}: step {step_norm:.2e}", Termination::ParameterTolerance.describe());
+            (Termination::ParameterTolerance, message)
+        })
+    }
+
+    pub(super) fn function_tolerance_reached(&self, trial_cost: f64) -> Option<Outcome> {
+        let change = (self.cost - trial_cost).abs();
+        (change <= self.options.function_tolerance * self.cost).then(|| {
+            let relative = change / self.cost;
+            let message = format!("{}: relative change {relative:.2e}", Termination::FunctionTolerance.describe());
+            (Termination::FunctionTolerance, message)
+        })
+    }
+
+    pub(super) fn limit_reached(&self) -> Option<Outcome> {
+        let done = self.iterations.len() - 1;
+        if done >= self.options.max_iterations {
+            let message = format!("{} ({done})", Termination::MaxIterations.describe());
+            return Some((Termination::MaxIterations, message));
+        }
+        if self.options.max_time.is_some_and(|limit| self.start.elapsed() >= limit) {
+            let message =
+                format!("{} ({:.3} s)", Termination::TimeLimit.describe(), self.start.elapsed().as_secs_f64());
+            return Some((Termination::TimeLimit, message));
+        }
+        let cancelled = self.options.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
+        cancelled.then(|| (Termination::Cancelled, "Cancelled by its flag".to_owned()))
+    }
+
+    /// Why not to try again after a rejected step.
+    pub(super) fn too_many_failures(&self) -> Option<Outcome> {
+        if self.invalid_steps > self.options.max_consecutive_invalid_steps {
+            return Some((Termination::InvalidSteps, self.describe_invalid_steps()));
+        }
+        let radius = self.trust_region.radius();
+        (radius < self.options.min_trust_region_radius)
+            .then(|| (Termination::TrustRegionCollapsed, format!("The trust region radius fell to {radius:.1e}")))
+    }
+
+    /// The message of too many invalid steps names what the last of them ran into.
+    fn describe_invalid_steps(&self) -> String {
+        let what = match self.compiled.find_non_finite(&self.trial_x, &self.trial) {
+            Some(residual) => residual.to_string(),
+            None => "the linear system could not be solved".to_owned(),
+        };
+        format!("{}: {what}", Termination::InvalidSteps.describe())
+    }
+}
