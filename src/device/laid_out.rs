@@ -2,10 +2,10 @@
 
 use super::buffers::Buffers;
 use super::classes::Classes;
-use super::couplings::Couplings;
+use super::couplings::{Couplings, Tables};
 use super::elimination;
 use super::layout::{Layout, bounds, places, point};
-use super::lists::ShardLists;
+use super::lists::{ShardLists, write_words};
 use super::pieces::Pieces;
 use super::settings::{Counts, Settings};
 use super::shard::Sums;
@@ -33,9 +33,10 @@ pub(super) struct LaidOut {
     pub inverse_rows: Option<InverseRows>,
 }
 
-/// The lists of all shards.
+/// The lists of all shards, and the tables of an assembled JᵀJ.
 pub(super) struct UnwrittenLists {
     shards: Vec<ShardLists>,
+    tables: Option<Tables>,
     pieces: Pieces,
     /// The class of each piece.
     of_pieces: Vec<u8>,
@@ -44,11 +45,19 @@ pub(super) struct UnwrittenLists {
 }
 
 impl UnwrittenLists {
-    /// Makes them in the buffers of the shards.
-    pub fn write(self, shards: &[Buffers]) -> Result<(), GpuError> {
+    /// Makes them in the buffers of the shards, and in those that these share.
+    pub fn write(self, shared: &Buffers, shards: &[Buffers]) -> Result<(), GpuError> {
+        let tables = || match &self.tables {
+            Some(tables) => {
+                write_words(shared.get(Slot::Pairs), |words, f| tables.make_pairs(words, f))?;
+                write_words(shared.get(Slot::Columns), |words, f| tables.make_columns(words, f))
+            }
+            None => Ok(()),
+        };
         let mut lists = self.shards.iter().zip(shards);
-        let written =
-            lists.try_for_each(|(lists, to)| lists.write(&self.pieces, &self.of_pieces, to.get(Slot::Incidence)));
+        let written = lists
+            .try_for_each(|(lists, to)| lists.write(&self.pieces, &self.of_pieces, to.get(Slot::Incidence)))
+            .and_then(|()| tables());
         // Nobody waits for this.
         rayon::spawn(move || drop(self));
         written
@@ -75,8 +84,8 @@ impl LaidOut {
         let (Sorted { layout, pieces, mut classes, mut couplings, indices, mut shards }, mut buffers) =
             (sorted?, vectors?);
         add_numbers(&mut buffers, &layout, &classes, couplings.as_ref(), formats, settings, parameters)?;
-        if let Some(couplings) = &mut couplings {
-            couplings.upload(&mut buffers, layout.places.len(), real)?;
+        if let Some(couplings) = &couplings {
+            couplings.make_buffers(&mut buffers, layout.places.len(), real)?;
         }
         let inverse_rows = classes.inverse_rows().filter(|_| settings.schur_jacobi);
         let rows_len = inverse_rows.as_ref().map_or(0, InverseRows::width) * layout.places.len();
@@ -89,7 +98,8 @@ impl LaidOut {
             buffers.words(Slot::Incidence, lists.laid.len())?;
         }
         let (lists, of_pieces) = (std::mem::take(&mut classes.lists), std::mem::take(&mut classes.of_pieces));
-        let lists = UnwrittenLists { shards: lists, pieces, of_pieces, _indices: indices };
+        let tables = couplings.as_mut().map(|couplings| std::mem::take(&mut couplings.tables));
+        let lists = UnwrittenLists { shards: lists, tables, pieces, of_pieces, _indices: indices };
         Ok(LaidOut { layout, classes, couplings, buffers, shards, lists, inverse_rows })
     }
 }

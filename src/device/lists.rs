@@ -205,17 +205,29 @@ impl ShardLists {
 
     /// Makes them in a buffer of the device.
     pub fn write(&self, pieces: &Pieces, of_pieces: &[u8], to: &GpuBuffer<u8>) -> Result<(), GpuError> {
-        // In a browser memory of the device cannot be written to.
-        if self.made.get().is_some() || 4 * self.laid.len() > MOST_STAGED || cfg!(target_arch = "wasm32") {
+        if self.made.get().is_some() || 4 * self.laid.len() > MOST_STAGED {
             return to.write(0, bytemuck::cast_slice(self.words(pieces, of_pieces)));
         }
-        to.fill(|first, mut to| {
-            let words = first / 4..(first + to.len()) / 4;
-            self.laid.make(words, pieces, of_pieces, |place, made| {
-                to.slice(4 * place..4 * (place + made.len())).copy_from_slice(bytemuck::cast_slice(made));
-            });
-        })
+        write_words(to, |words, f| self.laid.make(words, pieces, of_pieces, f))
     }
+}
+
+/// Fills a buffer with words, on all threads: `make(some of them, f)` calls `f(place among these, words)` until all were there.
+pub fn write_words(
+    to: &GpuBuffer<u8>,
+    make: impl Fn(Range<usize>, &mut dyn FnMut(usize, &[u32])) + Sync,
+) -> Result<(), GpuError> {
+    // In a browser memory of the device cannot be written to.
+    if cfg!(target_arch = "wasm32") {
+        let mut all = vec![0; to.len() / 4];
+        make(0..all.len(), &mut |place, made| all[place..place + made.len()].copy_from_slice(made));
+        return to.write(0, bytemuck::cast_slice(&all));
+    }
+    to.fill(|first, mut to| {
+        make(first / 4..(first + to.len()) / 4, &mut |place, made| {
+            to.slice(4 * place..4 * (place + made.len())).copy_from_slice(bytemuck::cast_slice(made));
+        });
+    })
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl DeviceProblem {
         };
         // Lists follow while kernels compile.
         let (stages, written) =
-            rayon::join(|| uploaded.stages(&kernels, &over_groups, settings), || lists.write(&shards));
+            rayon::join(|| uploaded.stages(&kernels, &over_groups, settings), || lists.write(&buffers, &shards));
         written?;
         let (stages, statements) = stages?;
         let iterate_partials = uploaded.couplings.as_ref().map_or(0, Couplings::workgroups);

@@ -86,6 +86,12 @@ impl<'a> Requests<'a> {
         self.requests.push(request);
     }
 
+    /// Adds what others ask for.
+    pub fn append(&mut self, mut others: Self) {
+        self.tasks.append(&mut others.tasks);
+        self.requests.append(&mut others.requests);
+    }
+
     /// Generated statements of all modules.
     pub fn statements(&self) -> usize {
         self.modules().iter().map(|module| module.statements).sum()

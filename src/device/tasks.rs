@@ -15,6 +15,7 @@ use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Damp, Formats, ITERATE_WORKGROUP, InverseRows, Jacobian, Module, Slot, WORKGROUP};
 use crate::problem::CompiledProblem;
 use crate::program::Retraction;
+use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -116,15 +117,23 @@ impl GroupModules {
         let out_of_range = out_of_range(context);
         let modules = |groups: Range<usize>| {
             let kernels = &kernels[groups.clone()];
-            let residuals = wgsl::objective(kernels, formats, Slot::TrialPoint, Slot::TrialResiduals);
+            let (linearize, (residuals, product)) = rayon::join(
+                || wgsl::linearize(kernels, formats),
+                || {
+                    rayon::join(
+                        || wgsl::objective(kernels, formats, Slot::TrialPoint, Slot::TrialResiduals),
+                        || wgsl::jacobian_product(kernels, formats),
+                    )
+                },
+            );
             Ok(GroupModules {
                 groups,
-                linearize: wgsl::linearize(kernels, formats).map_err(&out_of_range)?.into(),
+                linearize: linearize.map_err(&out_of_range)?.into(),
                 residuals: residuals.map_err(&out_of_range)?.into(),
-                product: wgsl::jacobian_product(kernels, formats).map_err(&out_of_range)?.into(),
+                product: product.map_err(&out_of_range)?.into(),
             })
         };
-        chunks(kernels, formats.real).into_iter().map(modules).collect()
+        chunks(kernels, formats.real).into_par_iter().map(modules).collect()
     }
 
     /// The modules themselves.
@@ -146,15 +155,26 @@ impl Uploaded<'_> {
         over_groups: &[GroupModules],
         settings: &Settings,
     ) -> Result<([Vec<Stage>; TASKS], usize), GpuError> {
-        let mut requests = Requests::default();
         let jacobian = self.jacobian(kernels);
-        self.over_groups(&mut requests, kernels, over_groups, (settings, jacobian))?;
-        self.over_lists(&mut requests, kernels)?;
-        self.over_blocks(&mut requests)?;
-        self.over_parts(&mut requests, kernels, jacobian)?;
-        self.over_matrix(&mut requests, kernels)?;
-        self.over_vectors(&mut requests)?;
-        self.over_manifolds(&mut requests)?;
+        // Where kernels are known, to write their text is most of the work.
+        type Make<'m, 'r> = &'m (dyn Fn(&mut Requests<'r>) -> Result<(), GpuError> + Sync);
+        let parts: [Make<'_, '_>; 7] = [
+            &|requests| self.over_groups(requests, kernels, over_groups, (settings, jacobian)),
+            &|requests| self.over_lists(requests, kernels),
+            &|requests| self.over_blocks(requests),
+            &|requests| self.over_parts(requests, kernels, jacobian),
+            &|requests| self.over_matrix(requests, kernels),
+            &|requests| self.over_vectors(requests),
+            &|requests| self.over_manifolds(requests),
+        ];
+        let made = parts.par_iter().map(|make| {
+            let mut requests = Requests::default();
+            make(&mut requests).map(|()| requests)
+        });
+        let mut requests = Requests::default();
+        for part in made.collect::<Vec<_>>() {
+            requests.append(part?);
+        }
         let statements = requests.statements();
         Ok((requests.compile(self.context, self.buffers)?, statements))
     }

@@ -4,7 +4,7 @@ use super::super::classes::{Classes, derivatives, number_of};
 use super::super::layout::Layout;
 use super::super::plans::KindPlace;
 use crate::backend::Group;
-use crate::kernel::wgsl::{self, PairClass, PairKind};
+use crate::kernel::wgsl::{self, Derivative, PairClass, PairKind};
 
 /// How the instances of a kind couple a row to a part of their blocks.
 #[derive(Clone, Copy)]
@@ -22,14 +22,16 @@ pub(super) fn find_kinds(
     classes: &Classes,
 ) -> (Vec<PairClass>, Vec<KindPlace>, Vec<Vec<Vec<Coupling>>>) {
     let mut code: Vec<PairClass> = Vec::new();
+    let columns: Vec<Vec<Vec<Derivative>>> = (groups.iter().zip(&layout.shapes))
+        .map(|(group, shape)| shape.parts.iter().map(|part| derivatives(&group.kernel, part)).collect())
+        .collect();
     // Class and number of the kind of each coupling, before bases are known.
     let mut found: Vec<Vec<Vec<(usize, usize, usize)>>> = Vec::new();
     for class in &classes.code {
         let of_kind = |kind: &wgsl::Kind| {
             let parts = layout.shapes[kind.group].parts.iter().enumerate();
             let mut couplings = Vec::new();
-            for (index, part) in parts {
-                let column = derivatives(&groups[kind.group].kernel, part);
+            for ((index, part), column) in parts.zip(&columns[kind.group]) {
                 if !kind.derivatives.iter().any(|a| column.iter().any(|b| b.residual == a.residual)) {
                     continue;
                 }
@@ -39,7 +41,7 @@ pub(super) fn find_kinds(
                         code.push(PairClass { rows, columns, kinds: Vec::new() });
                         code.len() - 1
                     });
-                let kind = PairKind { group: kind.group, row: kind.derivatives.clone(), column };
+                let kind = PairKind { group: kind.group, row: kind.derivatives.clone(), column: column.clone() };
                 couplings.push((index, pair, number_of(&mut code[pair].kinds, kind)));
             }
             couplings

@@ -25,8 +25,8 @@ const COLUMNS_A_LANE: usize = 7;
 
 /// Rows of a class one after the other.
 pub(super) struct Stretch {
-    /// Columns of each row.
-    pub lengths: Vec<u32>,
+    /// Where the block of each row starts, its held components, and its columns.
+    pub rows: Vec<[u32; 3]>,
     /// The first of every `width` columns.
     pub columns: Vec<u32>,
     /// By class of pairs: the first column in the stretch, held components, and the length of the list of each.
@@ -60,7 +60,7 @@ impl Find<'_> {
         let samples: Vec<usize> = (0..self.rows()).step_by(step).collect();
         let columns = |&row: &usize| {
             let list = self.classes.lists[0].laid.list(row, self.class, &self.classes.of_pieces);
-            self.stretch([(0, &list[..])].into_iter()).map(|stretch| stretch.columns.len())
+            self.stretch([([0, 0], &list[..])].into_iter()).map(|stretch| stretch.columns.len())
         };
         let found: Vec<Option<usize>> = samples.par_iter().map(columns).collect();
         let (rows, columns) =
@@ -77,30 +77,32 @@ impl Find<'_> {
         let table = &words[self.classes.places[self.class].table as usize..][..WIDTH * self.rows()];
         let stretch = |first: usize| {
             let rows = &table[WIDTH * first..WIDTH * (first + STRETCH).min(self.rows())];
-            self.stretch(rows.chunks_exact(WIDTH).map(|row| (row[1], &words[row[2] as usize..row[3] as usize])))
+            self.stretch(
+                rows.chunks_exact(WIDTH).map(|row| ([row[0], row[1]], &words[row[2] as usize..row[3] as usize])),
+            )
         };
         starts.into_par_iter().map(stretch).collect()
     }
 
-    /// Some rows, by held components and lists; `None` if one has too many instances.
-    fn stretch<'r>(&self, rows: impl ExactSizeIterator<Item = (u32, &'r [u32])>) -> Option<Stretch> {
+    /// Some rows, by start, held components and list; `None` if one has too many instances.
+    fn stretch<'r>(&self, rows: impl ExactSizeIterator<Item = ([u32; 2], &'r [u32])>) -> Option<Stretch> {
         let shard = &self.layout.shards[0];
         let first_kind: usize = self.classes.code[..self.class].iter().map(|class| class.kinds.len()).sum();
         let class = &self.classes.code[self.class];
         let places = &self.classes.kinds[0][first_kind..first_kind + class.kinds.len()];
         let mut stretch = Stretch {
-            lengths: Vec::with_capacity(rows.len()),
+            rows: Vec::with_capacity(rows.len()),
             columns: Vec::new(),
             pairs: vec![Vec::new(); self.pair_classes],
             lists: vec![Vec::new(); self.pair_classes],
         };
-        // Start of the column, order of finding; what it is to the row.
-        let mut met: Vec<(u64, (u32, u32, u32))> = Vec::new();
-        for (held, list) in rows {
+        // Start of the column, order of finding; and, in this order, what it is to the row.
+        let (mut keys, mut met): (Vec<u64>, Vec<(u32, u32, u32)>) = (Vec::new(), Vec::new());
+        for ([start, held], list) in rows {
             if list.len() > LONGEST {
                 return None;
             }
-            met.clear();
+            (keys.clear(), met.clear());
             for &id in list {
                 let kind = places.iter().rposition(|place| place.base <= id).unwrap_or(0);
                 let group = &places[kind].group;
@@ -110,21 +112,22 @@ impl Find<'_> {
                     let part = &parts[coupling.part];
                     let block = shard.indices[(group.blocks + part.block * group.stride + instance) as usize];
                     if self.pieces.first(block).is_some() {
-                        let key = u64::from(block + part.component) << 32 | met.len() as u64;
-                        met.push((key, (coupling.class as u32, part.size, coupling.base + instance)));
+                        keys.push(u64::from(block + part.component) << 32 | met.len() as u64);
+                        met.push((coupling.class as u32, part.size, coupling.base + instance));
                     }
                 }
             }
-            met.sort_unstable_by_key(|&(key, _)| key);
+            keys.sort_unstable();
+            let found = |key: u64| met[(key & u64::from(u32::MAX)) as usize];
             let begin = stretch.columns.len();
-            for run in met.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
-                let (place, (pair, size, _)) = ((run[0].0 >> 32) as u32, run[0].1);
+            for run in keys.chunk_by(|a, b| a >> 32 == b >> 32) {
+                let (place, (pair, size, _)) = ((run[0] >> 32) as u32, found(run[0]));
                 let column = self.width * stretch.columns.len() as u32;
                 stretch.pairs[pair as usize].push([column, held, run.len() as u32]);
-                stretch.lists[pair as usize].extend(run.iter().map(|&(_, (_, _, id))| id));
+                stretch.lists[pair as usize].extend(run.iter().map(|&key| found(key).2));
                 stretch.columns.extend((place..place + size).step_by(self.width as usize));
             }
-            stretch.lengths.push(self.width * (stretch.columns.len() - begin) as u32);
+            stretch.rows.push([start, held, self.width * (stretch.columns.len() - begin) as u32]);
         }
         Some(stretch)
     }
