@@ -6,6 +6,10 @@ use crate::backend::gpu::{GpuBuffer, GpuContext, GpuError};
 use crate::device::shard::GroupShape;
 use crate::kernel::wgsl::{Format, Slot};
 use rustc_hash::FxHashMap;
+use std::ops::Range;
+
+/// Elements that a thread makes at a time, before it copies them where the device reads them.
+const PIECE: usize = 1 << 10;
 
 /// Buffers of a device, one a slot.
 pub(super) struct Buffers {
@@ -22,13 +26,26 @@ impl Buffers {
     pub fn of_shard(
         context: &GpuContext,
         groups: &[Group],
-        shapes: &[GroupShape],
+        (shapes, places): (&[GroupShape], &[u32]),
         shard: &Shard,
         format: Format,
     ) -> Result<Self, GpuError> {
         let mut buffers = Buffers::new(context);
-        buffers.upload(Slot::Indices, bytemuck::cast_slice(&shard.indices))?;
-        buffers.upload(Slot::Data, &shard.data_bytes(groups, shapes, format))?;
+        if shard.indices.is_empty() {
+            let columns = shard.index_columns(groups);
+            let lengths: Vec<usize> = columns.iter().map(|column| column.len()).collect();
+            buffers.columns(Slot::Indices, size_of::<u32>(), &lengths, |column, instances, bytes| {
+                for (place, &start) in bytes.chunks_exact_mut(4).zip(&columns[column][instances]) {
+                    place.copy_from_slice(&places[start as usize].to_ne_bytes());
+                }
+            })?;
+        } else {
+            buffers.upload(Slot::Indices, bytemuck::cast_slice(&shard.indices))?;
+        }
+        let (columns, lengths): (Vec<_>, Vec<usize>) = shard.data_columns(groups, shapes).into_iter().unzip();
+        buffers.columns(Slot::Data, format.bytes(), &lengths, |column, instances, bytes| {
+            columns[column].encode(instances, format, bytes);
+        })?;
         buffers.zeros(Slot::Residuals, shard.residuals, format)?;
         buffers.zeros(Slot::Stored, shard.stored, format)?;
         Ok(buffers)
@@ -53,6 +70,55 @@ impl Buffers {
     pub fn upload(&mut self, slot: Slot, bytes: &[u8]) -> Result<(), GpuError> {
         self.fits(slot, bytes.len())?;
         self.by_slot.insert(slot, GpuBuffer::from_slice(&self.context, slot.variable(), bytes)?);
+        Ok(())
+    }
+
+    /// Makes a storage buffer of columns with elements of so many bytes, 4 or a multiple of it: `make(column, elements, bytes)` writes some of
+    /// them.
+    pub fn columns(
+        &mut self,
+        slot: Slot,
+        size: usize,
+        lengths: &[usize],
+        make: impl Fn(usize, Range<usize>, &mut [u8]) + Sync,
+    ) -> Result<(), GpuError> {
+        let ends: Vec<usize> = lengths
+            .iter()
+            .scan(0, |end, length| {
+                *end += length;
+                Some(*end)
+            })
+            .collect();
+        let count = ends.last().copied().unwrap_or(0);
+        // Calls `f(first byte, bytes)` for bytes from `first` on.
+        let each = |first: usize, length: usize, f: &mut dyn FnMut(usize, &[u8])| {
+            let (mut place, end) = (first / size, (first + length) / size);
+            let mut column = ends.partition_point(|&end| end <= place);
+            let mut bytes = vec![0; PIECE.min(end - place) * size];
+            while place < end {
+                let (begin, stop) = (ends[column] - lengths[column], end.min(ends[column]).min(place + PIECE));
+                let made = &mut bytes[..(stop - place) * size];
+                make(column, place - begin..stop - begin, made);
+                f(place * size - first, made);
+                place = stop;
+                while ends.get(column).is_some_and(|&end| end <= place) {
+                    column += 1;
+                }
+            }
+        };
+        // In a browser memory of the device cannot be written to.
+        if cfg!(target_arch = "wasm32") {
+            let mut all = vec![0; count * size];
+            each(0, count * size, &mut |place, made| all[place..place + made.len()].copy_from_slice(made));
+            return self.upload(slot, &all);
+        }
+        self.fits(slot, count * size)?;
+        let buffer = GpuBuffer::new(&self.context, slot.variable(), count * size)?;
+        buffer.fill(|first, mut to| {
+            let length = to.len();
+            each(first, length, &mut |place, made| to.slice(place..place + made.len()).copy_from_slice(made));
+        })?;
+        self.by_slot.insert(slot, buffer);
         Ok(())
     }
 

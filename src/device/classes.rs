@@ -7,8 +7,12 @@
 use super::elimination::Eliminated;
 use super::incidence::Incidence;
 use super::layout::Layout;
+#[cfg(not(target_arch = "wasm32"))]
+use super::listing::Listed;
 use super::lists::{Lists, Numbers, ShardLists};
 use super::pieces::{Piece, Pieces};
+#[cfg(not(target_arch = "wasm32"))]
+use super::plans::GroupPlace;
 use super::plans::{ClassPlace, KindPlace};
 use super::shard::Shard;
 use crate::backend::Group;
@@ -28,7 +32,7 @@ const MOST_CLASS_WORKGROUPS: u32 = 1024;
 const MOST_LONG_WORKGROUPS: u32 = 4096;
 
 /// Blocks from which there are lanes enough with one a block: more of them only wait for each other.
-const MANY_BLOCKS: u32 = 1 << 14;
+pub const MANY_BLOCKS: u32 = 1 << 14;
 
 /// Pieces that a thread takes at a time.
 const STRETCH: usize = 1 << 13;
@@ -43,7 +47,7 @@ pub struct Classes {
     pub of_pieces: Vec<u8>,
     /// Of each shard, where the instances of kinds stand, class by class.
     pub kinds: Vec<Vec<KindPlace>>,
-    /// One a shard.
+    /// One a shard; none where the device makes them.
     pub lists: Vec<ShardLists>,
     /// Numbers in the packed diagonals.
     pub diagonal: usize,
@@ -61,10 +65,11 @@ impl Classes {
         let (code, of_pieces) = sort(&pieces.all, &total(&counts), eliminated);
         let mut classes =
             Classes { code, places: Vec::new(), of_pieces, kinds: Vec::new(), lists: Vec::new(), diagonal: 0 };
-        let touching: Vec<Touching<'_>> = (layout.shapes.iter().enumerate())
-            .flat_map(|(group, shape)| shape.parts.iter().map(move |part| (group, part)))
-            .collect();
-        let kinds = classes.find_kinds(groups, layout, pieces, &touching);
+        let touching = touching(layout);
+        let met = |classes: &Self, touching: Touching<'_>, several| {
+            met_classes(layout, pieces, &classes.of_pieces, touching, several)
+        };
+        let kinds = classes.find_kinds(groups, &touching, met);
         for ((shard, incidence), counts) in layout.shards.iter().zip(incidences).zip(counts) {
             let (places, bases) = classes.place_kinds(shard);
             let numbers = kinds.iter().map(|kinds| {
@@ -76,22 +81,56 @@ impl Classes {
             classes.lists.push(ShardLists::new(laid));
             classes.kinds.push(places);
         }
-        classes.place();
+        let tables: Vec<(u32, u32)> = classes.lists[0].laid.tables().collect();
+        classes.place(&tables);
         classes
     }
 
-    /// Finds the kinds of every class; returns, for each touching and class, the number of the kind.
+    /// The same without lists, for many pieces of one size that few instances touch; what goes into the lists too.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn of_short_lists(groups: &[Group], layout: &Layout, pieces: &Pieces, size: usize) -> (Self, Vec<Listed>) {
+        debug_assert!(pieces.len() >= MANY_BLOCKS as usize, "a lane takes several");
+        let code = vec![Class { size, lanes: 1, kinds: Vec::new(), eliminated: false }];
+        let of_pieces = vec![0; pieces.len()];
+        let mut classes =
+            Classes { code, places: Vec::new(), of_pieces, kinds: Vec::new(), lists: Vec::new(), diagonal: 0 };
+        let touching = touching(layout);
+        let met = |_: &Self, (group, part): Touching<'_>, _| {
+            let starts = layout.starts(&groups[group], part.block);
+            let instances = (0..groups[group].table.count).into_par_iter().with_min_len(STRETCH);
+            u32::from(instances.map(starts).find_map_any(|start| pieces.first(start)).is_some())
+        };
+        let kinds = classes.find_kinds(groups, &touching, met);
+        let shard = &layout.shards[0];
+        let (places, bases) = classes.place_kinds(shard);
+        let listed = touching.iter().zip(kinds).filter_map(|(&(group, part), kinds)| {
+            let GroupPlace { count, blocks, stride, .. } = shard.groups[group];
+            kinds[0].map(|kind| Listed {
+                group,
+                block: part.block,
+                column: blocks + part.block * stride,
+                count,
+                base: bases[0][kind],
+            })
+        });
+        let listed = listed.collect();
+        classes.kinds.push(places);
+        classes.place(&[(0, pieces.len() as u32)]);
+        (classes, listed)
+    }
+
+    /// Finds the kinds of every class, where `met` tells the classes that a group meets in a piece, as bits, and what is asked for besides is whether there
+    /// is more than one of its size; returns, for each touching and class, the number of the kind.
     fn find_kinds(
         &mut self,
         groups: &[Group],
-        layout: &Layout,
-        pieces: &Pieces,
         touching: &[Touching<'_>],
+        met: impl Fn(&Self, Touching<'_>, bool) -> u32,
     ) -> Vec<Vec<Option<usize>>> {
         let eliminates = self.code.iter().any(|class| class.eliminated);
         let touching = touching.iter().map(|&(group, part)| {
             let candidates = (0..self.code.len()).filter(|&class| self.code[class].size == part.size as usize);
-            let met = met_classes(layout, pieces, &self.of_pieces, (group, part), candidates.count() > 1);
+            let met = met(self, (group, part), candidates.count() > 1);
             let derivatives = derivatives(&groups[group].kernel, part);
             let number = |(class, code): (usize, &mut Class)| {
                 let own = eliminates.then_some((part.block, part.component));
@@ -122,9 +161,8 @@ impl Classes {
     }
 
     /// Places the classes, whose tables begin at the same places in every shard.
-    fn place(&mut self) {
-        let tables: Vec<(u32, u32)> = self.lists[0].laid.tables().collect();
-        for (class, (table, count)) in self.code.iter().zip(tables) {
+    fn place(&mut self, tables: &[(u32, u32)]) {
+        for (class, &(table, count)) in self.code.iter().zip(tables) {
             let teams = count.div_ceil(WORKGROUP / class.lanes);
             let most = if class.lanes == WORKGROUP { MOST_LONG_WORKGROUPS } else { MOST_CLASS_WORKGROUPS };
             self.places.push(ClassPlace {
@@ -233,6 +271,12 @@ impl Selection<'_> {
     pub fn list_workgroups(&self) -> u32 {
         self.places.iter().map(|place| place.list_workgroups).sum()
     }
+}
+
+/// All of them, group by group.
+fn touching(layout: &Layout) -> Vec<Touching<'_>> {
+    let shapes = layout.shapes.iter().enumerate();
+    shapes.flat_map(|(group, shape)| shape.parts.iter().map(move |part| (group, part))).collect()
 }
 
 /// Entries over all shards.

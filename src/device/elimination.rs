@@ -7,8 +7,12 @@
 
 use super::layout::Layout;
 use super::pieces::{Piece, Pieces};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::backend::Group;
 use crate::linear::{BlockStructure, elimination_set};
 use rayon::prelude::*;
+#[cfg(not(target_arch = "wasm32"))]
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 /// Largest share of the parameters that may be left for the elimination to pay.
 const LEFT: f64 = 1.0 / 3.0;
@@ -38,10 +42,68 @@ impl Eliminated {
     }
 }
 
+/// Scalars in pieces of each size.
+fn scalars(pieces: &Pieces) -> [usize; 256] {
+    let stretches = pieces.all.par_chunks(STRETCH).map(|pieces| {
+        let mut scalars = [0usize; 256];
+        pieces.iter().for_each(|piece| scalars[usize::from(piece.size)] += usize::from(piece.size));
+        scalars
+    });
+    let sum = |mut all: [usize; 256], part: [usize; 256]| {
+        all.iter_mut().zip(part).for_each(|(all, part)| *all += part);
+        all
+    };
+    stretches.reduce(|| [0; 256], sum)
+}
+
+/// Whether [`find`] finds none, as a matching leaves too many; false says nothing. Needs no indices. There is one shard, and pieces are of one
+/// size.
+///
+/// Threads match as they come, but whatever is matched, of each pair one is left.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn is_hopeless(groups: &[Group], layout: &Layout, pieces: &Pieces) -> bool {
+    let size = pieces.all.first().map_or(0, |piece| usize::from(piece.size));
+    let allowed = (LEFT * (pieces.len() * size) as f64) as usize;
+    let matched: Vec<AtomicBool> = (0..pieces.len()).map(|_| AtomicBool::new(false)).collect();
+    let left = AtomicUsize::new(0);
+    let mut shapes: Vec<usize> = (0..groups.len()).collect();
+    // Those with most blocks have most pairs.
+    shapes.sort_by_key(|&group| std::cmp::Reverse(layout.shapes[group].parts.len()));
+    for group in shapes {
+        let parts = &layout.shapes[group].parts;
+        let starts: Vec<_> = parts.iter().map(|part| layout.starts(&groups[group], part.block)).collect();
+        (0..groups[group].table.count.div_ceil(STRETCH)).into_par_iter().for_each(|stretch| {
+            if left.load(Relaxed) > allowed {
+                return;
+            }
+            let mut mine = 0;
+            for instance in stretch * STRETCH..((stretch + 1) * STRETCH).min(groups[group].table.count) {
+                let mut open = None;
+                for piece in starts.iter().filter_map(|start| pieces.first(start(instance))) {
+                    if matched[piece].load(Relaxed) || matched[piece].swap(true, Relaxed) {
+                        continue;
+                    }
+                    match open.take() {
+                        None => open = Some(piece),
+                        Some(_) => mine += size,
+                    }
+                }
+                if let Some(piece) = open {
+                    matched[piece].store(false, Relaxed);
+                }
+            }
+            left.fetch_add(mine, Relaxed);
+        });
+        if left.load(Relaxed) > allowed {
+            return true;
+        }
+    }
+    false
+}
+
 /// The blocks to eliminate, if there are any worth it.
 pub fn find(layout: &Layout, pieces: &Pieces) -> Option<Eliminated> {
-    let mut scalars = [0usize; 256];
-    pieces.all.iter().for_each(|piece| scalars[usize::from(piece.size)] += usize::from(piece.size));
+    let scalars = scalars(pieces);
     let (size, &most) = scalars.iter().enumerate().max_by_key(|&(_, &count)| count)?;
     let all: usize = scalars.iter().sum();
     let allowed = LEFT * all as f64;
@@ -124,4 +186,45 @@ fn for_each_instance(layout: &Layout, pieces: &Pieces, mut f: impl FnMut(&[u32])
         }
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::places;
+    use super::super::shard::Sums;
+    use super::*;
+    use crate::kernel::wgsl::Format;
+    use crate::mesh::energy::{Energy, MeshProblem};
+    use crate::mesh::icosphere;
+    use crate::problem::Problem;
+
+    /// What a matching says, and what a search finds.
+    fn both(problem: &Problem) -> (bool, Option<Eliminated>) {
+        let (compiled, parameters) = (problem.compile().unwrap(), problem.parameters());
+        let order = compiled.block_order();
+        let pieces = Pieces::new(parameters, order);
+        let sums = (Sums::Lists, pieces.len());
+        let groups = &compiled.groups;
+        let layout = Layout::new(groups, places(parameters, order), sums, Format::F32, u64::MAX).unwrap();
+        (is_hopeless(groups, &layout, &pieces), find(&layout, &pieces))
+    }
+
+    #[test]
+    fn a_matching_tells_that_a_mesh_has_none() {
+        let mesh = MeshProblem::new(Energy::Smooth, &icosphere(4).unwrap()).unwrap();
+        assert_eq!(both(&mesh.problem), (true, None));
+    }
+
+    #[test]
+    fn a_matching_does_not_tell_where_there_are_some() {
+        let mut problem = Problem::new();
+        let blocks = problem.add_parameter_blocks(2, &[1.0; 2000]).unwrap();
+        for star in blocks.chunks(5) {
+            for leaf in &star[1..] {
+                problem.add_residual(&[star[0], *leaf], |x| x[0][0] * x[1][1] - x[1][0]).unwrap();
+            }
+        }
+        let (hopeless, found) = both(&problem);
+        assert!(!hopeless && found.is_some());
+    }
 }

@@ -1,23 +1,32 @@
 //! A problem made ready on a device, but for its kernels: where everything stands, and the buffers.
 
 use super::buffers::Buffers;
+#[cfg(not(target_arch = "wasm32"))]
+use super::classes;
 use super::classes::Classes;
 use super::couplings::{Couplings, Tables};
 use super::elimination;
 use super::layout::{Layout, bounds, places, point};
+#[cfg(not(target_arch = "wasm32"))]
+use super::listing::{self, Listed, Listing};
 use super::lists::{ShardLists, write_words};
 use super::pieces::Pieces;
 use super::settings::{Counts, Settings};
 use super::shard::Sums;
 use super::stage::CALL;
+use crate::backend::Group;
 use crate::backend::gpu::{GpuContext, GpuError};
-use crate::kernel::wgsl::{self, Formats, InverseRows, Slot, state};
+use crate::kernel::wgsl::{self, Format, Formats, InverseRows, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
 use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Most bytes of an assembled JᵀJ.
 const MOST_MATRIX_BYTES: u64 = 40 << 20;
+
+/// Blocks of which the host lists in less time than it takes to tell whether the device may.
+#[cfg(not(target_arch = "wasm32"))]
+const FEW_BLOCKS: usize = 1 << 17;
 
 /// A problem that stands on the device but for its kernels.
 pub(super) struct LaidOut {
@@ -35,7 +44,10 @@ pub(super) struct LaidOut {
 
 /// The lists of all shards, and the tables of an assembled JᵀJ.
 pub(super) struct UnwrittenLists {
+    /// None where the device makes them.
     shards: Vec<ShardLists>,
+    #[cfg(not(target_arch = "wasm32"))]
+    listing: Option<Listing>,
     tables: Option<Tables>,
     pieces: Pieces,
     /// The class of each piece.
@@ -45,22 +57,42 @@ pub(super) struct UnwrittenLists {
 }
 
 impl UnwrittenLists {
-    /// Makes them in the buffers of the shards, and in those that these share.
-    pub fn write(self, shared: &Buffers, shards: &[Buffers]) -> Result<(), GpuError> {
-        let tables = || match &self.tables {
+    /// Whether the device makes those of the shards.
+    pub fn are_made_there(&self) -> bool {
+        self.shards.is_empty()
+    }
+
+    /// Makes them in the buffers of the shards, and in those that these share. False if those that the device makes are longer than was
+    /// taken for granted.
+    pub fn write(self, context: &GpuContext, shared: &Buffers, shards: &[Buffers]) -> Result<bool, GpuError> {
+        #[cfg(not(target_arch = "wasm32"))]
+        let (this, listing) = self.without_listing();
+        #[cfg(target_arch = "wasm32")]
+        let this = self;
+        let tables = || match &this.tables {
             Some(tables) => {
                 write_words(shared.get(Slot::Pairs), |words, f| tables.make_pairs(words, f))?;
                 write_words(shared.get(Slot::Columns), |words, f| tables.make_columns(words, f))
             }
             None => Ok(()),
         };
-        let mut lists = self.shards.iter().zip(shards);
+        let mut lists = this.shards.iter().zip(shards);
         let written = lists
-            .try_for_each(|(lists, to)| lists.write(&self.pieces, &self.of_pieces, to.get(Slot::Incidence)))
+            .try_for_each(|(lists, to)| lists.write(&this.pieces, &this.of_pieces, to.get(Slot::Incidence)))
             .and_then(|()| tables());
+        #[cfg(not(target_arch = "wasm32"))]
+        let are_short = listing.map_or(Ok(true), |listing| listing.are_short(context));
+        #[cfg(target_arch = "wasm32")]
+        let are_short = context.check().map(|()| true);
         // Nobody waits for this.
-        rayon::spawn(move || drop(self));
-        written
+        rayon::spawn(move || drop(this));
+        written.and(are_short)
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    fn without_listing(mut self) -> (Self, Option<Listing>) {
+        let listing = self.listing.take();
+        (self, listing)
     }
 }
 
@@ -73,16 +105,17 @@ impl LaidOut {
         formats: Formats,
         settings: &Settings,
     ) -> Result<Self, GpuError> {
-        let places = places(parameters, problem.block_order());
+        let block_order = problem.block_order();
+        let (places, pieces) = rayon::join(|| places(parameters, block_order), || Pieces::new(parameters, block_order));
         let real = formats.real;
         // The bus and the cores are busy at the same time.
         let (vectors, sorted) = rayon::join(
-            || vectors(context, &places, formats, parameters),
-            || Sorted::new(context, problem, parameters, places.clone(), formats, settings),
+            || vectors(context, (&places, block_order), formats, parameters),
+            || Sorted::new(context, &problem.groups, parameters, (places.clone(), pieces), formats, settings),
         );
         // Of two errors the first is the one that names what grows fastest.
-        let (Sorted { layout, pieces, mut classes, mut couplings, indices, mut shards }, mut buffers) =
-            (sorted?, vectors?);
+        let (sorted, mut buffers) = (sorted?, vectors?);
+        let Sorted { layout, pieces, mut classes, mut couplings, indices, mut shards, .. } = sorted;
         add_numbers(&mut buffers, &layout, &classes, couplings.as_ref(), formats, settings, parameters)?;
         if let Some(couplings) = &couplings {
             couplings.make_buffers(&mut buffers, layout.places.len(), real)?;
@@ -99,7 +132,15 @@ impl LaidOut {
         }
         let (lists, of_pieces) = (std::mem::take(&mut classes.lists), std::mem::take(&mut classes.of_pieces));
         let tables = couplings.as_mut().map(|couplings| std::mem::take(&mut couplings.tables));
-        let lists = UnwrittenLists { shards: lists, tables, pieces, of_pieces, _indices: indices };
+        let lists = UnwrittenLists {
+            shards: lists,
+            #[cfg(not(target_arch = "wasm32"))]
+            listing: sorted.listing,
+            tables,
+            pieces,
+            of_pieces,
+            _indices: indices,
+        };
         Ok(LaidOut { layout, classes, couplings, buffers, shards, lists, inverse_rows })
     }
 }
@@ -114,46 +155,115 @@ struct Sorted {
     indices: Vec<Vec<u32>>,
     /// But for the lists.
     shards: Vec<Buffers>,
+    /// If the device makes them.
+    #[cfg(not(target_arch = "wasm32"))]
+    listing: Option<Listing>,
 }
 
 impl Sorted {
     fn new(
         context: &GpuContext,
-        problem: &CompiledProblem,
+        groups: &[Group],
         parameters: &Parameters,
-        places: Arc<Vec<u32>>,
+        (places, pieces): (Arc<Vec<u32>>, Pieces),
         formats: Formats,
         settings: &Settings,
     ) -> Result<Self, GpuError> {
-        let pieces = Pieces::new(parameters, problem.block_order());
-        let (groups, real) = (&problem.groups[..], formats.real);
+        let real = formats.real;
         let sums = (Sums::Lists, pieces.len());
-        let mut layout = Layout::new(groups, places, sums, real, context.max_binding_bytes())?;
+        let layout = Layout::without_indices(groups, places, sums, real, context.max_binding_bytes())?;
         let sort = || {
-            let eliminated = settings.eliminate.then(|| elimination::find(&layout, &pieces)).flatten();
+            // Which components bounds hold changes from step to step, the matrix only with the point.
+            let most = (!parameters.has_bounds()).then(|| most_matrix_bytes(context, settings));
+            #[cfg(not(target_arch = "wasm32"))]
+            if let Some(listed) = listed_on_device(context, groups, &layout, &pieces, (real, most), settings) {
+                return ((listed.0, Some(listed.1)), None, Vec::new());
+            }
+            let mut layout = layout.clone();
+            layout.make_indices(groups);
+            let eliminates = settings.eliminate && !is_hopeless(groups, &layout, &pieces);
+            let eliminated = eliminates.then(|| elimination::find(&layout, &pieces)).flatten();
             let classes = Classes::new(groups, &layout, &pieces, eliminated.as_ref());
-            let most = most_matrix_bytes(context, settings);
-            let couplings = Couplings::new(groups, &layout, &pieces, &classes, real, most)
-                .filter(|couplings| couplings.most_bytes(layout.places.len(), real) <= context.max_binding_bytes())
-                // Which components bounds hold changes from step to step, the matrix only with the point.
-                .filter(|_| !parameters.has_bounds());
-            (classes, couplings)
+            let couplings = most.and_then(|most| Couplings::new(groups, &layout, &pieces, &classes, real, most));
+            let fits =
+                |couplings: &Couplings| couplings.most_bytes(layout.places.len(), real) <= context.max_binding_bytes();
+            ((classes, None), couplings.filter(fits), layout.take_indices())
         };
-        let upload = || -> Result<Vec<Buffers>, GpuError> {
-            let of_shard = |shard| {
-                let mut buffers = Buffers::of_shard(context, groups, &layout.shapes, shard, real)?;
-                for slot in [Slot::TrialResiduals, Slot::Product] {
-                    buffers.zeros(slot, shard.residuals, real)?;
-                }
-                Ok(buffers)
-            };
-            layout.shards.iter().map(of_shard).collect()
+        let (((classes, listed), couplings, indices), shards) =
+            rayon::join(sort, || uploaded(context, groups, &layout, real));
+        #[cfg(not(target_arch = "wasm32"))]
+        let (shards, listing) = match (shards?, listed) {
+            (mut shards, Some(listed)) => {
+                shards[0].words(Slot::Incidence, listing::words(&pieces, &listed))?;
+                let sizes = (&pieces, classes.code[0].size, layout.places.len());
+                let listing = Listing::start(context, &shards[0], sizes, &listed)?;
+                (shards, Some(listing))
+            }
+            (shards, None) => (shards, None),
         };
-        let ((classes, couplings), shards) = rayon::join(sort, upload);
-        let shards = shards?;
-        let indices = layout.take_indices();
-        Ok(Sorted { layout, pieces, classes, couplings, indices, shards })
+        #[cfg(target_arch = "wasm32")]
+        let (shards, None | Some(())) = (shards?, listed);
+        Ok(Sorted {
+            layout,
+            pieces,
+            classes,
+            couplings,
+            indices,
+            shards,
+            #[cfg(not(target_arch = "wasm32"))]
+            listing,
+        })
     }
+}
+
+/// Whether it is known without a search that no blocks are worth eliminating.
+#[cfg(not(target_arch = "wasm32"))]
+fn is_hopeless(groups: &[Group], layout: &Layout, pieces: &Pieces) -> bool {
+    let are_alike = layout.shards.len() == 1 && listing::common_size(layout, pieces).is_some();
+    are_alike && elimination::is_hopeless(groups, layout, pieces)
+}
+
+/// One thread searches as fast.
+#[cfg(target_arch = "wasm32")]
+fn is_hopeless(_: &[Group], _: &Layout, _: &Pieces) -> bool {
+    false
+}
+
+/// The shards on the device, but for their lists.
+fn uploaded(context: &GpuContext, groups: &[Group], layout: &Layout, real: Format) -> Result<Vec<Buffers>, GpuError> {
+    let of_shard = |shard| {
+        let mut buffers = Buffers::of_shard(context, groups, (&layout.shapes, &layout.places), shard, real)?;
+        for slot in [Slot::TrialResiduals, Slot::Product] {
+            buffers.zeros(slot, shard.residuals, real)?;
+        }
+        Ok(buffers)
+    };
+    layout.shards.iter().map(of_shard).collect()
+}
+
+/// The classes, and what goes into lists that the device is to make, if that suits both: no blocks are eliminated, and JᵀJ is not assembled,
+/// whose pattern is found from lists on the host. `most`: bytes that it may have, if it may be at all.
+#[cfg(not(target_arch = "wasm32"))]
+fn listed_on_device(
+    context: &GpuContext,
+    groups: &[Group],
+    layout: &Layout,
+    pieces: &Pieces,
+    (real, most): (Format, Option<u64>),
+    settings: &Settings,
+) -> Option<(Classes, Vec<Listed>)> {
+    let suits = || context.info().device_type == wgpu::DeviceType::DiscreteGpu && pieces.len() >= FEW_BLOCKS;
+    let wanted = settings.device_lists.unwrap_or_else(suits);
+    if !wanted || layout.shards.len() != 1 || pieces.len() < classes::MANY_BLOCKS as usize {
+        return None;
+    }
+    let size = listing::common_size(layout, pieces)?;
+    let (classes, listed) = Classes::of_short_lists(groups, layout, pieces, size);
+    let is_none = |most| Couplings::are_none(groups, layout, pieces, (&classes, &listed), real, most);
+    let suits = listing::have_room(&listed)
+        && (!settings.eliminate || elimination::is_hopeless(groups, layout, pieces))
+        && most.is_none_or(is_none);
+    suits.then_some((classes, listed))
 }
 
 /// The state at the start of a solve.
@@ -178,13 +288,21 @@ fn most_matrix_bytes(context: &GpuContext, settings: &Settings) -> u64 {
 /// Of the buffers that all shards share, those with a number or more a parameter.
 fn vectors(
     context: &GpuContext,
-    places: &[u32],
+    (places, block_order): (&[u32], &[u32]),
     formats: Formats,
     parameters: &Parameters,
 ) -> Result<Buffers, GpuError> {
     let (real, x) = (formats.real, parameters.values());
     let mut buffers = Buffers::new(context);
-    buffers.upload(Slot::Point, &real.encode(&point(places, x)))?;
+    match parameters.common_size() {
+        Some(size) => buffers.columns(Slot::Point, real.bytes(), &[x.len()], |_, numbers, bytes| {
+            let blocks = &block_order[numbers.start / size..numbers.end.div_ceil(size)];
+            let all = blocks.iter().flat_map(|&block| &x[block as usize * size..][..size]);
+            let mine: Vec<f64> = all.skip(numbers.start % size).take(numbers.len()).copied().collect();
+            real.encode_into(&mine, bytes);
+        })?,
+        None => buffers.upload(Slot::Point, &real.encode(&point(places, x)))?,
+    }
     buffers.copy(Slot::TrialPoint, Slot::Point)?;
     for slot in [
         Slot::Gradient,

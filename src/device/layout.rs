@@ -19,6 +19,7 @@ const STRETCH: usize = 1 << 13;
 const MOST_GROUP_WORKGROUPS: usize = 4096;
 
 /// Where parameters and instances stand.
+#[derive(Clone)]
 pub struct Layout {
     /// Place on the device of every parameter.
     pub places: Arc<Vec<u32>>,
@@ -36,10 +37,34 @@ impl Layout {
         format: Format,
         limit: u64,
     ) -> Result<Self, GpuError> {
+        let mut layout = Self::without_indices(groups, places, (sums, pieces), format, limit)?;
+        layout.make_indices(groups);
+        Ok(layout)
+    }
+
+    /// The same, with the indices yet to be [made](Self::make_indices).
+    pub fn without_indices(
+        groups: &[Group],
+        places: Arc<Vec<u32>>,
+        (sums, pieces): (Sums, usize),
+        format: Format,
+        limit: u64,
+    ) -> Result<Self, GpuError> {
         let shapes: Vec<GroupShape> = groups.iter().map(|group| GroupShape::new(&group.kernel, sums)).collect();
         let shards = cut(groups, &shapes, format.bytes(), pieces, limit)?;
-        let shards = shards.into_iter().map(|instances| Shard::new(groups, &shapes, &places, instances)).collect();
+        let shards = shards.into_iter().map(|instances| Shard::new(&shapes, instances)).collect();
         Ok(Layout { places, shapes, shards })
+    }
+
+    /// Makes the indices of all shards.
+    pub fn make_indices(&mut self, groups: &[Group]) {
+        self.shards.iter_mut().for_each(|shard| shard.make_indices(groups, &self.places));
+    }
+
+    /// Where the blocks of instances of a group start on the device, without indices. There is one shard.
+    pub fn starts<'a>(&'a self, group: &'a Group, block: u32) -> impl Fn(usize) -> u32 + Sync + 'a {
+        let (column, places) = (&group.table.blocks[block as usize], &self.places);
+        |instance| places[column[instance] as usize]
     }
 
     /// Parameters in the order of the device.

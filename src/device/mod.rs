@@ -24,6 +24,8 @@ mod evaluator;
 mod incidence;
 mod laid_out;
 mod layout;
+#[cfg(not(target_arch = "wasm32"))]
+mod listing;
 mod lists;
 mod pieces;
 mod plans;

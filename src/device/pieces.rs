@@ -75,6 +75,12 @@ impl Pieces {
         self.all.len()
     }
 
+    /// 1 + the first piece of the block that starts at each place; 0 where the block is fixed.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn firsts(&self) -> &[u32] {
+        &self.first
+    }
+
     /// Number of the first piece of the block at a place, unless it is fixed.
     pub fn first(&self, place: u32) -> Option<usize> {
         self.first[place as usize].checked_sub(1).map(|first| first as usize)

@@ -30,6 +30,7 @@ pub struct DeviceProblem {
     /// What of the settings is built in.
     shape: Shape,
     eliminated: usize,
+    lists_itself: bool,
     schur_jacobi: bool,
     /// Generated statements over all kernels.
     pub statements: usize,
@@ -73,10 +74,16 @@ impl DeviceProblem {
             inverse_rows: inverse_rows.as_ref(),
             couplings,
         };
+        let lists_itself = lists.are_made_there();
         // Lists follow while kernels compile.
-        let (stages, written) =
-            rayon::join(|| uploaded.stages(&kernels, &over_groups, settings), || lists.write(&buffers, &shards));
-        written?;
+        let (stages, written) = rayon::join(
+            || uploaded.stages(&kernels, &over_groups, settings),
+            || lists.write(context, &buffers, &shards),
+        );
+        if !written? {
+            let settings = Settings { device_lists: Some(false), ..*settings };
+            return Self::new(context, problem, parameters, formats, &settings);
+        }
         let (stages, statements) = stages?;
         let iterate_partials = uploaded.couplings.as_ref().map_or(0, Couplings::workgroups);
         let starts = uploaded.manifolds.buffers;
@@ -89,6 +96,7 @@ impl DeviceProblem {
             stages,
             counts: Counts::new(&layout, &classes, iterate_partials, parameters.has_bounds()),
             eliminated: classes.eliminated(),
+            lists_itself,
             schur_jacobi: inverse_rows.is_some(),
             max_linear_iterations: settings.max_linear_iterations,
             shape: settings.shape(),
@@ -233,6 +241,11 @@ impl DeviceProblem {
         self.record(commands, Task::Direct, 0);
         self.record(commands, Task::Complete, 0);
         self.record(commands, Task::ReducedProduct, 0);
+    }
+
+    /// Whether the device made the incidence lists.
+    pub fn lists_itself(&self) -> bool {
+        self.lists_itself
     }
 
     /// Whether JᵀJ is assembled.

@@ -52,6 +52,9 @@ pub struct Settings {
     /// Most bytes of an assembled JᵀJ, if not what suits the device; 0 for none at all.
     #[doc(hidden)]
     pub matrix_bytes: Option<u64>,
+    /// Whether incidence lists are made on the device where it can, if not as suits the device.
+    #[doc(hidden)]
+    pub device_lists: Option<bool>,
     /// Workgroups that have nothing to do in front of each such dispatch, so that tests need no millions of instances to fill two
     /// dimensions of them.
     #[doc(hidden)]

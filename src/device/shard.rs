@@ -26,6 +26,7 @@ pub enum Sums {
 }
 
 /// What an instance of a group needs.
+#[derive(Clone)]
 pub struct GroupShape {
     /// Parameter blocks.
     pub slots: usize,
@@ -78,6 +79,25 @@ pub enum Numbers {
     Stored,
 }
 
+/// Numbers of instances side by side.
+#[derive(Clone, Copy)]
+pub enum DataColumn<'a> {
+    /// The same for all.
+    Uniform(f64),
+    /// One each.
+    Varying(&'a [f64]),
+}
+
+impl DataColumn<'_> {
+    /// Encodes those of some instances.
+    pub fn encode(self, instances: Range<usize>, format: Format, bytes: &mut [u8]) {
+        match self {
+            DataColumn::Varying(numbers) => format.encode_into(&numbers[instances], bytes),
+            DataColumn::Uniform(number) => format.encode_into(&vec![number; instances.len()], bytes),
+        }
+    }
+}
+
 /// Instances of every group, by index.
 pub type Instances = Vec<Range<usize>>;
 
@@ -123,16 +143,16 @@ pub fn cut(
 }
 
 /// Where the numbers of a shard stand in its buffers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shard {
     /// Of each group.
     pub instances: Instances,
     /// One a group.
     pub groups: Vec<GroupPlace>,
-    /// Block starts, slot by slot, instance by instance.
+    /// Parameter blocks of all instances.
+    pub slots: usize,
+    /// Where they start, slot by slot, instance by instance; none until they are [made](Self::make_indices).
     pub indices: Vec<u32>,
-    /// Numbers of data.
-    pub data: usize,
     /// Scalar residuals.
     pub residuals: usize,
     /// Stored numbers of the Jacobian.
@@ -143,15 +163,12 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// `places`: where each parameter stands on the device.
-    pub fn new(groups: &[Group], shapes: &[GroupShape], places: &[u32], instances: Instances) -> Self {
+    /// Without indices, which are yet to be [made](Self::make_indices).
+    pub fn new(shapes: &[GroupShape], instances: Instances) -> Self {
         let (mut data, mut residuals, mut stored, mut contributions) = (0, 0, 0, 0);
-        let total = instances.iter().zip(shapes).map(|(range, shape)| range.len() * shape.slots).sum();
-        let mut indices = vec![0; total];
-        let mut rest = &mut indices[..];
         let mut blocks = 0;
-        let mut group_places = Vec::with_capacity(groups.len());
-        for ((group, range), shape) in groups.iter().zip(&instances).zip(shapes) {
+        let mut group_places = Vec::with_capacity(shapes.len());
+        for (range, shape) in instances.iter().zip(shapes) {
             group_places.push(GroupPlace {
                 count: range.len() as u32,
                 stride: range.len() as u32,
@@ -161,36 +178,52 @@ impl Shard {
                 stored: stored as u32,
                 contributions: contributions as u32,
             });
-            for column in &group.table.blocks {
-                let (mine, others) = rest.split_at_mut(range.len());
-                rest = others;
-                let starts = column[range.clone()].par_iter().with_min_len(1 << 12);
-                mine.par_iter_mut().zip(starts).for_each(|(place, &start)| *place = places[start as usize]);
-            }
             blocks += range.len() * shape.slots;
             data += range.len() * shape.columns.len();
             residuals += range.len() * shape.width;
             stored += range.len() * shape.stored;
             contributions += range.len() * shape.contributions;
         }
-        Shard { instances, groups: group_places, indices, data, residuals, stored, contributions }
+        let indices = Vec::new();
+        Shard { instances, groups: group_places, slots: blocks, indices, residuals, stored, contributions }
     }
 
-    /// The bytes of the data, column by column.
-    pub fn data_bytes(&self, groups: &[Group], shapes: &[GroupShape], format: Format) -> Vec<u8> {
-        let mut bytes = vec![0; self.data * format.bytes()];
-        let mut rest = &mut bytes[..];
-        for ((group, range), shape) in groups.iter().zip(&self.instances).zip(shapes) {
-            for &column in &shape.columns {
-                let (mine, others) = rest.split_at_mut(range.len() * format.bytes());
+    /// Makes the indices. `places`: where each parameter stands on the device.
+    pub fn make_indices(&mut self, groups: &[Group], places: &[u32]) {
+        self.indices = vec![0; self.slots];
+        let mut rest = &mut self.indices[..];
+        for (group, range) in groups.iter().zip(&self.instances) {
+            for column in &group.table.blocks {
+                let (mine, others) = rest.split_at_mut(range.len());
                 rest = others;
-                match &group.table.data[column as usize] {
-                    Column::Varying(numbers) => format.encode_into(&numbers[range.clone()], mine),
-                    Column::Uniform(number) => format.encode_into(&vec![*number; range.len()], mine),
-                }
+                let starts = column[range.clone()].par_iter().with_min_len(1 << 12);
+                mine.par_iter_mut().zip(starts).for_each(|(place, &start)| *place = places[start as usize]);
             }
         }
-        bytes
+    }
+
+    /// The indices as they are to be made.
+    pub fn index_columns<'a>(&self, groups: &'a [Group]) -> Vec<&'a [u32]> {
+        let columns = |(group, range): (&'a Group, &Range<usize>)| {
+            let range = range.clone();
+            group.table.blocks.iter().map(move |column| &column[range.clone()])
+        };
+        groups.iter().zip(&self.instances).flat_map(columns).collect()
+    }
+
+    /// The data, and how many numbers each column has.
+    pub fn data_columns<'a>(&self, groups: &'a [Group], shapes: &[GroupShape]) -> Vec<(DataColumn<'a>, usize)> {
+        let mut columns = Vec::new();
+        for ((group, range), shape) in groups.iter().zip(&self.instances).zip(shapes) {
+            for &column in &shape.columns {
+                let numbers = match &group.table.data[column as usize] {
+                    Column::Varying(numbers) => DataColumn::Varying(&numbers[range.clone()]),
+                    Column::Uniform(number) => DataColumn::Uniform(*number),
+                };
+                columns.push((numbers, range.len()));
+            }
+        }
+        columns
     }
 
     /// Puts numbers of the shard where they belong among those of the whole problem.

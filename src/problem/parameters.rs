@@ -4,6 +4,7 @@ use super::manifold::{Manifold, OnManifold};
 use super::{Problem, ProblemError};
 use crate::kernel::LaneCode;
 use crate::program::Retraction;
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -70,6 +71,15 @@ impl Parameters {
     /// Number of components of a block.
     pub fn size(&self, block: usize) -> usize {
         (self.offsets[block + 1] - self.offsets[block]) as usize
+    }
+
+    /// Numbers of every block, if all have as many.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn common_size(&self) -> Option<usize> {
+        let size = *self.offsets.get(1)? as usize;
+        let is_multiple = |(block, &start): (usize, &u32)| start as usize == block * size;
+        let alike = self.offsets.par_iter().enumerate().with_min_len(1 << 14).all(is_multiple);
+        (alike && size > 0).then_some(size)
     }
 
     /// The flags of a block that is fixed in whole or in part.

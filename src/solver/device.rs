@@ -87,6 +87,7 @@ pub(super) fn settings(options: &SolverOptions, formats: Formats) -> Settings {
         schur_jacobi: options.schur_preconditioner == SchurPreconditioner::SchurJacobi,
         batch_size: options.batch_size,
         matrix_bytes: None,
+        device_lists: None,
         idle_workgroups: 0,
     }
 }

@@ -8,6 +8,7 @@ mod expressions;
 mod gpu_support;
 mod graphs;
 mod limits;
+mod lists;
 mod operations;
 mod products;
 mod reference;
@@ -30,6 +31,8 @@ fn main() {
         ("energies_of_a_mesh_with_boundary", energies::of_a_mesh_with_boundary),
         ("assembled_and_not_agree_on_meshes", products::assembled_and_not_agree_on_meshes),
         ("assembled_and_not_agree_on_blocks_of_all_sizes", products::assembled_and_not_agree_on_blocks_of_all_sizes),
+        ("lists_of_a_mesh_are_the_same_from_the_device", lists::lists_of_a_mesh_are_the_same_from_the_device),
+        ("long_lists_are_left_to_the_host", lists::long_lists_are_left_to_the_host),
         ("small_bindings_make_shards", limits::small_bindings_make_shards),
         ("parameters_have_to_fit_a_binding", limits::parameters_have_to_fit_a_binding),
         ("workgroups_fill_two_dimensions", limits::workgroups_fill_two_dimensions),

@@ -16,11 +16,10 @@ pub(super) struct Coupling {
 }
 
 /// The classes of pairs with their kinds, where the instances of these stand, and for each kind of each class of blocks what it couples.
-pub(super) fn find_kinds(
-    groups: &[Group],
-    layout: &Layout,
-    classes: &Classes,
-) -> (Vec<PairClass>, Vec<KindPlace>, Vec<Vec<Vec<Coupling>>>) {
+pub(super) type Kinds = (Vec<PairClass>, Vec<KindPlace>, Vec<Vec<Vec<Coupling>>>);
+
+/// Finds them.
+pub(super) fn find_kinds(groups: &[Group], layout: &Layout, classes: &Classes) -> Kinds {
     let mut code: Vec<PairClass> = Vec::new();
     let columns: Vec<Vec<Vec<Derivative>>> = (groups.iter().zip(&layout.shapes))
         .map(|(group, shape)| shape.parts.iter().map(|part| derivatives(&group.kernel, part)).collect())

@@ -9,18 +9,21 @@ mod tables;
 
 pub use self::tables::Tables;
 
-use self::kinds::{Coupling, find_kinds};
+use self::kinds::{Coupling, Kinds, find_kinds};
 use self::rows::{Find, Stretch};
 use self::tables::Placed;
 use super::buffers::Buffers;
 use super::classes::Classes;
 use super::layout::Layout;
+#[cfg(not(target_arch = "wasm32"))]
+use super::listing::{Listed, lists_of};
 use super::lists::ROW;
 use super::pieces::Pieces;
 use super::plans::{ClassPlace, KindPlace};
 use crate::backend::Group;
 use crate::backend::gpu::GpuError;
 use crate::kernel::wgsl::{Format, ITERATE_WORKGROUP, PairClass, PairKind, RowShape, Slot, WORKGROUP};
+use rayon::prelude::*;
 
 /// Words of a row of a table.
 const WIDTH: usize = ROW as usize;
@@ -82,27 +85,17 @@ impl Couplings {
         format: Format,
         most: u64,
     ) -> Option<Self> {
-        let has_long = classes.code.iter().any(|class| class.lanes == WORKGROUP);
-        if layout.shards.len() != 1 || classes.eliminated() > 0 || has_long {
-            return None;
-        }
-        let (code, kinds, couplings) = find_kinds(groups, layout, classes);
-        let terms: usize = code.iter().flat_map(|pair| &pair.kinds).map(PairKind::terms).sum();
-        if terms > MOST_TERMS {
-            return None;
-        }
-        let finds = (0..classes.code.len()).map(|class| Find {
-            layout,
-            pieces,
-            classes,
-            couplings: &couplings[class],
-            pair_classes: code.len(),
-            class,
-            width: width(&code, &couplings[class]),
-            lanes: 1,
-        });
-        let mut finds: Vec<Find<'_>> = finds.collect();
-        let numbers: usize = finds.iter_mut().map(Find::prepare).sum();
+        let (code, kinds, couplings) = candidates(groups, layout, classes)?;
+        let mut finds: Vec<Find<'_>> = finds(groups, layout, pieces, classes, (&code, &couplings)).collect();
+        let lists = |find: &Find<'_>| -> Vec<Vec<u32>> {
+            let laid = &classes.lists[0].laid;
+            find.samples().into_par_iter().map(|row| laid.list(row, find.class, &classes.of_pieces)).collect()
+        };
+        let prepared = |find: &mut Find<'_>| {
+            let lists = lists(find);
+            find.prepare(&lists)
+        };
+        let numbers: usize = finds.iter_mut().map(prepared).sum();
         if (numbers * format.bytes()) as u64 > most {
             return None;
         }
@@ -111,6 +104,26 @@ impl Couplings {
         let shapes: Vec<RowShape> =
             finds.iter().map(|find| RowShape { lanes: find.lanes, width: find.width }).collect();
         Some(Self::laid_out(classes, &shapes, code, kinds, stretches))
+    }
+
+    /// Whether [`new`](Self::new) would find none, for pieces of one class whose lists are not there.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn are_none(
+        groups: &[Group],
+        layout: &Layout,
+        pieces: &Pieces,
+        (classes, listed): (&Classes, &[Listed]),
+        format: Format,
+        most: u64,
+    ) -> bool {
+        let Some((code, _, couplings)) = candidates(groups, layout, classes) else { return true };
+        // More instances couple more blocks.
+        let is_too_large = |mut find: Find<'_>| {
+            let samples = find.samples();
+            let is_more = |lists: &[Vec<u32>]| (find.prepare(lists) * format.bytes()) as u64 > most;
+            lists_of(&samples, groups, layout, pieces, listed, is_more)
+        };
+        finds(groups, layout, pieces, classes, (&code, &couplings)).any(is_too_large)
     }
 
     /// Lays the stretches of all classes out one after the other.
@@ -192,6 +205,38 @@ impl Couplings {
     pub fn shapes(&self) -> Vec<RowShape> {
         self.rows.iter().map(|rows| rows.shape).collect()
     }
+}
+
+/// The kinds of pairs, unless the problem is none for a matrix.
+fn candidates(groups: &[Group], layout: &Layout, classes: &Classes) -> Option<Kinds> {
+    let has_long = classes.code.iter().any(|class| class.lanes == WORKGROUP);
+    if layout.shards.len() != 1 || classes.eliminated() > 0 || has_long {
+        return None;
+    }
+    let found = find_kinds(groups, layout, classes);
+    let terms: usize = found.0.iter().flat_map(|pair| &pair.kinds).map(PairKind::terms).sum();
+    (terms <= MOST_TERMS).then_some(found)
+}
+
+/// What finds the columns of the rows, class by class.
+fn finds<'a>(
+    groups: &'a [Group],
+    layout: &'a Layout,
+    pieces: &'a Pieces,
+    classes: &'a Classes,
+    (code, couplings): (&'a [PairClass], &'a [Vec<Vec<Coupling>>]),
+) -> impl Iterator<Item = Find<'a>> {
+    (0..classes.code.len()).map(move |class| Find {
+        groups,
+        layout,
+        pieces,
+        classes,
+        couplings: &couplings[class],
+        pair_classes: code.len(),
+        class,
+        width: width(code, &couplings[class]),
+        lanes: 1,
+    })
 }
 
 /// Components of every block that rows of a class are coupled with, of each of its kinds; 1 where these differ.

@@ -5,6 +5,7 @@ use super::super::layout::Layout;
 use super::super::pieces::Pieces;
 use super::WIDTH;
 use super::kinds::Coupling;
+use crate::backend::Group;
 use crate::kernel::wgsl::FEWEST_LANES;
 use rayon::prelude::*;
 
@@ -36,6 +37,7 @@ pub(super) struct Stretch {
 
 /// Finds the columns of rows.
 pub(super) struct Find<'a> {
+    pub groups: &'a [Group],
     pub layout: &'a Layout,
     pub pieces: &'a Pieces,
     pub classes: &'a Classes,
@@ -54,15 +56,16 @@ impl Find<'_> {
         self.classes.places[self.class].count as usize
     }
 
-    /// Finds how many lanes do for a row; returns the numbers of the matrix in all rows, judged by some of them.
-    pub fn prepare(&mut self) -> usize {
-        let step = self.rows().div_ceil(SAMPLES).max(1);
-        let samples: Vec<usize> = (0..self.rows()).step_by(step).collect();
-        let columns = |&row: &usize| {
-            let list = self.classes.lists[0].laid.list(row, self.class, &self.classes.of_pieces);
-            self.stretch([([0, 0], &list[..])].into_iter()).map(|stretch| stretch.columns.len())
-        };
-        let found: Vec<Option<usize>> = samples.par_iter().map(columns).collect();
+    /// The rows that all are judged by.
+    pub fn samples(&self) -> Vec<usize> {
+        (0..self.rows()).step_by(self.rows().div_ceil(SAMPLES).max(1)).collect()
+    }
+
+    /// Finds how many lanes do for a row; returns the numbers of the matrix in all rows, judged by the lists of [`samples`](Self::samples).
+    pub fn prepare(&mut self, lists: &[Vec<u32>]) -> usize {
+        let columns =
+            |list: &Vec<u32>| self.stretch([([0, 0], &list[..])].into_iter()).map(|stretch| stretch.columns.len());
+        let found: Vec<Option<usize>> = lists.par_iter().map(columns).collect();
         let (rows, columns) =
             found.into_iter().flatten().fold((0, 0), |(rows, sum), columns| (rows + 1, sum + columns));
         let columns = columns * self.width as usize / rows.max(1);
@@ -107,10 +110,14 @@ impl Find<'_> {
                 let kind = places.iter().rposition(|place| place.base <= id).unwrap_or(0);
                 let group = &places[kind].group;
                 let instance = id - places[kind].base;
-                let parts = &self.layout.shapes[class.kinds[kind].group].parts;
+                let shape = class.kinds[kind].group;
+                let parts = &self.layout.shapes[shape].parts;
                 for coupling in &self.couplings[kind] {
                     let part = &parts[coupling.part];
-                    let block = shard.indices[(group.blocks + part.block * group.stride + instance) as usize];
+                    let block = match &shard.indices[..] {
+                        [] => self.layout.starts(&self.groups[shape], part.block)(instance as usize),
+                        indices => indices[(group.blocks + part.block * group.stride + instance) as usize],
+                    };
                     if self.pieces.first(block).is_some() {
                         keys.push(u64::from(block + part.component) << 32 | met.len() as u64);
                         met.push((coupling.class as u32, part.size, coupling.base + instance));

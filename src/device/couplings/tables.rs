@@ -138,3 +138,45 @@ impl Tables {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_parts_of_the_whole() {
+        let stretch = |seed: u32, rows: u32| Stretch {
+            rows: (0..rows).map(|row| [seed + row, row % 2, 2 + row % 3]).collect(),
+            columns: (0..rows).flat_map(|row| (0..2 + row % 3).map(move |column| 7 * column + row)).collect(),
+            pairs: vec![(0..rows).map(|row| [row, row % 2, 1]).collect(), (0..seed).map(|k| [k, 0, k % 3]).collect()],
+            lists: vec![(0..rows).collect(), (0..seed).flat_map(|k| 0..k % 3).collect()],
+        };
+        let mut placed = Vec::new();
+        for (seed, rows) in [(5, 4), (0, 0), (9, 3)] {
+            placed.push(Placed { stretch: stretch(seed, rows), size: 3, numbers: 100, entry: 10 * seed, list: 1000 });
+        }
+        let tables = Tables::new(placed, 2);
+        type Make = fn(&Tables, Range<usize>, &mut dyn FnMut(usize, &[u32]));
+        let both: [(usize, Make); 2] = [
+            (tables.columns_len(), |tables, words, f| tables.make_columns(words, f)),
+            (tables.pairs_len(), |tables, words, f| tables.make_pairs(words, f)),
+        ];
+        for (length, make) in both {
+            let made = |words: Range<usize>| {
+                let mut all = vec![u32::MAX; words.len()];
+                make(&tables, words, &mut |place, some| all[place..place + some.len()].copy_from_slice(some));
+                all
+            };
+            let whole = made(0..length);
+            assert!(length > 0 && !whole.contains(&u32::MAX));
+            for share in [1, 3, 16] {
+                let shares = (0..length).step_by(share).map(|first| made(first..(first + share).min(length)));
+                assert_eq!(shares.collect::<Vec<_>>().concat(), whole);
+            }
+        }
+        // A row: start, held components, its first column of all, and the end.
+        let mut row = [0; 4];
+        tables.make_columns(4..8, |place, words| row[place..place + words.len()].copy_from_slice(words));
+        assert_eq!(row, [6, 1, 52, 55]);
+    }
+}

@@ -1,0 +1,191 @@
+//! Incidence lists made on the device, by counting (`kernels/lists.wgsl`): the indices are there anyhow, so that nothing else has to be
+//! sorted, and uploaded, by the host.
+//!
+//! The lists are those of [`lists`](super::lists), number by number. That is for many blocks of one size that few instances touch, each by itself, as those of
+//! a mesh; how long lists are decides which code sums along them, so other problems have theirs made on the host.
+
+use super::buffers::Buffers;
+use super::layout::Layout;
+use super::lists::ROW;
+use super::pieces::{Piece, Pieces};
+use super::plans::plan;
+use crate::backend::Group;
+use crate::backend::gpu::{Binding, Download, GpuBuffer, GpuContext, GpuError, GpuKernel, KernelRequest};
+use crate::kernel::wgsl::Slot;
+use rayon::prelude::*;
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+/// The kernels.
+const TEXT: &str = include_str!("../../kernels/lists.wgsl");
+
+/// Touches that there is room for: `MOST_TOUCHES`.
+const MOST_TOUCHES: usize = 128;
+
+/// Lanes of a workgroup, and what it takes of instances or blocks: `LANES` and `TILE`.
+const LANES: usize = 256;
+const TILE: usize = 2048;
+
+/// The longest lists that are sorted there: `LONGEST`. Of many blocks whose lists are no longer than this, each has one lane.
+const LONGEST: u32 = 32;
+
+/// Pieces that a thread takes at a time.
+const STRETCH: usize = 1 << 13;
+
+/// The instances of a group in one slot.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed {
+    /// The group, and the slot.
+    pub group: usize,
+    pub block: u32,
+    /// Where their block starts begin among the indices.
+    pub column: u32,
+    /// How many they are.
+    pub count: u32,
+    /// The entry of instance 0.
+    pub base: u32,
+}
+
+/// Number of components of every piece, if all have as many, and no instance touches another piece than the first of a block.
+pub fn common_size(layout: &Layout, pieces: &Pieces) -> Option<usize> {
+    let mut parts = layout.shapes.iter().flat_map(|shape| &shape.parts);
+    let size = pieces.all.first()?.size;
+    let alike = parts.all(|part| part.piece == 0 && part.size == u32::from(size))
+        && pieces.all.par_iter().with_min_len(STRETCH).all(|piece| piece.size == size);
+    alike.then_some(usize::from(size))
+}
+
+/// Words of the table of the pieces and of lists of at most so many entries.
+pub fn words(pieces: &Pieces, listed: &[Listed]) -> usize {
+    ROW as usize * pieces.len() + listed.iter().map(|touch| touch.count as usize).sum::<usize>()
+}
+
+/// Whether there is room for them.
+pub fn have_room(listed: &[Listed]) -> bool {
+    (1..=MOST_TOUCHES).contains(&listed.len())
+}
+
+/// Looks for the lists of some pieces among all instances: calls `f` with what it has of them after each touch, the widest groups first, until `f` is true.
+/// At last that is all.
+pub fn lists_of(
+    some: &[usize],
+    groups: &[Group],
+    layout: &Layout,
+    pieces: &Pieces,
+    listed: &[Listed],
+    mut f: impl FnMut(&[Vec<u32>]) -> bool,
+) -> bool {
+    // A bit a place stays in a cache.
+    let mut bits = vec![0u64; layout.places.len().div_ceil(64)];
+    for start in some.iter().map(|&piece| pieces.all[piece].start) {
+        bits[start as usize / 64] |= 1 << (start % 64);
+    }
+    let mut lists = vec![Vec::new(); some.len()];
+    let mut touches: Vec<&Listed> = listed.iter().collect();
+    touches.sort_by_key(|touch| Reverse(layout.shapes[touch.group].parts.len()));
+    touches.into_iter().any(|touch| {
+        let starts = layout.starts(&groups[touch.group], touch.block);
+        let instances = (0..touch.count).into_par_iter().with_min_len(STRETCH);
+        let entries = instances.map(|instance| (starts(instance as usize), touch.base + instance));
+        let found: Vec<(u32, u32)> =
+            entries.filter(|&(start, _)| bits[start as usize / 64] & 1 << (start % 64) != 0).collect();
+        for (start, entry) in found {
+            // Pieces stand in the order of the device.
+            let place = some.partition_point(|&piece| pieces.all[piece].start < start);
+            lists[place].push(entry);
+        }
+        f(&lists)
+    })
+}
+
+/// Lists under way.
+pub struct Listing {
+    longest: Download,
+}
+
+impl Listing {
+    /// Hands over what makes table and lists in the [`Slot::Incidence`] of a shard, for pieces of a [`common_size`].
+    pub fn start(
+        context: &GpuContext,
+        shard: &Buffers,
+        (pieces, size, parameters): (&Pieces, usize, usize),
+        listed: &[Listed],
+    ) -> Result<Self, GpuError> {
+        let kernels = kernels(context)?;
+        let held = |piece: &Piece| piece.held != 0;
+        let is_plain = pieces.len() * size == parameters && !pieces.all.par_iter().with_min_len(STRETCH).any(held);
+        let mut rows = vec![pieces.len() as u32, if is_plain { size as u32 } else { 0 }, ROW * pieces.len() as u32, 0];
+        let mut workgroups = 0;
+        for touch in listed {
+            let first = workgroups;
+            workgroups += touch.count.div_ceil(TILE as u32);
+            rows.extend([workgroups, first, touch.count, touch.column, touch.base, 0, 0, 0]);
+        }
+        rows.resize(4 + 8 * MOST_TOUCHES, 0);
+        let plan = plan(context, &rows)?;
+        let (firsts, heads) = match is_plain {
+            true => (GpuBuffer::new(context, "firsts", 1)?, GpuBuffer::new(context, "heads", 1)?),
+            false => {
+                let head = |piece: &Piece| [piece.start, u32::from(piece.held)];
+                let heads: Vec<[u32; 2]> = pieces.all.par_iter().with_min_len(STRETCH).map(head).collect();
+                (
+                    GpuBuffer::from_slice(context, "firsts", pieces.firsts())?,
+                    GpuBuffer::from_slice(context, "heads", &heads)?,
+                )
+            }
+        };
+        let tiles = pieces.len().div_ceil(TILE);
+        let next = GpuBuffer::<u32>::zeros(context, "next", pieces.len())?;
+        let sums = GpuBuffer::<u32>::zeros(context, "sums", 1 + tiles)?;
+        let resources = [
+            plan.binding(),
+            shard.get(Slot::Indices).binding(),
+            firsts.binding(),
+            heads.binding(),
+            next.binding(),
+            sums.binding(),
+            shard.get(Slot::Incidence).binding(),
+        ];
+        let mut commands = context.commands("lists");
+        let over_blocks = pieces.len().div_ceil(LANES) as u64;
+        for (kernel, workgroups) in
+            kernels.iter().zip([u64::from(workgroups), tiles as u64, tiles as u64, u64::from(workgroups), over_blocks])
+        {
+            commands.dispatch(kernel, &kernel.bind_ranges(&resources)?, &[], workgroups);
+        }
+        let longest = commands.download(sums.raw(), 0..4);
+        commands.submit();
+        Ok(Listing { longest })
+    }
+
+    /// Waits for the lists; whether all are short enough.
+    pub fn are_short(self, context: &GpuContext) -> Result<bool, GpuError> {
+        Ok(self.longest.wait::<u32>(context)?[0] <= LONGEST)
+    }
+}
+
+/// In the order in which they run.
+fn kernels(context: &GpuContext) -> Result<Vec<Arc<GpuKernel>>, GpuError> {
+    const READ: Binding = Binding::ReadOnly;
+    const WRITE: Binding = Binding::ReadWrite;
+    let request = |entry| KernelRequest {
+        label: entry,
+        wgsl: TEXT,
+        entry,
+        bindings: &[Binding::Uniform, READ, READ, READ, WRITE, WRITE, WRITE],
+    };
+    context.kernels(&["count_entries", "sum_entries", "place_lists", "fill_lists", "order_lists"].map(request))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_those_of_the_text() {
+        let sizes = [("MOST_TOUCHES", MOST_TOUCHES), ("LANES", LANES), ("TILE", TILE), ("LONGEST", LONGEST as usize)];
+        for (name, size) in sizes {
+            assert!(TEXT.contains(&format!("const {name} = {size}u;")), "{name}");
+        }
+    }
+}
