@@ -105,7 +105,8 @@ impl Find<'_> {
             if list.len() > LONGEST {
                 return None;
             }
-            (keys.clear(), met.clear());
+            keys.clear();
+            met.clear();
             for &id in list {
                 let kind = places.iter().rposition(|place| place.base <= id).unwrap_or(0);
                 let group = &places[kind].group;
