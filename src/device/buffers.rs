@@ -11,6 +11,9 @@ use std::ops::Range;
 /// Elements that a thread makes at a time, before it copies them where the device reads them.
 const PIECE: usize = 1 << 10;
 
+/// Writes some elements of a column: `f(column, elements, bytes)`. One copy of what calls it does for all.
+type MakeColumn<'m> = dyn Fn(usize, Range<usize>, &mut [u8]) + Sync + 'm;
+
 /// Buffers of a device, one a slot.
 pub(super) struct Buffers {
     context: GpuContext,
@@ -34,7 +37,7 @@ impl Buffers {
         if shard.indices.is_empty() {
             let columns = shard.index_columns(groups);
             let lengths: Vec<usize> = columns.iter().map(|column| column.len()).collect();
-            buffers.columns(Slot::Indices, size_of::<u32>(), &lengths, |column, instances, bytes| {
+            buffers.columns(Slot::Indices, size_of::<u32>(), &lengths, &|column, instances, bytes| {
                 for (place, &start) in bytes.chunks_exact_mut(4).zip(&columns[column][instances]) {
                     place.copy_from_slice(&places[start as usize].to_ne_bytes());
                 }
@@ -43,7 +46,7 @@ impl Buffers {
             buffers.upload(Slot::Indices, bytemuck::cast_slice(&shard.indices))?;
         }
         let (columns, lengths): (Vec<_>, Vec<usize>) = shard.data_columns(groups, shapes).into_iter().unzip();
-        buffers.columns(Slot::Data, format.bytes(), &lengths, |column, instances, bytes| {
+        buffers.columns(Slot::Data, format.bytes(), &lengths, &|column, instances, bytes| {
             columns[column].encode(instances, format, bytes);
         })?;
         buffers.zeros(Slot::Residuals, shard.residuals, format)?;
@@ -80,8 +83,19 @@ impl Buffers {
         slot: Slot,
         size: usize,
         lengths: &[usize],
-        make: impl Fn(usize, Range<usize>, &mut [u8]) + Sync,
+        make: &MakeColumn<'_>,
     ) -> Result<(), GpuError> {
+        // In a browser memory of the device cannot be written to.
+        if cfg!(target_arch = "wasm32") {
+            let mut all = vec![0; lengths.iter().sum::<usize>() * size];
+            let mut rest = &mut all[..];
+            for (column, &length) in lengths.iter().enumerate() {
+                let (mine, others) = rest.split_at_mut(length * size);
+                rest = others;
+                make(column, 0..length, mine);
+            }
+            return self.upload(slot, &all);
+        }
         let ends: Vec<usize> = lengths
             .iter()
             .scan(0, |end, length| {
@@ -106,12 +120,6 @@ impl Buffers {
                 }
             }
         };
-        // In a browser memory of the device cannot be written to.
-        if cfg!(target_arch = "wasm32") {
-            let mut all = vec![0; count * size];
-            each(0, count * size, &mut |place, made| all[place..place + made.len()].copy_from_slice(made));
-            return self.upload(slot, &all);
-        }
         self.fits(slot, count * size)?;
         let buffer = GpuBuffer::new(&self.context, slot.variable(), count * size)?;
         buffer.fill(|first, mut to| {

@@ -71,8 +71,8 @@ impl UnwrittenLists {
         let this = self;
         let tables = || match &this.tables {
             Some(tables) => {
-                write_words(shared.get(Slot::Pairs), |words, f| tables.make_pairs(words, f))?;
-                write_words(shared.get(Slot::Columns), |words, f| tables.make_columns(words, f))
+                write_words(shared.get(Slot::Pairs), &|words, f| tables.make_pairs(words, f))?;
+                write_words(shared.get(Slot::Columns), &|words, f| tables.make_columns(words, f))
             }
             None => Ok(()),
         };
@@ -294,8 +294,9 @@ fn vectors(
 ) -> Result<Buffers, GpuError> {
     let (real, x) = (formats.real, parameters.values());
     let mut buffers = Buffers::new(context);
-    match parameters.common_size() {
-        Some(size) => buffers.columns(Slot::Point, real.bytes(), &[x.len()], |_, numbers, bytes| {
+    // Where there is but one thread, both take as long.
+    match parameters.common_size().filter(|_| !cfg!(target_arch = "wasm32")) {
+        Some(size) => buffers.columns(Slot::Point, real.bytes(), &[x.len()], &|_, numbers, bytes| {
             let blocks = &block_order[numbers.start / size..numbers.end.div_ceil(size)];
             let all = blocks.iter().flat_map(|&block| &x[block as usize * size..][..size]);
             let mine: Vec<f64> = all.skip(numbers.start % size).take(numbers.len()).copied().collect();

@@ -107,13 +107,15 @@ impl Lists {
         let mut words = vec![0; self.len()];
         words.par_chunks_mut(SHARE).enumerate().for_each(|(share, words)| {
             let range = share * SHARE..share * SHARE + words.len();
-            self.make(range, pieces, classes, |place, made| words[place..place + made.len()].copy_from_slice(made));
+            self.make(range, pieces, classes, &mut |place, made| {
+                words[place..place + made.len()].copy_from_slice(made);
+            });
         });
         words
     }
 
     /// Makes some of the words; calls `f(place among them, words)` until all were there.
-    pub fn make(&self, words: Range<usize>, pieces: &Pieces, classes: &[u8], mut f: impl FnMut(usize, &[u32])) {
+    pub fn make(&self, words: Range<usize>, pieces: &Pieces, classes: &[u8], f: &mut dyn FnMut(usize, &[u32])) {
         let buckets = self.incidence.width.buckets();
         let begin = |bucket: usize, part: usize| self.begins(bucket)[part] as usize;
         for part in 0..self.tables.len() {
@@ -208,15 +210,15 @@ impl ShardLists {
         if self.made.get().is_some() || 4 * self.laid.len() > MOST_STAGED {
             return to.write(0, bytemuck::cast_slice(self.words(pieces, of_pieces)));
         }
-        write_words(to, |words, f| self.laid.make(words, pieces, of_pieces, f))
+        write_words(to, &|words, f| self.laid.make(words, pieces, of_pieces, f))
     }
 }
 
+/// Makes some words: `make(some of them, f)` calls `f(place among these, words)` until all were there.
+type MakeWords<'m> = dyn Fn(Range<usize>, &mut dyn FnMut(usize, &[u32])) + Sync + 'm;
+
 /// Fills a buffer with words, on all threads: `make(some of them, f)` calls `f(place among these, words)` until all were there.
-pub fn write_words(
-    to: &GpuBuffer<u8>,
-    make: impl Fn(Range<usize>, &mut dyn FnMut(usize, &[u32])) + Sync,
-) -> Result<(), GpuError> {
+pub fn write_words(to: &GpuBuffer<u8>, make: &MakeWords<'_>) -> Result<(), GpuError> {
     // In a browser memory of the device cannot be written to.
     if cfg!(target_arch = "wasm32") {
         let mut all = vec![0; to.len() / 4];

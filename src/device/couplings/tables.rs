@@ -89,16 +89,16 @@ impl Tables {
     }
 
     /// Makes some words of rows and columns; calls `f(place among them, words)` until all were there.
-    pub fn make_columns(&self, words: Range<usize>, f: impl FnMut(usize, &[u32])) {
+    pub fn make_columns(&self, words: Range<usize>, f: &mut dyn FnMut(usize, &[u32])) {
         self.make(&self.columns, words, f);
     }
 
     /// The same of pairs.
-    pub fn make_pairs(&self, words: Range<usize>, f: impl FnMut(usize, &[u32])) {
+    pub fn make_pairs(&self, words: Range<usize>, f: &mut dyn FnMut(usize, &[u32])) {
         self.make(&self.pairs, words, f);
     }
 
-    fn make(&self, Sections(sections): &Sections, words: Range<usize>, mut f: impl FnMut(usize, &[u32])) {
+    fn make(&self, Sections(sections): &Sections, words: Range<usize>, f: &mut dyn FnMut(usize, &[u32])) {
         let first = sections.partition_point(|section| section.end <= words.start);
         let mut begin = first.checked_sub(1).map_or(0, |before| sections[before].end);
         for section in &sections[first..] {
@@ -176,7 +176,7 @@ mod tests {
         }
         // A row: start, held components, its first column of all, and the end.
         let mut row = [0; 4];
-        tables.make_columns(4..8, |place, words| row[place..place + words.len()].copy_from_slice(words));
+        tables.make_columns(4..8, &mut |place, words| row[place..place + words.len()].copy_from_slice(words));
         assert_eq!(row, [6, 1, 52, 55]);
     }
 }
