@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::decimal::Decimal;
 use super::error::{FormulaError, TextPosition};
 
 /// What a token is.
@@ -83,8 +84,8 @@ impl<'a> Lexer<'a> {
     fn number(&mut self) -> Result<Token<'a>, FormulaError> {
         let at = self.at;
         let text = self.take(number_length(self.rest.as_bytes()));
-        match text.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(Token { kind: TokenKind::Number(number), text, at }),
+        match text.parse() {
+            Ok(Decimal(number)) if number.is_finite() => Ok(Token { kind: TokenKind::Number(number), text, at }),
             Ok(_) => Err(FormulaError::TooLarge { at, text: text.into() }),
             // A dot alone.
             Err(_) => {

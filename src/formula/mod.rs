@@ -45,6 +45,7 @@
 //! | `function.rs` | the functions and their names |
 //! | `error.rs` | what is wrong, at which line and column |
 
+mod decimal;
 mod error;
 mod function;
 mod lexer;
@@ -57,6 +58,7 @@ use std::fmt;
 
 use nalgebra::RealField;
 
+pub(crate) use decimal::Decimal;
 pub use error::{FormulaError, TextPosition};
 use function::{Binary, Unary};
 use parser::{Names, Parser};

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::read_error::{Fault, FilePosition};
+use crate::formula::Decimal;
 
 /// The lines of a text, numbered from 1. A line ends with `\n`, `\r\n` or, in very old files, a lone `\r`.
 #[derive(Clone)]
@@ -123,7 +124,8 @@ impl<'a> Words<'a> {
 
     /// The next word, read as a finite number.
     pub(super) fn finite(&mut self, expected: &str) -> Result<f64, Fault> {
-        finite(self.number(expected)?, self.at)
+        let Decimal(number) = self.number(expected)?;
+        finite(number, self.at)
     }
 
     /// The next words, each read as a finite number.
@@ -151,7 +153,8 @@ impl<'a> Words<'a> {
                 let expected = format!("the {axis} coordinate of a vertex");
                 return Err(Fault::syntax(self.at, expected, "the end of the line"));
             };
-            *coordinate = finite(parse_number(word, self.at, "a coordinate")?, self.at)?;
+            let Decimal(number) = parse_number(word, self.at, "a coordinate")?;
+            *coordinate = finite(number, self.at)?;
         }
         Ok(point)
     }
@@ -196,7 +199,7 @@ impl<'a> Stream<'a> {
 
     /// The next word, read as a finite number.
     pub(super) fn finite(&mut self, expected: impl fmt::Display) -> Result<f64, Fault> {
-        let number = self.number(expected)?;
+        let Decimal(number) = self.number(expected)?;
         finite(number, self.at())
     }
 

@@ -1,6 +1,7 @@
 //! The values of a PLY file, ascii or binary behind one interface: rows, and numbers within a row.
 
 use super::ply_header::{Encoding, NumberType, PropertyType};
+use crate::formula::Decimal;
 use crate::io::read_error::{Fault, FilePosition};
 use crate::io::text::{Lines, Words};
 
@@ -49,7 +50,7 @@ impl<'a> Values<'a> {
     pub(super) fn float(&mut self, kind: NumberType) -> Result<f64, Fault> {
         // Ascii digits are read in full, also where the header says `float`.
         if let Values::Ascii { row, .. } = self {
-            return row.number("a number");
+            return row.number("a number").map(|Decimal(number)| number);
         }
         Ok(match kind {
             NumberType::F32 => f32::from_bits(self.bits()?).into(),
