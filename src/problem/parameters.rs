@@ -4,7 +4,6 @@ use super::manifold::{Manifold, OnManifold};
 use super::{Problem, ProblemError};
 use crate::kernel::LaneCode;
 use crate::program::Retraction;
-use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -76,6 +75,8 @@ impl Parameters {
     /// Numbers of every block, if all have as many.
     #[cfg(feature = "gpu")]
     pub(crate) fn common_size(&self) -> Option<usize> {
+        use rayon::prelude::*;
+
         let size = *self.offsets.get(1)? as usize;
         let is_multiple = |(block, &start): (usize, &u32)| start as usize == block * size;
         let alike = self.offsets.par_iter().enumerate().with_min_len(1 << 14).all(is_multiple);
