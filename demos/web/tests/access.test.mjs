@@ -160,8 +160,11 @@ test("with reduced motion the mesh steps instead of gliding", { timeout: LONG },
     },
     { reducedMotion: "reduce" },
   );
-  await open(async (page) => {
-    const [asked, iterations] = await repaints(page);
-    assert.ok(asked > 2 * (iterations + 3), `${asked} repaints for ${iterations} iterations`);
-  });
+  // How often it is painted between two points depends on what else the machine has to do.
+  for (let tries = 3; ; tries -= 1) {
+    let asked, iterations;
+    await open(async (page) => ([asked, iterations] = await repaints(page)));
+    if (asked > 2 * (iterations + 3)) break;
+    assert.ok(tries > 1, `${asked} repaints for ${iterations} iterations`);
+  }
 });
