@@ -24,7 +24,10 @@ pub enum LinearError {
         what: &'static str,
     },
     /// The solver would need more memory than there is, or than it may use.
-    #[error("the solver needs {bytes} bytes, which are not available")]
+    #[error(
+        "the solver needs {bytes} bytes, which are not available; LinearSolverKind::Pcg and IterativeSchur need the least, for they \
+         factor nothing"
+    )]
     OutOfMemory {
         /// Bytes asked for.
         bytes: usize,
@@ -67,6 +70,16 @@ pub enum LinearError {
     /// [`analyze`](super::LinearSolver::analyze), or without it.
     #[error("the matrix does not have the structure that was analysed")]
     NotAnalyzed,
+}
+
+impl LinearError {
+    /// Whether the numbers of the system are to blame, so that more damping may help.
+    pub fn is_numerical(&self) -> bool {
+        matches!(
+            self,
+            LinearError::NotPositiveDefinite { .. } | LinearError::NonFinite { .. } | LinearError::RankDeficient { .. }
+        )
+    }
 }
 
 /// Fails unless `found == expected`.

@@ -7,7 +7,7 @@ use super::finite::check_finite;
 use super::minimizer;
 use super::placement::precision;
 use super::report::{DeviceSummary, Progress, SolverReport, StageTimes, Termination, summaries};
-use super::{SolveError, SolverOptions};
+use super::{LinearSolverKind, SolveError, SolverOptions};
 use crate::backend::gpu::{GpuContext, GpuStatistics};
 use crate::backend::{Backend, Selection, cpu};
 use crate::device::DeviceProblem;
@@ -259,6 +259,7 @@ fn report(
         precision: precision(device.formats.real),
         threads: rayon::current_num_threads(),
         linear_solver: describe_linear_solver(outcome.eliminated, outcome.schur_jacobi),
+        linear_solver_reason: reason_for_linear_solver(options.linear_solver, outcome.eliminated),
         problem_bytes: compiled.bytes(),
         normal_equations_bytes: 0,
         factor_bytes: 0,
@@ -287,6 +288,18 @@ pub(super) fn summarised(statistics: GpuStatistics, summary: DeviceSummary) -> D
 
 fn stage_time(times: &[(String, f64)], stage: &str) -> f64 {
     times.iter().filter(|(name, _)| name == stage).fold(0.0, |sum, (_, seconds)| sum + seconds)
+}
+
+fn reason_for_linear_solver(kind: LinearSolverKind, eliminated: usize) -> String {
+    match kind {
+        LinearSolverKind::IterativeSchur if eliminated == 0 => {
+            "asked for was a Schur complement, but a device eliminates blocks only if at most a third of the unknowns is left"
+        }
+        LinearSolverKind::Auto if eliminated > 0 => "on a device; at most a third of the unknowns is left",
+        LinearSolverKind::Auto => "on a device; eliminating blocks would leave more than a third of the unknowns",
+        _ => "asked for",
+    }
+    .to_owned()
 }
 
 fn describe_linear_solver(eliminated: usize, schur_jacobi: bool) -> String {

@@ -32,7 +32,8 @@ pub enum LinearSolverKind {
     /// By size and structure: QR for a few parameters, dense Cholesky up to 150; beyond, a Schur complement where eliminating blocks
     /// that are not coupled leaves at most a third of the parameters (a bundle adjustment), and sparse Cholesky otherwise. The
     /// Schur complement is factored densely if it is small or nearly full and else sparsely; conjugate gradients solve it
-    /// where its factor would take more than [`SolverOptions::max_memory`], or 4 GiB.
+    /// where its factor would take more than [`SolverOptions::max_memory`], or 4 GiB. On a GPU conjugate gradients, but for up to 150
+    /// parameters with few residuals: those systems the CPU solves directly. The report says what was chosen and why.
     #[default]
     Auto,
     /// Householder QR of the dense Jacobian: slow, but does not square the condition number.
@@ -48,7 +49,8 @@ pub enum LinearSolverKind {
     DenseSchur,
     /// The same with sparse Cholesky of the rest.
     SparseSchur,
-    /// The same with conjugate gradients on the rest, which is never formed; inexact steps. See [`SolverOptions::schur_preconditioner`].
+    /// The same with conjugate gradients on the rest, which is never formed; inexact steps. See [`SolverOptions::schur_preconditioner`]. On
+    /// a GPU blocks are eliminated only where at most a third of the unknowns is left, and the report says if they are not.
     IterativeSchur,
 }
 

@@ -1,6 +1,7 @@
 //! Where a solve runs: on the CPU, on a device, or on both.
 
 use super::on_device::Device;
+use super::step::DENSE_PARAMETERS;
 use super::{LinearSolverKind, Precision, SolveError, SolverOptions};
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::backend::{Backend, BackendUnavailable};
@@ -10,6 +11,9 @@ use crate::problem::{CompiledProblem, Problem};
 /// Operations of a program for each number it returns, from which [`Backend::Auto`] has a device evaluate what the CPU then solves:
 /// every number returned crosses the bus.
 const OPERATIONS_A_NUMBER: usize = 64;
+
+/// Entries of a dense Jacobian up to which to fetch it from the device costs no more than to wait for the device.
+const SMALL_ENTRIES: usize = 1 << 18;
 
 /// Where a solve runs.
 pub(super) enum Placement {
@@ -64,23 +68,21 @@ pub(super) async fn choose(
         Err(reason) => return unavailable(reason),
     };
     let (groups, obstacles) = sort_out(compiled, formats.real);
-    use LinearSolverKind::{Auto, IterativeSchur, Pcg};
-    let direct = !matches!(options.linear_solver, Auto | Pcg | IterativeSchur);
-    if obstacles.is_empty() && !direct {
+    let direct = solved_directly(problem, compiled, options);
+    if obstacles.is_empty() && direct.is_none() {
         return Ok(Placement::Device(Device { context, formats, notes }));
     }
     if groups.is_empty() {
         return Ok(Placement::Cpu(format!("no group can run on the GPU: {}", obstacles.join("; "))));
     }
-    let direct_note = "the linear solver asked for runs on the CPU";
     if auto && !pays(compiled, &groups) {
-        let reason = if direct { direct_note.to_owned() } else { obstacles.join("; ") };
+        let reason = direct.unwrap_or_else(|| obstacles.join("; "));
         return Ok(Placement::Cpu(format!("{reason}, and fetching the Jacobian from the device would not pay")));
     }
     let names: Vec<String> = groups.iter().map(|&group| title(compiled, group)).collect();
     notes.push(format!("evaluated on {device}: {}", listed("group", &names)));
     notes.extend(obstacles);
-    notes.extend(direct.then(|| direct_note.to_owned()));
+    notes.extend(direct);
     Ok(Placement::Hybrid { device: Device { context, formats, notes }, groups })
 }
 
@@ -135,6 +137,23 @@ fn factors_cheaply(problem: &Problem, compiled: &CompiledProblem) -> Option<Stri
     // Blocks that nothing couples are a matter of one iteration anywhere.
     (coupled > 0 && coupling <= loose)
         .then(|| format!("a block is coupled with {:.1} others, so that a factorisation is cheap", 2.0 * coupling))
+}
+
+/// Why the linear systems are solved by a direct solver, which runs on the CPU, if they are.
+fn solved_directly(problem: &Problem, compiled: &CompiledProblem, options: &SolverOptions) -> Option<String> {
+    use LinearSolverKind::{Auto, IterativeSchur, Pcg};
+    match options.linear_solver {
+        Pcg | IterativeSchur => None,
+        // Inexact steps save nothing there, and cost digits and iterations where the system is ill-conditioned.
+        Auto => {
+            let parameters = problem.parameters();
+            let free = (0..parameters.blocks()).filter(|&block| !parameters.is_fixed(block));
+            let unknowns: usize = free.map(|block| parameters.tangent_size(block)).sum();
+            (unknowns <= DENSE_PARAMETERS && compiled.residuals() * unknowns <= SMALL_ENTRIES)
+                .then(|| format!("systems of {unknowns} unknowns are solved directly, on the CPU"))
+        }
+        _ => Some("the linear solver asked for runs on the CPU".to_owned()),
+    }
 }
 
 /// The groups that can run on a device, and why each of the others cannot.

@@ -188,6 +188,8 @@ pub struct SolverReport {
     pub threads: usize,
     /// The linear solver, with what it chose.
     pub linear_solver: String,
+    /// Why this one.
+    pub linear_solver_reason: String,
     /// Bytes of problem, residuals and Jacobian.
     pub problem_bytes: usize,
     /// Bytes of JᵀJ and what is needed to refill it.

@@ -72,6 +72,7 @@ impl fmt::Display for SolverReport {
         writeln!(f)?;
         writeln!(f, "{:<34}Levenberg-Marquardt", "Minimizer")?;
         writeln!(f, "{:<34}{}", "Linear solver", self.linear_solver)?;
+        writeln!(f, "{:<34}{}", "", self.linear_solver_reason)?;
         writeln!(f, "{:<34}{} ({})", "Backend", self.backend.device, self.backend.reason)?;
         for note in &self.notes {
             writeln!(f, "{:<34}{note}", "")?;

@@ -34,26 +34,35 @@ pub(super) enum StepSolver {
 }
 
 impl StepSolver {
-    /// Picks by size and structure where the options leave it open.
-    pub fn choose(options: &SolverOptions, residuals: usize, equations: &NormalEquations) -> Result<Self, LinearError> {
+    /// Picks by size and structure where the options leave it open, and says why.
+    pub fn choose(
+        options: &SolverOptions,
+        residuals: usize,
+        equations: &NormalEquations,
+    ) -> Result<(Self, String), LinearError> {
         let scalars = equations.scalars();
-        let kind = match options.linear_solver {
+        let (kind, reason) = match options.linear_solver {
             LinearSolverKind::Auto if scalars <= QR_PARAMETERS && residuals * scalars <= QR_ENTRIES => {
-                LinearSolverKind::DenseQr
+                let reason = format!("{scalars} unknowns, at most {QR_PARAMETERS}: the most accurate is cheap");
+                (LinearSolverKind::DenseQr, reason)
             }
-            LinearSolverKind::Auto if scalars <= DENSE_PARAMETERS => LinearSolverKind::DenseCholesky,
+            LinearSolverKind::Auto if scalars <= DENSE_PARAMETERS => {
+                let reason = format!("{scalars} unknowns, at most {DENSE_PARAMETERS}: zeros are not worth finding");
+                (LinearSolverKind::DenseCholesky, reason)
+            }
             LinearSolverKind::Auto => {
                 let limit = options.max_memory.unwrap_or(SCHUR_FACTOR_BYTES).saturating_sub(equations.bytes());
                 let structure = equations.matrix.structure();
-                if let Some(solver) = choose_schur(structure, options.schur_preconditioner, limit)? {
-                    return Ok(StepSolver::Normal(solver));
+                if let Some((solver, reason)) = choose_schur(structure, options.schur_preconditioner, limit)? {
+                    return Ok((StepSolver::Normal(solver), reason));
                 }
-                LinearSolverKind::SparseCholesky
+                let reason = format!("{scalars} unknowns, of which eliminating blocks would leave more than a third");
+                (LinearSolverKind::SparseCholesky, reason)
             }
-            kind => kind,
+            kind => (kind, "asked for".to_owned()),
         };
         let solver: Box<dyn LinearSolver> = match kind {
-            LinearSolverKind::DenseQr => return Ok(StepSolver::DenseQr),
+            LinearSolverKind::DenseQr => return Ok((StepSolver::DenseQr, reason)),
             LinearSolverKind::DenseCholesky => Box::new(DenseCholesky::default()),
             LinearSolverKind::Pcg => Box::new(Pcg::default()),
             LinearSolverKind::DenseSchur => Box::new(DenseSchur::default()),
@@ -61,7 +70,7 @@ impl StepSolver {
             LinearSolverKind::IterativeSchur => Box::new(ImplicitSchur::new(options.schur_preconditioner)),
             LinearSolverKind::SparseCholesky | LinearSolverKind::Auto => sparse_cholesky(),
         };
-        Ok(StepSolver::Normal(solver))
+        Ok((StepSolver::Normal(solver), reason))
     }
 
     /// Analyses the structure once; returns a description and the bytes of the factor.
@@ -81,7 +90,12 @@ impl StepSolver {
         let StepSolver::Normal(solver) = self else {
             // J itself, and J over the damping, which is factored.
             let entries = (2 * residuals + equations.scalars()).saturating_mul(equations.scalars());
-            return Ok(("dense QR of J".to_owned(), check(entries.saturating_mul(size_of::<f64>()))?));
+            let bytes = check(entries.saturating_mul(size_of::<f64>()))?;
+            // Ask now rather than abort in the middle of a solve.
+            if Vec::<f64>::new().try_reserve_exact(entries).is_err() {
+                return Err(LinearError::OutOfMemory { bytes }.into());
+            }
+            return Ok(("dense QR of J".to_owned(), bytes));
         };
         let analysis = solver.analyze(equations.matrix.structure())?;
         check(analysis.factor_bytes)?;

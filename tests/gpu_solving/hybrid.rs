@@ -3,11 +3,14 @@
 use super::{chain, cost, of_block, on, precisions, tight};
 use crate::gpu_support::Test;
 use isograd::backend::gpu::GpuContext;
+use isograd::io::read_bal;
+use isograd::models::BundleProblem;
 use isograd::{Backend, LinearSolverKind, Precision, Problem, SolverOptions, SolverReport};
 use std::ops::ControlFlow;
 
 pub const TESTS: &[Test] = &[
     ("hybrid::direct_linear_solvers", direct_linear_solvers),
+    ("hybrid::few_unknowns", few_unknowns),
     ("hybrid::a_program_too_long", a_program_too_long),
     ("hybrid::a_constant_out_of_range", a_constant_out_of_range),
     ("hybrid::nothing_for_the_device", nothing_for_the_device),
@@ -69,6 +72,36 @@ fn direct_linear_solvers(context: &GpuContext) {
             let relative = (report.final_cost / on_cpu.final_cost - 1.0).abs();
             assert!(relative < tolerance && report.termination.is_converged(), "{precision:?}: {report}");
         }
+    }
+}
+
+/// A bundle adjustment of 48 unknowns whose optimum is 0: a direct solver gets there, and inexact steps took 200 iterations to 0.014.
+fn few_unknowns(context: &GpuContext) {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/dubrovnik-3-7-pre.txt");
+    let data = read_bal(file).unwrap();
+    for precision in precisions(context) {
+        let mut problem = BundleProblem::new(&data).unwrap().problem;
+        let options = SolverOptions {
+            backend: Backend::Gpu,
+            precision,
+            gpu: Some(context.clone()),
+            max_iterations: 200,
+            ..tight()
+        };
+        let report = problem.solve(&options).unwrap();
+        check(context, &problem, &report);
+        let note = "systems of 48 unknowns are solved directly, on the CPU";
+        assert!(report.notes.iter().any(|other| other == note), "{report}");
+        assert!(report.linear_solver_reason.contains("48 unknowns"), "{report}");
+        let most = if precision == Precision::F32 { 1e-3 } else { 1e-15 };
+        assert!(report.final_cost < most, "{precision:?}: {report}");
+
+        // Asked for, conjugate gradients stay on the device, and what they are not is said.
+        let options = SolverOptions { linear_solver: LinearSolverKind::IterativeSchur, max_iterations: 3, ..options };
+        let mut problem = BundleProblem::new(&data).unwrap().problem;
+        let report = problem.solve(&options).unwrap();
+        assert_eq!(report.backend.device, context.info().name, "{report}");
+        assert!(report.linear_solver_reason.starts_with("asked for was a Schur complement, but"), "{report}");
     }
 }
 

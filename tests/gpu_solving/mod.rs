@@ -10,7 +10,7 @@ pub mod optima;
 pub mod splits;
 
 use isograd::backend::gpu::GpuContext;
-use isograd::{Backend, BlockId, Precision, Problem, SolverOptions, SolverReport, Value};
+use isograd::{Backend, BlockId, LinearSolverKind, Precision, Problem, SolverOptions, SolverReport, Value};
 
 /// Tolerances that leave nothing to gain.
 pub fn tight() -> SolverOptions {
@@ -23,9 +23,14 @@ pub fn tight() -> SolverOptions {
     }
 }
 
-/// The options, on a device.
+/// The options, on a device: small systems too, which it would leave to a direct solver of the CPU.
 pub fn on(context: &GpuContext, precision: Precision, options: &SolverOptions) -> SolverOptions {
-    SolverOptions { backend: Backend::Gpu, precision, gpu: Some(context.clone()), ..options.clone() }
+    let linear_solver = match options.linear_solver {
+        LinearSolverKind::Auto => LinearSolverKind::IterativeSchur,
+        kind => kind,
+    };
+    let gpu = Some(context.clone());
+    SolverOptions { backend: Backend::Gpu, precision, linear_solver, gpu, ..options.clone() }
 }
 
 /// The precisions of the device.

@@ -41,6 +41,8 @@ pub struct Summary<'a> {
     pub accepted_steps: usize,
     /// The linear solver.
     pub linear_solver: &'a str,
+    /// Why this one.
+    pub linear_solver_reason: &'a str,
     /// Threads.
     pub threads: usize,
     /// Why this backend.
@@ -98,6 +100,7 @@ impl<'a> Summary<'a> {
             converged: report.termination.is_converged(),
             accepted_steps: report.accepted_steps(),
             linear_solver: &report.linear_solver,
+            linear_solver_reason: &report.linear_solver_reason,
             threads: report.threads,
             backend_reason: &report.backend.reason,
             message: &report.message,

@@ -157,7 +157,7 @@ fn bad_input_is_an_error() {
 fn the_choice_follows_the_structure() {
     let choose = |a: &BlockMatrix, limit: usize| {
         let solver = choose_schur(a.structure(), SchurPreconditioner::SchurJacobi, limit).unwrap();
-        solver.map(|s| s.name())
+        solver.map(|(solver, _)| solver.name())
     };
     let zeros = |(sizes, pairs): (Vec<usize>, Vec<(u32, u32)>)| matrix(&sizes, &pairs, |_, _, _, _| 0.0);
     assert_eq!(choose(&grid(20), usize::MAX), None);

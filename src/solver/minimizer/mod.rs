@@ -1,6 +1,8 @@
 //! The trust region loop, after Ceres's `TrustRegionMinimizer`.
 
 mod stopping;
+#[cfg(test)]
+mod tests;
 
 use super::beginning::{Beginning, Earlier};
 use super::bounds::Bounds;
@@ -11,6 +13,7 @@ use super::step::StepSolver;
 use super::trust_region::TrustRegion;
 use super::{NormalEquations, Precision, SolveError, SolverOptions};
 use crate::backend::Selection;
+use crate::linear::LinearError;
 use crate::problem::{CompiledProblem, Evaluation, Problem};
 use std::ops::ControlFlow;
 use web_time::Instant;
@@ -71,7 +74,8 @@ struct Minimizer<'a, C> {
     bounds: Bounds,
     trust_region: TrustRegion,
     solver: StepSolver,
-    linear_solver: String,
+    /// The linear solver, and why this one.
+    linear_solver: (String, String),
     factor_bytes: usize,
     factorizations: usize,
     /// The diagonal of JᵀJ.
@@ -87,6 +91,8 @@ struct Minimizer<'a, C> {
     full_step: Vec<f64>,
     iterations: Vec<IterationRecord>,
     invalid_steps: usize,
+    /// Why there was no last step, if the linear system was to blame.
+    unsolved: Option<LinearError>,
     /// Decrease that the model promised for the first step from the accepted point.
     promise: Option<f64>,
     times: StageTimes,
@@ -135,8 +141,8 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         let began = Instant::now();
         let mut equations = NormalEquations::new(compiled, problem.parameters())?;
         let bounds = Bounds::new(problem.parameters(), &equations);
-        let mut solver = StepSolver::choose(options, compiled.residuals(), &equations)?;
-        let (linear_solver, factor_bytes) = solver.analyze(&equations, compiled.residuals(), options.max_memory)?;
+        let (mut solver, reason) = StepSolver::choose(options, compiled.residuals(), &equations)?;
+        let (name, factor_bytes) = solver.analyze(&equations, compiled.residuals(), options.max_memory)?;
         times.analyse = began.elapsed().as_secs_f64();
         timed(&mut times.normal_equations, || equations.refill(compiled, &evaluation));
         let mut trust_region = TrustRegion::new(options, &equations.matrix.diagonal());
@@ -161,6 +167,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             full_step: vec![0.0; compiled.steps().tangent()],
             iterations,
             invalid_steps: 0,
+            unsolved: None,
             promise: None,
             compiled,
             options,
@@ -172,7 +179,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             evaluation,
             equations,
             solver,
-            linear_solver,
+            linear_solver: (name, reason),
             factor_bytes,
             factorizations: 0,
             times,
@@ -219,7 +226,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
 
     /// One iteration: a step, and what follows from it.
     async fn iterate(&mut self) -> Result<ControlFlow<(Termination, String)>, SolveError> {
-        let trial = self.try_step().await;
+        let trial = self.try_step().await?;
         let step_norm = norm(&self.full_step);
         let mut gain_ratio = 0.0;
         let outcome;
@@ -319,7 +326,10 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
     }
 
     /// Solves for a step and evaluates where it leads; `None` if there is no step.
-    async fn try_step(&mut self) -> Option<Trial> {
+    ///
+    /// # Errors
+    /// A [`LinearError`] that more damping would not help.
+    async fn try_step(&mut self) -> Result<Option<Trial>, SolveError> {
         self.equations.matrix.write_diagonal(&mut self.diagonal);
         self.trust_region.damping(&self.diagonal, &mut self.damping);
         let active = self.bounds.active(&self.x, &self.equations);
@@ -335,10 +345,19 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         let solved = Instant::now();
         self.looked = solved;
         self.times.linear_solve += (solved - began).as_secs_f64();
-        let summary = summary.ok()?;
+        self.unsolved = None;
+        let summary = match summary {
+            Ok(summary) => summary,
+            Err(error) if error.is_numerical() => {
+                self.unsolved = Some(error);
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
         self.factorizations += usize::from(summary.factored);
         if !self.step.iter().all(|d| d.is_finite()) {
-            return None;
+            self.unsolved = Some(LinearError::NonFinite { what: "the step" });
+            return Ok(None);
         }
         self.equations.hold_step(&mut self.step);
         self.equations.scatter(&self.step, &mut self.full_step);
@@ -359,9 +378,11 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         };
         self.looked = Instant::now();
         self.times.evaluate += (self.looked - solved).as_secs_f64();
-        evaluated.ok()?;
+        if evaluated.is_err() {
+            return Ok(None);
+        }
         let cost = self.trial.cost();
-        Some(Trial { cost, model_change, projected, linear_iterations: summary.iterations })
+        Ok(Some(Trial { cost, model_change, projected, linear_iterations: summary.iterations }))
     }
 
     /// Moves to the trial point.
@@ -416,6 +437,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         message: String,
     ) -> SolverReport {
         self.times.total = self.start.elapsed().as_secs_f64() + self.times.trace;
+        let (linear_solver, linear_solver_reason) = std::mem::take(&mut self.linear_solver);
         let parameters = problem.parameters();
         let free_blocks = (0..parameters.blocks()).filter(|&block| !parameters.is_fixed(block)).count();
         SolverReport {
@@ -434,7 +456,8 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             notes: std::mem::take(&mut self.notes),
             precision: Precision::F64,
             threads: 1,
-            linear_solver: std::mem::take(&mut self.linear_solver),
+            linear_solver,
+            linear_solver_reason,
             problem_bytes: self.compiled.bytes(),
             normal_equations_bytes: self.equations.bytes(),
             factor_bytes: self.factor_bytes,

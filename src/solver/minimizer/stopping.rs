@@ -60,9 +60,13 @@ impl<C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'_, C> {
 
     /// The message of too many invalid steps names what the last of them ran into.
     fn describe_invalid_steps(&self) -> String {
-        let what = match self.compiled.find_non_finite(&self.trial_x, &self.trial) {
-            Some(residual) => residual.to_string(),
-            None => "the linear system could not be solved".to_owned(),
+        let what = match &self.unsolved {
+            Some(error) => format!("the linear system could not be solved: {error}"),
+            None => match self.compiled.find_non_finite(&self.trial_x, &self.trial) {
+                Some(residual) => residual.to_string(),
+                None if !self.trial.cost().is_finite() => "the squares of the residuals overflow".to_owned(),
+                None => "the step promises no decrease of the cost".to_owned(),
+            },
         };
         format!("{}: {what}", Termination::InvalidSteps.describe())
     }
