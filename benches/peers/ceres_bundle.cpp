@@ -3,7 +3,9 @@
 //   g++ -O3 -march=native -std=c++17 -I/usr/include/eigen3 benches/peers/ceres_bundle.cpp -o ceres_bundle -lceres -lglog
 //   gzip -dc problem.txt.gz > problem.txt; ./ceres_bundle problem.txt THREADS OPTIMUM [sparse] [huber] [REPEATS]
 //
-// Debian packages: libceres-dev libeigen3-dev libgoogle-glog-dev. Solved to tolerances of 1e-12; prints the time from stating the problem
+// Debian packages: libceres-dev libeigen3-dev libgoogle-glog-dev libopenblas0-serial. Run with
+// LD_PRELOAD=/usr/lib/x86_64-linux-gnu/openblas-serial/libopenblas.so.0: else the BLAS of ATLAS, which comes with libceres-dev, is used,
+// and CHOLMOD takes three times as long. Solved to tolerances of 1e-12; prints the time from stating the problem
 // until its cost is within 1e-3 and 1e-6 of the optimum, that of the whole, and Ceres's own of residuals, Jacobians and linear solves. Solves
 // once, or REPEATS times in this process, of which the fastest is printed.
 // isograd's side is `cargo bench --bench to_tolerance`.

@@ -3,7 +3,9 @@
 //   g++ -O3 -march=native -std=c++17 -I/usr/include/eigen3 benches/peers/ceres_pose_graph.cpp -o ceres_pose_graph -lceres -lglog
 //   gzip -dc graph.g2o.gz > graph.g2o; ./ceres_pose_graph graph.g2o THREADS OPTIMUM [REPEATS]
 //
-// Debian packages: libceres-dev libeigen3-dev libgoogle-glog-dev. The residuals are those of isograd's `PoseGraphProblem`: those of Ceres's
+// Debian packages: libceres-dev libeigen3-dev libgoogle-glog-dev libopenblas0-serial. Run with
+// LD_PRELOAD=/usr/lib/x86_64-linux-gnu/openblas-serial/libopenblas.so.0: else the BLAS of ATLAS, which comes with libceres-dev, is used,
+// and CHOLMOD takes three times as long. The residuals are those of isograd's `PoseGraphProblem`: those of Ceres's
 // own examples, whitened by the Cholesky factor of the information. Solved by sparse Cholesky to tolerances of 1e-12; prints the seconds
 // from stating the problem until its cost is within 1e-3 and 1e-6 of the optimum, and until the end. Solves once, or REPEATS times in this
 // process, of which the fastest is printed.

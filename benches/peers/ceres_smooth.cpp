@@ -3,7 +3,9 @@
 //   g++ -O3 -march=native -std=c++17 -I/usr/include/eigen3 benches/peers/ceres_smooth.cpp -o /tmp/ceres_smooth -lceres -lglog
 //   /tmp/ceres_smooth LEVEL THREADS [solve]
 //
-// Debian packages: libceres-dev libeigen3-dev libgoogle-glog-dev. Prints the time of bare calls of the cost functions (residuals and
+// Debian packages: libceres-dev libeigen3-dev libgoogle-glog-dev libopenblas0-serial. Run with
+// LD_PRELOAD=/usr/lib/x86_64-linux-gnu/openblas-serial/libopenblas.so.0: else the BLAS of ATLAS, which comes with libceres-dev, is used,
+// and CHOLMOD takes three times as long. Prints the time of bare calls of the cost functions (residuals and
 // Jacobian blocks into one buffer), of one evaluation as Problem::Evaluate charges it, and with `solve` that of a whole solve.
 #include <ceres/ceres.h>
 

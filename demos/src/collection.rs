@@ -2,7 +2,7 @@
 
 use crate::cli::Files;
 use crate::console::Console;
-use crate::failure::one_line;
+use crate::failure::{Failure, one_line, told};
 use crate::output::{Outcome, default_folder, file_and_stem};
 use anyhow::{Context, bail};
 use serde::Serialize;
@@ -21,14 +21,6 @@ struct FolderSummary<'a> {
     total_s: f64,
 }
 
-/// The line of a file that could not be solved.
-#[derive(Debug, Serialize)]
-struct Failure<'a> {
-    demo: &'a str,
-    problem: &'a str,
-    error: String,
-}
-
 /// Solves the file at `path` and prints its JSON line; or, if that is a folder, each file in it, and prints a table.
 ///
 /// # Errors
@@ -41,7 +33,8 @@ pub fn solve(
 ) -> anyhow::Result<()> {
     let console = Console::new(files.json);
     if !path.is_dir() {
-        let outcome = solve_file(path, files, console)?;
+        let (name, _) = file_and_stem(path);
+        let outcome = told(demo, &name, console, solve_file(path, files, console))?;
         return Ok(console.json_line(&outcome.json)?);
     }
     let began = Instant::now();

@@ -1,7 +1,33 @@
 //! Errors as a person reads them.
 
+use crate::console::Console;
 use anyhow::Error;
+use serde::Serialize;
 use std::io::ErrorKind;
+
+/// The JSON of what could not be solved.
+#[derive(Debug, Serialize)]
+pub struct Failure<'a> {
+    /// The subcommand.
+    pub demo: &'a str,
+    /// The file, or what was made up.
+    pub problem: &'a str,
+    /// Why not.
+    pub error: String,
+}
+
+/// Hands on the result; if it is an error, after telling it to a program that reads.
+///
+/// # Errors
+/// Those of the result, or if nobody reads any more.
+pub fn told<T>(demo: &str, problem: &str, console: Console, result: anyhow::Result<T>) -> anyhow::Result<T> {
+    if let Err(error) = &result
+        && !is_closed_pipe(error)
+    {
+        console.json(&Failure { demo, problem, error: one_line(error) })?;
+    }
+    result
+}
 
 /// The error and its causes on one line. A cause that the line already quotes is not said twice.
 pub fn one_line(error: &Error) -> String {

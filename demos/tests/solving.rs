@@ -135,12 +135,15 @@ fn failures_are_one_line_with_the_cause() {
     std::fs::write(path.join("cut.ply"), "ply\nformat ascii 1.0\nelement vertex 3\nproperty double x\n").unwrap();
     std::fs::write(path.join("file"), "").unwrap();
     std::fs::write(path.join("point.obj"), "v 0 0 0\n").unwrap();
-    let cases: [(&[&str], &str); 6] = [
+    std::fs::write(path.join("flat.obj"), "v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 1 0\nf 1 2 3\nf 2 4 3\n").unwrap();
+    let cases: [(&[&str], &str); 8] = [
+        (&["mesh", "flat.obj"], "vertices 2 and 3 of the mesh (counted from 0)"),
+        (&["bundle", "--synthetic", "1000", "1073741824", "5"], "fewer than 2^32 parameters and residuals"),
         (&["icosphere", "--level", "1", "--backend", "gpu"], "no GPU adapter named"),
         (&["icosphere", "--level", "99"], "level 99 is too high"),
         (&["mesh", "missing.obj"], "missing.obj"),
         (&["mesh", "cut.ply"], "cut.ply"),
-        (&["mesh", "point.obj"], "edges"),
+        (&["mesh", "point.obj"], "the mesh has no faces (1 vertices)"),
         (&["icosphere", "--level", "1", "--out", "file/below"], "making the folder file/below: "),
     ];
     for (arguments, expected) in cases {
@@ -148,6 +151,13 @@ fn failures_are_one_line_with_the_cause() {
         let message = failure(&output, 1);
         assert!(message.starts_with("error: ") && message.contains(expected), "{message}");
         assert_eq!(message.lines().count(), 1, "{message}");
+
+        // A program hears of it on standard output.
+        let output = demo_without_gpu(path, &[arguments, &["--json"]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["demo"], arguments[0]);
+        assert!(told["error"].as_str().unwrap().contains(expected) && told["problem"].is_string(), "{told}");
     }
 }
 

@@ -29,7 +29,9 @@ pub enum Backend {
 
 /// A backend was asked for that cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the {backend:?} backend is not available: {reason}; use Backend::Cpu or Backend::Auto")]
+#[error(
+    "the {backend:?} backend is not available: {reason}; use Backend::Cpu or Backend::Auto (of a demo, --backend cpu or auto)"
+)]
 pub struct BackendUnavailable {
     /// What was asked for.
     pub backend: Backend,

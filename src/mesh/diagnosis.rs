@@ -64,13 +64,13 @@ impl fmt::Display for MeshDiagnosis {
     }
 }
 
-/// One line: how many, and the first few of them.
+/// One line: how many, and the first few of them, by index. Files count from 0 (OFF, PLY) or from 1 (OBJ).
 fn finding<T: fmt::Debug>(out: &mut fmt::Formatter<'_>, what: &str, found: &[T]) -> fmt::Result {
     const SHOWN: usize = 4;
     if found.is_empty() {
         return Ok(());
     }
-    write!(out, "\n  {} {what}:", found.len())?;
+    write!(out, "\n  {} {what} (counted from 0):", found.len())?;
     for item in found.iter().take(SHOWN) {
         write!(out, " {item:?}")?;
     }

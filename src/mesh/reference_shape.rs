@@ -6,15 +6,29 @@
 use super::Mesh;
 use super::vector::{add, divide, subtract};
 
-/// A mesh without edges, or whose edges all have length zero, cannot be normalised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the mesh has {edges} edges and their mean length is not a positive number, so it has no scale to \
-     normalise by"
-)]
-pub struct NoReferenceShape {
-    /// How many edges it has.
-    pub edges: usize,
+/// Why a mesh cannot be normalised.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum NoReferenceShape {
+    /// There are no faces, and so no edges.
+    #[error(
+        "the mesh has no faces ({vertices} vertices), so there are no edges to measure by; is the file cut short, empty, or a cloud of \
+         points?"
+    )]
+    NoFaces {
+        /// How many vertices it has.
+        vertices: usize,
+    },
+    /// Its edges all have length zero, or squares of lengths overflow or underflow.
+    #[error(
+        "the mean length of the {edges} edges of the mesh is {mean}, where a positive finite number is needed; scale the mesh so that \
+         squares of lengths are numbers"
+    )]
+    NoScale {
+        /// How many edges it has.
+        edges: usize,
+        /// Their mean length.
+        mean: f64,
+    },
 }
 
 /// The mesh without unused vertices, its mean vertex at the origin and its mean edge length one.
@@ -22,9 +36,8 @@ pub fn reference_shape(mesh: &Mesh) -> Result<Mesh, NoReferenceShape> {
     let mut shape = mesh.without_unused_vertices().mesh;
     let scale = match shape.mean_edge_length() {
         Some(length) if length > 0.0 && length.is_finite() => length,
-        _ => {
-            return Err(NoReferenceShape { edges: shape.edges().len() });
-        }
+        Some(mean) => return Err(NoReferenceShape::NoScale { edges: shape.edges().len(), mean }),
+        None => return Err(NoReferenceShape::NoFaces { vertices: mesh.vertex_count() }),
     };
     let sum = shape.vertices.iter().copied().fold([0.0; 3], add);
     let mean = divide(sum, shape.vertex_count() as f64);
@@ -68,9 +81,9 @@ mod tests {
     #[test]
     fn a_mesh_without_extent_has_no_reference_shape() {
         let point = Mesh::from_triangles(vec![[1.0; 3]; 3], &[[0, 1, 2]]).unwrap();
-        assert_eq!(reference_shape(&point), Err(NoReferenceShape { edges: 3 }));
+        assert_eq!(reference_shape(&point), Err(NoReferenceShape::NoScale { edges: 3, mean: 0.0 }));
         let empty = Mesh::from_triangles(vec![], &[]).unwrap();
-        assert_eq!(reference_shape(&empty), Err(NoReferenceShape { edges: 0 }));
+        assert_eq!(reference_shape(&empty), Err(NoReferenceShape::NoFaces { vertices: 0 }));
     }
 
     /// The costs of `shared/data/reference.json` at the start, which a numpy implementation agreed on.

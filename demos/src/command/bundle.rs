@@ -4,6 +4,7 @@ use crate::bundle::{Task, adjust};
 use crate::cli::Bundle;
 use crate::collection;
 use crate::console::Console;
+use crate::failure::told;
 use crate::output::{Names, file_and_stem};
 use isograd::io::{BalProblem, read_bal};
 
@@ -18,11 +19,15 @@ pub(super) fn run(arguments: &Bundle) -> anyhow::Result<()> {
     };
     let azimuth = results.azimuth;
     if let Some([cameras, points, per_point]) = synthetic.as_deref().and_then(|sizes| sizes.first_chunk()) {
-        let data = BalProblem::synthetic(*cameras, *points, *per_point, *seed)?;
         let name = format!("{cameras}-{points}-{per_point}-seed{seed}");
         let names = names(format!("synthetic:{cameras}:{points}:{per_point}:{seed}"), format!("synthetic-{name}"));
         let console = Console::new(results.files.json);
-        let outcome = adjust(Task { names, data, azimuth }, method, solver, &results.files, console)?;
+        let problem = names.problem.clone();
+        let solve = || {
+            let data = BalProblem::synthetic(*cameras, *points, *per_point, *seed)?;
+            adjust(Task { names, data, azimuth }, method, solver, &results.files, console)
+        };
+        let outcome = told("bundle", &problem, console, solve())?;
         return Ok(console.json_line(&outcome.json)?);
     }
     // The command line has one of the two.

@@ -1,7 +1,9 @@
 //! `icosphere`: an energy of a subdivided icosahedron.
 
 use crate::cli::Icosphere;
+use crate::console::Console;
 use crate::develop::{self, develop};
+use crate::failure::told;
 use crate::goal::Goal;
 use crate::optimize::{Task, optimize};
 use crate::output::Names;
@@ -9,10 +11,15 @@ use isograd::mesh::energy::Developable;
 use isograd::mesh::icosphere;
 
 pub(super) fn run(arguments: &Icosphere) -> anyhow::Result<()> {
+    let problem = format!("icosphere:{}#{}", arguments.level, arguments.energy);
+    told("icosphere", &problem, Console::new(arguments.results.files.json), solve(arguments, &problem))
+}
+
+fn solve(arguments: &Icosphere, problem: &str) -> anyhow::Result<()> {
     let Icosphere { level, energy, solver, results } = arguments;
     let names = Names {
         demo: "icosphere",
-        problem: format!("icosphere:{level}#{energy}"),
+        problem: problem.to_owned(),
         title: format!("icosphere, level {level}"),
         folder: format!("icosphere-{level}-{energy}"),
     };

@@ -43,6 +43,8 @@ struct FitSummary<'a> {
     initial_trust_region_radius: f64,
     residual_sum_of_squares: f64,
     certified_residual_sum_of_squares: f64,
+    /// Whether the certified parameters give the certified sum; if not, one of them is misprinted in the file.
+    certified_consistent: bool,
     #[serde(flatten)]
     estimates: &'a Estimates,
     /// Each starting point that was tried.
@@ -116,6 +118,7 @@ pub fn fit(task: Task, solver: &Solver, files: &Files, console: Console) -> anyh
         initial_trust_region_radius: chosen.radius,
         residual_sum_of_squares: sum,
         certified_residual_sum_of_squares: data.residual_sum_of_squares,
+        certified_consistent: estimate::is_consistent(&data),
         estimates: &estimates,
         starts: fits.iter().map(StartSummary::of).collect(),
     };
@@ -134,7 +137,7 @@ pub fn fit(task: Task, solver: &Solver, files: &Files, console: Console) -> anyh
     let certified = data.residual_sum_of_squares;
     let agreed = digits(sum, certified);
     text += &format!("{:<10}  {sum:>17.10e}  {:>14}  {certified:>17.10e}  {agreed:>6.1}\n", "Σ r²", "");
-    if !estimate::is_consistent(&data) {
+    if !summary.certified_consistent {
         text +=
             "note: the certified values of the file do not give its certified Σ r²; one of them is misprinted there\n";
     }

@@ -103,8 +103,13 @@ pub(super) const DRIVER_HINT: &str = "install or update the graphics driver";
 fn no_adapter(wanted: Option<&str>, found: &[String], hint: &str) -> String {
     match (wanted, found) {
         (None, _) => format!("no GPU adapter; {hint}"),
-        (Some(name), []) => format!("no GPU adapter named {name:?}, nor any other; {hint}"),
-        (Some(name), found) => format!("no GPU adapter named {name:?}; there are: {}", found.join(", ")),
+        (Some(name), []) => {
+            format!("no GPU adapter named {name:?} (GpuOptions::adapter or ISOGRAD_ADAPTER), nor any other; {hint}")
+        }
+        (Some(name), found) => format!(
+            "no GPU adapter named {name:?} (GpuOptions::adapter or ISOGRAD_ADAPTER); there are: {}",
+            found.join(", ")
+        ),
     }
 }
 
@@ -130,6 +135,9 @@ mod tests {
     #[test]
     fn a_missing_adapter_names_those_there_are() {
         let error = GpuError::NoAdapter { wanted: Some("x".into()), found: vec!["llvmpipe".into()], hint: "" };
-        assert_eq!(error.to_string(), "no GPU adapter named \"x\"; there are: llvmpipe");
+        assert_eq!(
+            error.to_string(),
+            "no GPU adapter named \"x\" (GpuOptions::adapter or ISOGRAD_ADAPTER); there are: llvmpipe"
+        );
     }
 }

@@ -35,8 +35,9 @@ mod start {
 /// Why there is no synthetic problem of such a size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no problem with {cameras} cameras and {points} points, each seen by {per_point} cameras: there must be cameras and points, below \
-     2^32 of each, and a point is seen by at least one camera and at most all of them"
+    "no problem with {cameras} cameras and {points} points, each seen by {per_point} cameras: there must be cameras and points, a \
+     point is seen by at least one camera and at most all of them, and 9 numbers a camera, 3 a point and 2 an observation must be \
+     fewer than 2^32 parameters and residuals, and fit the memory"
 )]
 pub struct SyntheticBalError {
     /// Cameras asked for.
@@ -104,17 +105,21 @@ pub(super) fn truth(
     per_point: usize,
     random: &mut Random,
 ) -> Result<BalProblem, SyntheticBalError> {
-    let fits = |count: usize| count > 0 && u32::try_from(count).is_ok();
-    let total = points.checked_mul(per_point).filter(|_| per_point > 0 && per_point <= cameras);
-    let (true, true, Some(total)) = (fits(cameras), fits(points), total) else {
-        return Err(SyntheticBalError { cameras, points, per_point });
-    };
+    let too_many = SyntheticBalError { cameras, points, per_point };
+    let fits = |numbers: usize| u32::try_from(numbers).is_ok_and(|numbers| numbers < u32::MAX);
+    let parameters = cameras.saturating_mul(9).saturating_add(points.saturating_mul(3));
+    let total = points.saturating_mul(per_point);
+    let seen = cameras > 0 && points > 0 && (1..=cameras).contains(&per_point);
+    if !(seen && fits(parameters) && fits(total.saturating_mul(2))) {
+        return Err(too_many);
+    }
+    let mut observations = Vec::new();
+    observations.try_reserve_exact(total).map_err(|_| too_many)?;
     let cameras: Vec<[f64; 9]> = (0..cameras).map(|k| camera(k as f64 / cameras as f64, random)).collect();
     let points: Vec<[f64; 3]> = (0..points).map(|_| point(random)).collect();
 
     let rotations: Vec<Rotation3<f64>> =
         cameras.iter().map(|c| Rotation3::new(Vector3::new(c[0], c[1], c[2]))).collect();
-    let mut observations = Vec::with_capacity(total);
     for (k, point) in points.iter().enumerate() {
         let first = random.below(cameras.len());
         for step in 0..per_point {

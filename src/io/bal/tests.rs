@@ -171,9 +171,16 @@ fn the_truth_has_the_cost_of_the_noise() {
 
 #[test]
 fn sizes_without_a_problem() {
-    for (cameras, points, per_point) in
-        [(0, 1, 1), (1, 0, 1), (1, 1, 0), (3, 1, 4), (3, usize::MAX, 2), (1 << 33, 1, 1)]
-    {
+    for (cameras, points, per_point) in [
+        (0, 1, 1),
+        (1, 0, 1),
+        (1, 1, 0),
+        (3, 1, 4),
+        (3, usize::MAX, 2),
+        (1 << 33, 1, 1),
+        (1 << 29, 1, 1),
+        (1000, 1 << 30, 5),
+    ] {
         let error = BalProblem::synthetic(cameras, points, per_point, 0).unwrap_err();
         assert_eq!(error, SyntheticBalError { cameras, points, per_point });
     }

@@ -83,6 +83,15 @@ pub enum EnergyError {
     /// The mesh has no edges to measure by.
     #[error(transparent)]
     Shape(#[from] NoReferenceShape),
+    /// Two ends of an edge are one point, where the length of the edge has no derivative.
+    #[error(
+        "vertices {0} and {1} of the mesh (counted from 0) are ends of an edge and lie at the same point, where its length has no \
+         derivative; merge them, move one, or take the energy arap, which does not ask for lengths", ends[0], ends[1]
+    )]
+    ZeroLength {
+        /// The ends, by their index in the mesh as it was given.
+        ends: [u32; 2],
+    },
     /// The problem could not be stated.
     #[error(transparent)]
     Problem(#[from] ProblemError),
@@ -111,8 +120,11 @@ pub struct MeshProblem {
 impl MeshProblem {
     /// States the energy of a mesh, its residuals traced by template.
     ///
+    /// Faces may have any number of corners, and edges any number of faces; edges count once. Faces that name a vertex twice
+    /// make no edge there, and vertices of no face are left out.
+    ///
     /// # Errors
-    /// If the mesh has no edges.
+    /// If the mesh has no edges, or (all energies but `arap`) one whose ends are at the same point.
     pub fn new(energy: Energy, mesh: &Mesh) -> Result<Self, EnergyError> {
         Self::with_tracing(energy, mesh, Tracing::Template)
     }
@@ -120,7 +132,7 @@ impl MeshProblem {
     /// States the energy of a mesh.
     ///
     /// # Errors
-    /// If the mesh has no edges.
+    /// As [`MeshProblem::new`].
     pub fn with_tracing(energy: Energy, mesh: &Mesh, tracing: Tracing) -> Result<Self, EnergyError> {
         let shape = reference_shape(mesh)?;
         let start = match energy {
@@ -130,22 +142,34 @@ impl MeshProblem {
         let mut problem = Problem::new();
         let vertices = problem.add_parameter_blocks(3, start.as_flattened())?;
         let mut stated = MeshProblem { problem, shape, vertices };
+        match stated.add_energy(energy, tracing) {
+            Ok(()) => Ok(stated),
+            Err(EnergyError::ZeroLength { ends }) => {
+                let numbers = mesh.without_unused_vertices().old_index;
+                Err(EnergyError::ZeroLength { ends: ends.map(|end| numbers[end as usize]) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds the residuals; errors name vertices of the shape.
+    fn add_energy(&mut self, energy: Energy, tracing: Tracing) -> Result<(), EnergyError> {
         match energy {
             Energy::Smooth => {
-                stated.add_edge_lengths(1.0, tracing)?;
-                stated.add_flat_laplacian(tracing)?;
+                self.add_edge_lengths(1.0, tracing)?;
+                self.add_flat_laplacian(tracing)?;
             }
             Energy::Stretch => {
-                stated.add_edge_lengths(1.2, tracing)?;
-                stated.add_kept_laplacian(tracing)?;
+                self.add_edge_lengths(1.2, tracing)?;
+                self.add_kept_laplacian(tracing)?;
             }
             Energy::Sphere => {
-                stated.add_unit_edges(tracing)?;
-                stated.add_sphere(tracing)?;
+                self.add_unit_edges(tracing)?;
+                self.add_sphere(tracing)?;
             }
-            Energy::Arap => stated.add_arap(tracing)?,
+            Energy::Arap => self.add_arap(tracing)?,
         }
-        Ok(stated)
+        Ok(())
     }
 
     /// The present positions of the vertices of [`MeshProblem::shape`].

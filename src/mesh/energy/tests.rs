@@ -119,7 +119,24 @@ fn arap_starts_at_the_shape_and_the_others_deformed() {
 fn a_mesh_without_extent_has_no_energy() {
     let point = Mesh::from_triangles(vec![[1.0; 3]; 3], &[[0, 1, 2]]).unwrap();
     for energy in Energy::ALL {
-        assert!(matches!(MeshProblem::new(energy, &point), Err(EnergyError::Shape(NoReferenceShape { edges: 3 }))));
+        assert!(matches!(
+            MeshProblem::new(energy, &point),
+            Err(EnergyError::Shape(NoReferenceShape::NoScale { edges: 3, .. }))
+        ));
+    }
+}
+
+/// The fourth vertex is the second again, and a vertex of no face comes first.
+#[test]
+fn coincident_ends_of_an_edge_are_named() {
+    let points = vec![[9.0; 3], [0.0; 3], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]];
+    let mesh = Mesh::from_triangles(points, &[[1, 2, 3], [2, 4, 3]]).unwrap();
+    for energy in Energy::ALL {
+        let stated = MeshProblem::new(energy, &mesh);
+        match energy {
+            Energy::Arap => assert!(stated.is_ok()),
+            _ => assert!(matches!(stated, Err(EnergyError::ZeroLength { ends: [2, 4] })), "{energy}"),
+        }
     }
 }
 

@@ -132,6 +132,8 @@ impl Problem {
 
 /// Where a loss is recorded; it has no business being 0 or less there.
 const SAMPLE: f64 = 0.5;
+/// Where it may overflow, but not fall: a width below 0 shows only past its square.
+const FURTHER: [f64; 5] = [1.0, 1e2, 1e4, 1e8, 1e16];
 
 /// Records ρ and differentiates it.
 fn trace(loss: &dyn Loss, tracer: &mut Tracer) -> Result<LossProgram, ProblemError> {
@@ -147,6 +149,12 @@ fn trace(loss: &dyn Loss, tracer: &mut Tracer) -> Result<LossProgram, ProblemErr
         let [rho, slope, _] = program.derivatives.evaluate(&[&[s]], &[])[..] else { unreachable!("three outputs") };
         if !(rho.is_finite() && slope.is_finite() && rho >= -1e-9 && slope >= 0.0) {
             return Err(fault(format!("rho({s}) = {rho} with slope {slope}; both must be 0 or more")));
+        }
+    }
+    for s in FURTHER {
+        let [rho, slope, _] = program.derivatives.evaluate(&[&[s]], &[])[..] else { unreachable!("three outputs") };
+        if rho < -1e-9 || slope < 0.0 {
+            return Err(fault(format!("rho({s}) = {rho} with slope {slope}; neither may be below 0")));
         }
     }
     Ok(program)
