@@ -261,4 +261,11 @@ fn wrong_losses_are_named() {
     }
     // Nothing changed.
     assert!(!problem.compile().unwrap().has_losses());
+    for width in [-1.0, -1e3, f64::NAN] {
+        let mut problem = Problem::new();
+        let block = problem.add_parameter_block(&[1.0]).unwrap();
+        problem.add_residual(&[block], |x| x[0][0]).unwrap();
+        let error = problem.set_loss(0..1, Huber(width)).unwrap_err();
+        assert!(matches!(error, ProblemError::LossFunction { .. }), "{width}: {error}");
+    }
 }

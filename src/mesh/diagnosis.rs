@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(diagnosis.euler_characteristic, 2);
         assert!(diagnosis.boundary_edges.is_empty());
         assert!(diagnosis.non_manifold_vertices.is_empty());
-        assert!(diagnosis.to_string().contains("6 faces that are not triangles: 0 1 2 3 ..."));
+        assert!(diagnosis.to_string().contains("6 faces that are not triangles (counted from 0): 0 1 2 3 ..."));
     }
 
     #[test]
