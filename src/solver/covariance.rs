@@ -102,7 +102,8 @@ impl Covariance {
 }
 
 impl Problem {
-    /// Blocks of (JᵀJ)⁻¹ at the present parameters, for the pairs asked for. Fixed blocks and components have covariance 0.
+    /// Blocks of (JᵀJ)⁻¹ at the present parameters, for the pairs asked for. Fixed blocks and components have covariance 0; bounds are not
+    /// looked at, so that a component at its bound has the covariance that it would have without (fix it if it is to have none).
     ///
     /// ```
     /// use isograd::Problem;

@@ -18,13 +18,16 @@ const DENSE_UNKNOWNS: usize = 300;
 /// cost nothing to find.
 const DENSE_SPEED: f64 = 3.0;
 
+/// A solver, and why this one.
+pub type Chosen = (Box<dyn LinearSolver>, String);
+
 /// The solver by Schur complement that fits a structure, analysed, and why; `None` if eliminating does not pay. S is solved densely where
 /// it is small or nearly full, else sparsely, and by conjugate gradients if the factor would take more than `limit` bytes.
 pub fn choose_schur(
     structure: &Arc<BlockStructure>,
     preconditioner: SchurPreconditioner,
     limit: usize,
-) -> Result<Option<(Box<dyn LinearSolver>, String)>, LinearError> {
+) -> Result<Option<Chosen>, LinearError> {
     let set = elimination_set(structure);
     let left: usize = (0..structure.blocks()).filter(|&j| !set[j]).map(|j| structure.size(j)).sum();
     if left as f64 > WORTHWHILE * structure.scalars() as f64 {
