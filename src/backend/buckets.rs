@@ -7,14 +7,19 @@
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Keys of a bucket, in bits, unless there would be too many buckets: as many counters as stay in the first-level cache.
+/// Keys of a bucket, in bits, unless there would be too many or too few buckets: as many counters as stay in the first-level cache.
 const BITS: u32 = 9;
+/// Least and most bits of a bucket.
+const FEWEST_BITS: u32 = 5;
+const MOST_BITS: u32 = u32::BITS - SHARE_BITS;
 /// Most buckets: each share counts how many go to each of them.
 const MOST_BUCKETS: usize = 1 << 13;
-/// Items of a share, about.
-const SHARE: usize = 1 << 16;
-/// Lists that a thread takes at a time.
-const STRETCH: usize = 1 << 12;
+/// Buckets that occupy all threads, and shares likewise.
+const ENOUGH: usize = 1 << 6;
+/// Bits that tell which item of its share something is.
+pub(crate) const SHARE_BITS: u32 = 16;
+/// Items of a share: what it has of all buckets stays in a cache, and there are shares enough for all threads unless they would be tiny.
+const SHARE: Range<usize> = 1 << 10..1 << SHARE_BITS;
 
 /// How many keys go to a bucket.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +32,8 @@ impl Width {
     /// For keys below `keys`.
     pub fn of(keys: usize) -> Self {
         let least = keys.div_ceil(MOST_BUCKETS).next_power_of_two().trailing_zeros();
-        Width { bits: least.max(BITS), keys }
+        let enough = (keys / ENOUGH).checked_ilog2().unwrap_or(0);
+        Width { bits: least.clamp(enough.clamp(FEWEST_BITS, BITS), MOST_BITS), keys }
     }
 
     /// Number of buckets.
@@ -118,11 +124,14 @@ pub(crate) struct Lists {
 
 /// Pairs of a key and a value.
 pub(crate) trait Pairs: Sync {
-    /// Items, as many as the lengths say, in groups; each has some pairs.
+    /// How many there are, in groups.
     fn lengths(&self) -> Vec<usize>;
 
-    /// Calls `f(key, value)` for the pairs of some items of a group.
-    fn each(&self, group: usize, items: Range<usize>, f: impl FnMut(u32, u32));
+    /// Calls `f` with the keys of some pairs of a group.
+    fn keys(&self, group: usize, pairs: Range<usize>, f: impl FnMut(u32));
+
+    /// The value of a pair, which is asked for in their order within a share.
+    fn value(&self, group: usize, pair: usize) -> u32;
 }
 
 impl Lists {
@@ -130,6 +139,7 @@ impl Lists {
     pub fn new(pairs: &impl Pairs, keys: usize) -> Self {
         let width = Width::of(keys);
         let dealt = Dealt { shares: shares(&pairs.lengths()), pairs, width };
+        let shares = &dealt.shares;
         let buckets = Buckets::new(&dealt, width.buckets());
         let lengths: Vec<usize> =
             (0..width.buckets()).into_par_iter().with_min_len(1 << 6).map(|bucket| buckets.len(bucket)).collect();
@@ -143,15 +153,19 @@ impl Lists {
             (rest_ends, rest, first) = (other_ends, others, first + length as u32);
         }
         tasks.into_par_iter().for_each(|(bucket, first, ends, all)| {
-            let pairs = || buckets.of(bucket).flatten().map(|&pair| ((pair >> 32) as usize, pair as u32));
-            pairs().for_each(|(key, _)| ends[key] += 1);
+            let key = |entry: u32| (entry >> SHARE_BITS) as usize;
+            buckets.of(bucket).flatten().for_each(|&entry| ends[key(entry)] += 1);
             let mut end = 0;
             for next in &mut *ends {
                 end += std::mem::replace(next, end);
             }
-            for (key, value) in pairs() {
-                all[ends[key] as usize] = value;
-                ends[key] += 1;
+            for ((group, items), entries) in shares.iter().zip(buckets.of(bucket)) {
+                for &entry in entries {
+                    let next = &mut ends[key(entry)];
+                    let item = entry & ((1 << SHARE_BITS) - 1);
+                    all[*next as usize] = pairs.value(*group, items.start + item as usize);
+                    *next += 1;
+                }
             }
             ends.iter_mut().for_each(|end| *end += first);
         });
@@ -167,40 +181,23 @@ impl Lists {
     pub fn of(&self, key: u32) -> &[u32] {
         &self.all[self.ends[key as usize] as usize..self.ends[key as usize + 1] as usize]
     }
+}
 
-    /// How long each list is.
-    pub fn lengths(&self) -> Vec<u32> {
-        let ends = self.ends.par_iter().zip(&self.ends[1..]).with_min_len(STRETCH);
-        ends.map(|(start, end)| end - start).collect()
-    }
-
-    /// Sorts each list.
-    pub fn sort_each(&mut self) {
-        let mut rest = &mut self.all[..];
-        let mut tasks = Vec::with_capacity(self.ends.len() / STRETCH + 1);
-        for first in (0..self.ends.len() - 1).step_by(STRETCH) {
-            let ends = &self.ends[first..(first + STRETCH + 1).min(self.ends.len())];
-            let (mine, others) = rest.split_at_mut((ends[ends.len() - 1] - ends[0]) as usize);
-            rest = others;
-            tasks.push((mine, ends));
-        }
-        tasks.into_par_iter().for_each(|(lists, ends)| {
-            for list in ends.windows(2) {
-                lists[(list[0] - ends[0]) as usize..(list[1] - ends[0]) as usize].sort_unstable();
-            }
-        });
-    }
+/// Items of a share of so many: no more than [`SHARE_BITS`] tell apart.
+pub(crate) fn share(items: usize) -> usize {
+    (items / ENOUGH).clamp(SHARE.start, SHARE.end)
 }
 
 /// Items of several groups, cut into shares: the group of each, and which of it.
 fn shares(lengths: &[usize]) -> Vec<(usize, Range<usize>)> {
+    let share = share(lengths.iter().sum());
     let stretches = |(group, &length): (usize, &usize)| {
-        (0..length).step_by(SHARE).map(move |first| (group, first..(first + SHARE).min(length)))
+        (0..length).step_by(share).map(move |first| (group, first..(first + share).min(length)))
     };
     lengths.iter().enumerate().flat_map(stretches).collect()
 }
 
-/// Pairs as they are dealt out: the place of the key in its bucket, and the value in the lower half.
+/// Pairs as they are dealt out: the place of the key in its bucket, and in the lower bits which pair of its share it is.
 struct Dealt<'p, P> {
     pairs: &'p P,
     shares: Vec<(usize, Range<usize>)>,
@@ -208,17 +205,18 @@ struct Dealt<'p, P> {
 }
 
 impl<P: Pairs> Deal for Dealt<'_, P> {
-    type Entry = u64;
+    type Entry = u32;
 
     fn shares(&self) -> usize {
         self.shares.len()
     }
 
-    fn each(&self, share: usize, mut f: impl FnMut(usize, u64)) {
-        let (group, items) = self.shares[share].clone();
-        let width = self.width;
-        self.pairs.each(group, items, |key, value| {
-            f(width.bucket(key), u64::from(width.place(key)) << 32 | u64::from(value));
+    fn each(&self, share: usize, mut f: impl FnMut(usize, u32)) {
+        let (group, pairs) = self.shares[share].clone();
+        let (width, mut pair) = (self.width, 0);
+        self.pairs.keys(group, pairs, |key| {
+            f(width.bucket(key), width.place(key) << SHARE_BITS | pair);
+            pair += 1;
         });
     }
 }
@@ -235,9 +233,13 @@ mod tests {
             self.0.iter().map(Vec::len).collect()
         }
 
-        fn each(&self, group: usize, items: Range<usize>, mut f: impl FnMut(u32, u32)) {
+        fn keys(&self, group: usize, items: Range<usize>, f: impl FnMut(u32)) {
+            self.0[group][items].iter().copied().for_each(f);
+        }
+
+        fn value(&self, group: usize, item: usize) -> u32 {
             let first: usize = self.0[..group].iter().map(Vec::len).sum();
-            items.for_each(|item| f(self.0[group][item], (first + item) as u32));
+            (first + item) as u32
         }
     }
 
@@ -259,7 +261,7 @@ mod tests {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let lists = pool.install(|| Lists::new(&Numbered(&groups), keys));
                 assert_eq!(lists.all, expected);
-                assert_eq!((lists.keys(), lists.lengths().len(), lists.ends[keys]), (keys, keys, 150_003));
+                assert_eq!((lists.keys(), lists.ends[keys]), (keys, 150_003));
                 for key in [0, keys as u32 / 2, keys as u32 - 1] {
                     let mine = expected.iter().copied().filter(|&item| of[item as usize] == key);
                     assert!(lists.of(key).iter().copied().eq(mine));

@@ -81,10 +81,11 @@ impl InstanceTable {
                 Column::Varying(pieces::map(instances.len(), STRETCH, |k| numbers[instances[k] as usize]))
             }
         };
+        let count = instances.len();
         InstanceTable {
-            count: instances.len(),
-            blocks: self.blocks.iter().map(indices).collect(),
-            data: self.data.iter().map(data).collect(),
+            count,
+            blocks: pieces::each(&self.blocks, count, STRETCH, indices),
+            data: pieces::each(&self.data, count, STRETCH, data),
         }
     }
 

@@ -23,6 +23,25 @@ pub(crate) fn map<T: Send>(count: usize, piece: usize, f: impl Fn(usize) -> T + 
     }
 }
 
+/// `f` of each item, which goes through `count` indices by itself, `piece` of them at a time.
+pub(crate) fn each<T: Sync, R: Send>(
+    items: &[T],
+    count: usize,
+    piece: usize,
+    f: impl Fn(&T) -> R + Sync + Send,
+) -> Vec<R> {
+    if count <= piece { items.iter().map(f).collect() } else { items.par_iter().map(f).collect() }
+}
+
+/// Calls `f(index of the first, some)` for all that is in `all`; threads take `piece` at a time.
+pub(crate) fn for_each_chunk<T: Send>(all: &mut [T], piece: usize, f: impl Fn(usize, &mut [T]) + Sync + Send) {
+    if all.len() <= piece {
+        f(0, all);
+    } else {
+        all.par_chunks_mut(piece).enumerate().for_each(|(chunk, some)| f(chunk * piece, some));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +56,10 @@ mod tests {
             });
             assert!(seen.into_iter().all(|seen| seen.into_inner() == 1));
             assert_eq!(map(count, 8, |k| 3 * k), (0..count).map(|k| 3 * k).collect::<Vec<_>>());
+            assert_eq!(each(&[1, 2, 3], count, 8, |k| k + count), [1, 2, 3].map(|k| k + count));
+            let mut numbers = vec![0; count];
+            for_each_chunk(&mut numbers, 8, |first, some| (first..).zip(some).for_each(|(k, number)| *number += k));
+            assert!(numbers.into_iter().eq(0..count));
         }
     }
 }

@@ -1,12 +1,8 @@
 //! What touches each piece of a parameter block.
 
 use super::pieces::Pieces;
-use crate::backend::buckets::{Buckets, Deal, Width};
+use crate::backend::buckets::{self, Buckets, Deal, SHARE_BITS, Width};
 use rayon::prelude::*;
-
-/// Bits of an entry that tell which one of its share it is; those above are the piece's place in its bucket, and there are fewer than 2²⁸
-/// pieces, as their tables have to fit a binding.
-const SHARE_BITS: u32 = 16;
 
 /// Buckets that a thread takes at a time.
 pub const STRETCH: usize = 1 << 3;
@@ -19,7 +15,8 @@ pub struct Touch<'a> {
     pub piece: u32,
 }
 
-/// What touches each piece, in buckets of pieces. Instances are numbered through all touches.
+/// What touches each piece, in buckets of pieces: the piece's place in its bucket, and below it, in [`SHARE_BITS`], which of its share an instance is.
+/// Instances are numbered through all touches.
 pub struct Incidence {
     buckets: Buckets<u32>,
     /// How many pieces go to a bucket.
@@ -27,6 +24,8 @@ pub struct Incidence {
     pieces: usize,
     /// The number after the last instance of each touch.
     ends: Vec<usize>,
+    /// Instances of a share.
+    share: usize,
 }
 
 impl Incidence {
@@ -37,8 +36,9 @@ impl Incidence {
             end
         });
         let (ends, width) = (ends.collect::<Vec<usize>>(), Width::of(pieces.len()));
-        let buckets = Buckets::new(&Touches { touches, ends: &ends, pieces, width }, width.buckets());
-        Incidence { buckets, width, pieces: pieces.len(), ends }
+        let share = buckets::share(end);
+        let buckets = Buckets::new(&Touches { touches, ends: &ends, share, pieces, width }, width.buckets());
+        Incidence { buckets, width, pieces: pieces.len(), ends, share }
     }
 
     /// Pieces of every bucket but the last, which may have fewer.
@@ -60,7 +60,7 @@ impl Incidence {
     /// Calls `f(touch, instance, place of the piece in the bucket)` for the entries of a bucket.
     pub fn each(&self, bucket: usize, mut f: impl FnMut(usize, u32, usize)) {
         for (share, mut entries) in self.buckets.of(bucket).enumerate() {
-            let first = share << SHARE_BITS;
+            let first = share * self.share;
             let item = |entry: &u32| first + (entry & ((1 << SHARE_BITS) - 1)) as usize;
             // They come in the order of touches.
             while let Some(entry) = entries.first() {
@@ -80,6 +80,7 @@ impl Incidence {
 struct Touches<'a> {
     touches: &'a [Touch<'a>],
     ends: &'a [usize],
+    share: usize,
     pieces: &'a Pieces,
     width: Width,
 }
@@ -88,11 +89,11 @@ impl Deal for Touches<'_> {
     type Entry = u32;
 
     fn shares(&self) -> usize {
-        self.ends.last().map_or(0, |end| end.div_ceil(1 << SHARE_BITS))
+        self.ends.last().map_or(0, |end| end.div_ceil(self.share))
     }
 
     fn each(&self, share: usize, mut f: impl FnMut(usize, u32)) {
-        let (first, end) = (share << SHARE_BITS, (share + 1) << SHARE_BITS);
+        let (first, end) = (share * self.share, (share + 1) * self.share);
         let mut touch = self.ends.partition_point(|&end| end <= first);
         let mut item = first;
         while let Some(Touch { column, piece }) = self.touches.get(touch).filter(|_| item < end) {

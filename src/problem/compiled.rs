@@ -1,9 +1,10 @@
 //! A problem made ready for evaluation: one kernel a group, rows laid out group by group.
 
 use super::specialize::{Part, Specializer};
-use super::{Problem, ProblemError, Steps, locality};
+use super::{GroupInstances, Problem, ProblemError, Steps, locality};
 use crate::backend::{Group, cpu::Cpu, pieces};
 use crate::kernel::{CompileStatistics, compile};
+use crate::topology::Topology;
 use crate::value::ValueError;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -106,35 +107,48 @@ impl Problem {
         let first_hub = (order.blocks.len() - order.hubs) as u32;
         let block_order = order.blocks;
         let ranks = locality::ranks(&block_order);
-        let block_rows = locality::zeros(self.residual_blocks);
         // A residual that was refused may have left a topology without instances.
         let topologies = self.registry.topologies().iter().zip(&self.groups);
         let inhabited = topologies.filter(|(_, instances)| instances.table.count > 0);
-        for (topology, instances) in inhabited {
-            for Part { instances, mut specialization } in specializer.parts(instances) {
-                let (mut table, mut blocks) = (instances.table, instances.residual_blocks);
-                first_blocks.push(blocks[0] as usize);
-                if let Some(order) = locality::instance_order(&table, &starts, &ranks, first_hub) {
-                    blocks = pieces::map(order.len(), STRETCH, |k| blocks[order[k] as usize]);
-                    table = Arc::new(table.picked(&order));
+        let parts: Vec<(&Topology, Part<'_>)> = inhabited
+            .flat_map(|(topology, instances)| {
+                specializer.parts(instances).into_iter().map(move |part| (topology, part))
+            })
+            .collect();
+        let in_order = |(_, part): &(&Topology, Part<'_>)| {
+            let GroupInstances { table, residual_blocks: blocks } = &*part.instances;
+            match locality::instance_order(table, &starts, &ranks, first_hub) {
+                None => (table.clone(), blocks.clone()),
+                Some(order) => {
+                    let blocks = pieces::map(order.len(), STRETCH, |k| blocks[order[k] as usize]);
+                    (Arc::new(table.picked(&order)), blocks)
                 }
-                specialization.literals =
-                    table.data.iter().map(|c| c.uniform().filter(|_| table.count >= LITERALS_FROM)).collect();
-                let (kernel, hit) = compile(topology, &specialization);
-                statistics.kernels += 1;
-                statistics.instances += table.count;
-                statistics.cache_hits += usize::from(hit);
-                let (first_row, first_stored) = (rows, stored);
-                pieces::for_each(blocks.len(), STRETCH, |instance| {
-                    let row = rows + instance * kernel.residuals();
-                    block_rows[blocks[instance] as usize].store(row as u32, Relaxed);
-                });
-                residual_blocks.push(blocks);
-                rows += table.count * kernel.residuals();
-                stored += table.count * kernel.stored();
-                groups.push(Group { kernel, table, rows: first_row..rows, stored: first_stored..stored });
             }
+        };
+        let tables = pieces::each(&parts, self.residual_blocks, STRETCH, in_order);
+        for ((topology, part), (table, blocks)) in parts.into_iter().zip(tables) {
+            let mut specialization = part.specialization;
+            specialization.literals =
+                table.data.iter().map(|c| c.uniform().filter(|_| table.count >= LITERALS_FROM)).collect();
+            let (kernel, hit) = compile(topology, &specialization);
+            statistics.kernels += 1;
+            statistics.instances += table.count;
+            statistics.cache_hits += usize::from(hit);
+            first_blocks.push(part.instances.residual_blocks[0] as usize);
+            residual_blocks.push(blocks);
+            let (first_row, first_stored) = (rows, stored);
+            rows += table.count * kernel.residuals();
+            stored += table.count * kernel.stored();
+            groups.push(Group { kernel, table, rows: first_row..rows, stored: first_stored..stored });
         }
+        let block_rows = locality::zeros(self.residual_blocks);
+        let numbered: Vec<(&Group, &Vec<u32>)> = groups.iter().zip(&residual_blocks).collect();
+        pieces::each(&numbered, self.residual_blocks, STRETCH, |(group, blocks)| {
+            pieces::for_each(blocks.len(), STRETCH, |instance| {
+                let row = group.rows.start + instance * group.kernel.residuals();
+                block_rows[blocks[instance] as usize].store(row as u32, Relaxed);
+            });
+        });
         Ok(CompiledProblem {
             groups,
             statistics,

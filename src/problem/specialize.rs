@@ -3,11 +3,12 @@
 use super::{GroupInstances, Problem};
 use crate::kernel::Specialization;
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Instances of one topology that share a kernel, but for literals.
-pub(super) struct Part {
-    pub instances: GroupInstances,
+pub(super) struct Part<'p> {
+    pub instances: Cow<'p, GroupInstances>,
     pub specialization: Specialization,
 }
 
@@ -43,9 +44,9 @@ impl<'p> Specializer<'p> {
     }
 
     /// The parts of a topology's instances, in the order of their first ones.
-    pub fn parts(&self, instances: &GroupInstances) -> Vec<Part> {
+    pub fn parts<'i>(&self, instances: &'i GroupInstances) -> Vec<Part<'i>> {
         if self.losses.is_empty() && self.block_at.is_empty() {
-            return vec![Part { instances: instances.clone(), specialization: Specialization::default() }];
+            return vec![Part { instances: Cow::Borrowed(instances), specialization: Specialization::default() }];
         }
         let mut numbers: FxHashMap<Vec<u32>, usize> = FxHashMap::default();
         let mut members: Vec<Vec<u32>> = Vec::new();
@@ -59,7 +60,7 @@ impl<'p> Specializer<'p> {
         let whole = members.len() == 1;
         let part = |members: Vec<u32>| Part {
             specialization: self.specialization(instances, members[0] as usize),
-            instances: if whole { instances.clone() } else { instances.picked(&members) },
+            instances: if whole { Cow::Borrowed(instances) } else { Cow::Owned(instances.picked(&members)) },
         };
         members.into_iter().map(part).collect()
     }

@@ -12,8 +12,9 @@ pub(in crate::problem) struct Blocks {
 }
 
 enum ByStart {
-    /// All blocks have this size: a division takes less time than memory.
-    Size(u32),
+    /// All blocks have the same size: a multiplication by 2³² over it, rounded up, takes less time than memory. Where a block starts is a multiple of the
+    /// size, and less than 2³²: what rounding adds to the product stays below 2³².
+    Size(u64),
     At(Vec<u32>),
 }
 
@@ -29,7 +30,8 @@ impl Blocks {
             offsets.par_iter().enumerate().with_min_len(STRETCH).all(is_multiple)
         };
         if uniform {
-            return Blocks { count, by_start: ByStart::Size(size) };
+            let inverse = (1u64 << 32).div_ceil(u64::from(size.max(1)));
+            return Blocks { count, by_start: ByStart::Size(inverse) };
         }
         let at = zeros(offsets[count] as usize);
         pieces::for_each(count, STRETCH, |block| at[offsets[block] as usize].store(block as u32, Relaxed));
@@ -44,7 +46,7 @@ impl Blocks {
     /// The block that starts at a place.
     pub fn at(&self, start: u32) -> u32 {
         match &self.by_start {
-            ByStart::Size(size) => start / size,
+            ByStart::Size(inverse) => (u64::from(start) * inverse >> 32) as u32,
             ByStart::At(blocks) => blocks[start as usize],
         }
     }

@@ -1,16 +1,23 @@
 //! Blocks that a great many residuals read.
 
+use super::STRETCH;
 use super::adjacency::Adjacency;
 use super::incidence::Incidence;
+use rayon::prelude::*;
 
 /// A hub is read by so many times as many instances as the average block.
 const HUB: usize = 16;
 
-/// The hubs, by how many instances touch each block.
-pub(super) fn find(touches: &[u32]) -> Vec<u32> {
-    let total: usize = touches.iter().map(|&count| count as usize).sum();
-    let limit = HUB * (total / touches.len().max(1) + 1);
-    (0..touches.len() as u32).filter(|&block| touches[block as usize] as usize > limit).collect()
+/// Most instances that touch a block which is no hub.
+pub(super) fn limit(adjacency: &impl Adjacency) -> usize {
+    HUB * (adjacency.all_touches() / adjacency.blocks().max(1) + 1)
+}
+
+/// The hubs.
+pub(super) fn find(adjacency: &impl Adjacency) -> Vec<u32> {
+    let limit = limit(adjacency);
+    let blocks = (0..adjacency.blocks() as u32).into_par_iter().with_min_len(STRETCH);
+    blocks.filter(|&block| adjacency.touches(block) > limit).collect()
 }
 
 /// Sorts blocks by the hubs they share instances with; those that meet the same ones stay in their order.

@@ -37,15 +37,17 @@ struct Touches<'a> {
 
 impl Pairs for Touches<'_> {
     fn lengths(&self) -> Vec<usize> {
-        self.tables.iter().map(|table| table.count).collect()
+        self.tables.iter().map(|table| table.count * table.width).collect()
     }
 
-    fn each(&self, table: usize, instances: Range<usize>, mut f: impl FnMut(u32, u32)) {
-        let Rows { first, width, begin, .. } = self.tables[table];
-        let rows = &self.blocks[begin + instances.start * width..begin + instances.end * width];
-        for (row, number) in rows.chunks_exact(width).zip(first + instances.start as u32..) {
-            row.iter().for_each(|&block| f(block, number));
-        }
+    fn keys(&self, table: usize, touches: Range<usize>, f: impl FnMut(u32)) {
+        let begin = self.tables[table].begin;
+        self.blocks[begin + touches.start..begin + touches.end].iter().copied().for_each(f);
+    }
+
+    fn value(&self, table: usize, touch: usize) -> u32 {
+        let Rows { first, width, .. } = self.tables[table];
+        first + (touch / width) as u32
     }
 }
 
@@ -95,8 +97,12 @@ impl Adjacency for Incidence {
         self.touching.keys()
     }
 
-    fn touches(&self) -> Vec<u32> {
-        self.touching.lengths()
+    fn touches(&self, block: u32) -> usize {
+        self.of(block).len()
+    }
+
+    fn all_touches(&self) -> usize {
+        self.touching.all.len()
     }
 
     fn next_to(&self, block: u32) -> impl Iterator<Item = u32> {

@@ -23,13 +23,14 @@ use self::adjacency::{Adjacency, Neighbours};
 use self::incidence::Incidence;
 use crate::backend::buckets::{Lists, Pairs};
 use crate::backend::{InstanceTable, pieces};
+use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Problems of fewer residual blocks fit a cache anyhow and stay as they are.
 const WORTH_SORTING: usize = 4096;
 /// Parameter blocks from which they are walked region by region, which all threads take part in; a browser has one.
-const MANY_BLOCKS: Option<usize> = if cfg!(target_arch = "wasm32") { None } else { Some(1 << 16) };
+const MANY_BLOCKS: Option<usize> = if cfg!(target_arch = "wasm32") { None } else { Some(1 << 13) };
 /// A walk through some of the groups does if it leaves out no more than one block in so many.
 const LEFT_OUT: usize = 16;
 
@@ -61,7 +62,7 @@ pub(super) fn block_order<'t>(tables: impl Iterator<Item = &'t InstanceTable> + 
         }
     }
     let incidence = Incidence::new(&tables, blocks);
-    let hubs = hubs::find(&incidence.touches());
+    let hubs = hubs::find(&incidence);
     if hubs.is_empty() && MANY_BLOCKS.is_some_and(|many| count >= many) {
         let blocks = regions::walk(&incidence, count).expect("any number may be left out");
         return BlockOrder { blocks, hubs: 0 };
@@ -79,9 +80,10 @@ pub(super) fn block_order<'t>(tables: impl Iterator<Item = &'t InstanceTable> + 
 
 /// Walks region by region, if that reaches nearly all blocks and there are no hubs.
 fn walk_few(adjacency: &impl Adjacency) -> Option<Vec<u32>> {
-    let touches = adjacency.touches();
-    let suffice = touches.iter().all(|&count| count > 0) && hubs::find(&touches).is_empty();
-    if suffice { regions::walk(adjacency, touches.len() / LEFT_OUT) } else { None }
+    let most = hubs::limit(adjacency);
+    let is_plain = |block: u32| (1..=most).contains(&adjacency.touches(block));
+    let suffice = (0..adjacency.blocks() as u32).into_par_iter().with_min_len(STRETCH).all(is_plain);
+    if suffice { regions::walk(adjacency, adjacency.blocks() / LEFT_OUT) } else { None }
 }
 
 /// Appends the blocks that were not seen, breadth first, one component after the other.
@@ -138,10 +140,13 @@ pub(super) fn instance_order(
     first_hub: u32,
 ) -> Option<Vec<u32>> {
     let rank = |start: u32| ranks[blocks.at(start) as usize];
-    let ranks_of = |instance: usize| table.blocks.iter().map(move |column| rank(column[instance]));
-    let first = pieces::map(table.count, STRETCH, |instance| ranks_of(instance).min().unwrap_or(0));
-    let hub = |instance: usize| ranks_of(instance).filter(|&rank| rank >= first_hub).min().unwrap_or(0);
-    let hubs = if first_hub as usize == ranks.len() { Vec::new() } else { pieces::map(table.count, STRETCH, hub) };
+    let first = least(table, rank);
+    let hub = |start: u32| Some(rank(start)).filter(|&rank| rank >= first_hub).unwrap_or(u32::MAX);
+    let mut hubs = if first_hub as usize == ranks.len() { Vec::new() } else { least(table, hub) };
+    // Those that meet none come first.
+    pieces::for_each_chunk(&mut hubs, STRETCH, |_, hubs| {
+        hubs.iter_mut().filter(|hub| **hub == u32::MAX).for_each(|hub| *hub = 0);
+    });
     let meets_hubs = hubs.iter().any(|&hub| hub != 0);
     let sorted = match meets_hubs {
         true => hubs.iter().zip(&first).is_sorted(),
@@ -152,6 +157,19 @@ pub(super) fn instance_order(
     }
     let order = sort_by_rank(Sorted { given: None, ranks: &first }, ranks.len());
     Some(if meets_hubs { sort_by_rank(Sorted { given: Some(&order), ranks: &hubs }, ranks.len()) } else { order })
+}
+
+/// Of each instance the least number of its blocks, by where they start. Columns are read one after the other, a stretch at a time: memory is then asked for
+/// many ranks at once.
+fn least(table: &InstanceTable, number: impl Fn(u32) -> u32 + Sync) -> Vec<u32> {
+    let mut least = pieces::map(table.count, STRETCH, |_| u32::MAX);
+    pieces::for_each_chunk(&mut least, STRETCH, |first, least| {
+        for column in &table.blocks {
+            let starts = &column[first..first + least.len()];
+            least.iter_mut().zip(starts).for_each(|(least, &start)| *least = number(start).min(*least));
+        }
+    });
+    least
 }
 
 /// Instances to sort by a rank of each; as they are numbered, unless an order is given.
@@ -165,11 +183,15 @@ impl Pairs for Sorted<'_> {
         vec![self.ranks.len()]
     }
 
-    fn each(&self, _: usize, positions: Range<usize>, mut f: impl FnMut(u32, u32)) {
+    fn keys(&self, _: usize, positions: Range<usize>, mut f: impl FnMut(u32)) {
         match self.given {
-            Some(given) => given[positions].iter().for_each(|&instance| f(self.ranks[instance as usize], instance)),
-            None => positions.clone().zip(&self.ranks[positions]).for_each(|(k, &rank)| f(rank, k as u32)),
+            Some(given) => given[positions].iter().for_each(|&instance| f(self.ranks[instance as usize])),
+            None => self.ranks[positions].iter().for_each(|&rank| f(rank)),
         }
+    }
+
+    fn value(&self, _: usize, position: usize) -> u32 {
+        self.given.map_or(position as u32, |given| given[position])
     }
 }
 

@@ -9,8 +9,12 @@ use super::adjacency::Adjacency;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Blocks of a region, on the average. Smaller ones grow in fewer levels; larger ones have fewer borders, across which neighbours lie apart.
+/// Blocks of a region, on the average: the most, and the fewest where there would not be regions enough for all threads. Smaller ones grow in fewer levels;
+/// larger ones have fewer borders, across which neighbours lie apart.
 const REGION: usize = 1 << 11;
+const SMALL_REGION: usize = 1 << 8;
+/// Regions that occupy all threads.
+const ENOUGH: usize = 1 << 6;
 /// Blocks at the border of all regions that a thread takes at a time, at most.
 const SHARE: usize = 1 << 8;
 /// Levels by which regions grow before threads wait for each other. With more there are more detours; with one, threads would wait for
@@ -42,7 +46,7 @@ fn level_of(key: u32) -> u32 {
 /// All blocks, region by region; those that no region reaches follow. `None` if these are more than `most`.
 pub(super) fn walk(adjacency: &impl Adjacency, most: usize) -> Option<Vec<u32>> {
     let count = adjacency.blocks();
-    let size = REGION.max(count.div_ceil(MOST_REGIONS));
+    let size = (count / ENOUGH).clamp(SMALL_REGION, REGION).max(count.div_ceil(MOST_REGIONS));
     let seeds = seeds(count, size);
     let keys: Vec<AtomicU32> =
         (0..count).into_par_iter().with_min_len(STRETCH).map(|_| AtomicU32::new(NOWHERE)).collect();

@@ -50,23 +50,38 @@ fn near(table: &InstanceTable, order: &[u32], offsets: &[u32], near: u32) -> f64
 }
 
 #[test]
-fn regions_bring_neighbours_together_on_any_number_of_threads() {
-    let side = 290;
-    let (tables, offsets) = (grid(side), offsets(side * side));
-    let on = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| ordered(&tables, &offsets))
-    };
-    let order = on(1);
-    for threads in [2, 3, 8] {
-        for _ in 0..5 {
-            assert!(on(threads) == order, "{threads} threads");
+fn blocks_are_found_by_where_they_start() {
+    for size in [1, 2, 3, 5, 6, 7, 9, 127, 65_537] {
+        let blocks = Blocks::new(&[0, size]);
+        let last = u32::MAX / size;
+        for block in [0, 1, 2, last / 3, last / 2, last - 1, last] {
+            assert_eq!(blocks.at(block * size), block, "size {size}");
         }
     }
-    let given: Vec<u32> = (0..side * side).collect();
-    assert!(near(&tables[0], &given, &offsets, 200) < 0.05);
-    assert!(near(&tables[0], &order, &offsets, 200) > 0.8);
-    assert!(near(&tables[1], &order, &offsets, 400) > 0.7);
+    let offsets = [0, 4, 5, 9, 12];
+    let blocks = Blocks::new(&offsets);
+    assert_eq!(offsets[..4].iter().map(|&start| blocks.at(start)).collect::<Vec<_>>(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn regions_bring_neighbours_together_on_any_number_of_threads() {
+    for (side, least) in [(100, [0.75, 0.6]), (290, [0.8, 0.7])] {
+        let (tables, offsets) = (grid(side), offsets(side * side));
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| ordered(&tables, &offsets))
+        };
+        let order = on(1);
+        for threads in [2, 3, 8] {
+            for _ in 0..5 {
+                assert!(on(threads) == order, "{threads} threads");
+            }
+        }
+        let given: Vec<u32> = (0..side * side).collect();
+        assert!(near(&tables[0], &given, &offsets, 200) < 0.1);
+        assert!(near(&tables[0], &order, &offsets, 200) > least[0]);
+        assert!(near(&tables[1], &order, &offsets, 400) > least[1]);
+    }
 }
 
 #[test]
