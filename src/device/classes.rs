@@ -9,7 +9,7 @@ use super::incidence::Incidence;
 use super::layout::Layout;
 #[cfg(not(target_arch = "wasm32"))]
 use super::listing::Listed;
-use super::lists::{Lists, Numbers, ShardLists};
+use super::lists::{Lists, Numbers};
 use super::pieces::{Piece, Pieces};
 #[cfg(not(target_arch = "wasm32"))]
 use super::plans::GroupPlace;
@@ -48,7 +48,7 @@ pub struct Classes {
     /// Of each shard, where the instances of kinds stand, class by class.
     pub kinds: Vec<Vec<KindPlace>>,
     /// One a shard; none where the device makes them.
-    pub lists: Vec<ShardLists>,
+    pub lists: Vec<Lists>,
     /// Numbers in the packed diagonals.
     pub diagonal: usize,
 }
@@ -77,11 +77,10 @@ impl Classes {
                 Numbers { bases: kinds.iter().enumerate().map(base).collect(), step: 1 }
             });
             let sorts = (&classes.of_pieces[..], classes.code.len());
-            let laid = Lists::new(incidence, counts, sorts, numbers.collect());
-            classes.lists.push(ShardLists::new(laid));
+            classes.lists.push(Lists::new(incidence, counts, sorts, numbers.collect()));
             classes.kinds.push(places);
         }
-        let tables: Vec<(u32, u32)> = classes.lists[0].laid.tables().collect();
+        let tables: Vec<(u32, u32)> = classes.lists[0].tables().collect();
         classes.place(&tables);
         classes
     }

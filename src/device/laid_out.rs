@@ -9,7 +9,7 @@ use super::elimination;
 use super::layout::{Layout, bounds, places, point};
 #[cfg(not(target_arch = "wasm32"))]
 use super::listing::{self, Listed, Listing};
-use super::lists::{ShardLists, write_words};
+use super::lists::{Lists, write_words};
 use super::pieces::Pieces;
 use super::settings::{Counts, Settings};
 use super::shard::Sums;
@@ -45,7 +45,7 @@ pub(super) struct LaidOut {
 /// The lists of all shards, and the tables of an assembled JᵀJ.
 pub(super) struct UnwrittenLists {
     /// None where the device makes them.
-    shards: Vec<ShardLists>,
+    shards: Vec<Lists>,
     #[cfg(not(target_arch = "wasm32"))]
     listing: Option<Listing>,
     tables: Option<Tables>,
@@ -128,7 +128,7 @@ impl LaidOut {
             buffers.zeros(Slot::InverseRows, rows_len, real)?;
         }
         for (buffers, lists) in shards.iter_mut().zip(&classes.lists) {
-            buffers.words(Slot::Incidence, lists.laid.len())?;
+            buffers.words(Slot::Incidence, lists.len())?;
         }
         let (lists, of_pieces) = (std::mem::take(&mut classes.lists), std::mem::take(&mut classes.of_pieces));
         let tables = couplings.as_mut().map(|couplings| std::mem::take(&mut couplings.tables));

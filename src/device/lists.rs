@@ -4,6 +4,7 @@ use super::incidence::{Incidence, STRETCH};
 use super::pieces::{Piece, Pieces};
 use crate::backend::gpu::{GpuBuffer, GpuError};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -41,6 +42,8 @@ pub struct Lists {
     tables: Vec<u32>,
     /// Where each bucket begins in the tables and in the lists, bucket by bucket; those at the end too.
     begins: Vec<u32>,
+    /// The lists of each bucket, one after the other, where somebody wanted them before they are written.
+    made: Vec<OnceLock<Vec<u32>>>,
 }
 
 impl Lists {
@@ -75,7 +78,8 @@ impl Lists {
         for begins in begins.chunks_exact_mut(class_count + 1) {
             begins.iter_mut().zip(&tables).for_each(|(begin, table)| *begin += table);
         }
-        Lists { incidence, counts, numbers, tables, begins }
+        let made = (0..incidence.width.buckets()).map(|_| OnceLock::new()).collect();
+        Lists { incidence, counts, numbers, tables, begins, made }
     }
 
     fn class_count(&self) -> usize {
@@ -137,24 +141,49 @@ impl Lists {
     }
 
     /// What a bucket has of the table of a class, or of the lists, which follow the last class.
-    fn part(&self, bucket: usize, part: usize, pieces: &Pieces, classes: &[u8]) -> Vec<u32> {
-        let keys = self.incidence.width.keys(bucket);
-        let (pieces, classes, counts) = (&pieces.all[keys.clone()], &classes[keys.clone()], &self.counts[keys]);
-        let ends = counts.iter().scan(0, |end, count| {
-            *end += count;
-            Some(*end)
-        });
-        if part < self.class_count() {
-            let first = self.begins(bucket)[self.class_count()];
-            let listed = pieces.iter().zip(classes).zip(counts.iter().zip(ends));
-            let mine = listed.filter(|((_, class), _)| usize::from(**class) == part);
-            let row = |((piece, _), (count, end)): ((&Piece, _), (&u32, u32))| {
-                [piece.start, u32::from(piece.held), first + end - count, first + end]
+    fn part(&self, bucket: usize, part: usize, pieces: &Pieces, classes: &[u8]) -> Cow<'_, [u32]> {
+        if part == self.class_count() {
+            return match self.made[bucket].get() {
+                Some(made) => Cow::Borrowed(made),
+                None => Cow::Owned(self.lists_of(bucket, classes)),
             };
-            return mine.flat_map(row).collect();
         }
-        let mut next: Vec<u32> = ends.zip(counts).map(|(end, count)| end - count).collect();
-        let mut lists = vec![0; counts.iter().sum::<u32>() as usize];
+        let first = self.begins(bucket)[self.class_count()];
+        let rows = self.rows(bucket, part, pieces, classes);
+        rows.flat_map(|(piece, list)| {
+            [piece.start, u32::from(piece.held), first + list.start as u32, first + list.end as u32]
+        })
+        .collect()
+    }
+
+    /// The pieces of a bucket that are in a class, and where the list of each is among those of the bucket.
+    fn rows<'l>(
+        &'l self,
+        bucket: usize,
+        class: usize,
+        pieces: &'l Pieces,
+        classes: &'l [u8],
+    ) -> impl Iterator<Item = (&'l Piece, Range<usize>)> {
+        let keys = self.incidence.width.keys(bucket);
+        let mut end = 0;
+        let listed = pieces.all[keys.clone()].iter().zip(&classes[keys.clone()]).zip(&self.counts[keys]);
+        listed.filter_map(move |((piece, of), &count)| {
+            end += count as usize;
+            (usize::from(*of) == class).then_some((piece, end - count as usize..end))
+        })
+    }
+
+    /// Makes the lists of a bucket.
+    fn lists_of(&self, bucket: usize, classes: &[u8]) -> Vec<u32> {
+        let keys = self.incidence.width.keys(bucket);
+        let (classes, counts) = (&classes[keys.clone()], &self.counts[keys]);
+        let mut end = 0;
+        let mut next: Vec<u32> = Vec::with_capacity(counts.len());
+        for count in counts {
+            next.push(end);
+            end += count;
+        }
+        let mut lists = vec![0; end as usize];
         self.incidence.each(bucket, |touch, instance, piece| {
             let Numbers { bases, step } = &self.numbers[touch];
             lists[next[piece] as usize] = bases[usize::from(classes[piece])] + instance * step;
@@ -167,6 +196,23 @@ impl Lists {
             if list.len() > LONG { list.par_sort_unstable() } else { list.sort_unstable() }
         }
         lists
+    }
+
+    /// Number of buckets.
+    pub fn buckets(&self) -> usize {
+        self.made.len()
+    }
+
+    /// The pieces of a bucket that are in a class, with their lists, which are kept to be written; `classes`: see [`new`](Self::new).
+    pub fn listed<'l>(
+        &'l self,
+        bucket: usize,
+        class: usize,
+        pieces: &'l Pieces,
+        classes: &'l [u8],
+    ) -> impl Iterator<Item = (&'l Piece, &'l [u32])> {
+        let lists = self.made[bucket].get_or_init(|| self.lists_of(bucket, classes));
+        self.rows(bucket, class, pieces, classes).map(|(piece, list)| (piece, &lists[list]))
     }
 
     /// The list of the piece in a row of the table of a class; `classes`: see [`new`](Self::new).
@@ -186,31 +232,13 @@ impl Lists {
         list.sort_unstable();
         list
     }
-}
 
-/// Tables of blocks and their incidence lists, made when they are asked for.
-pub struct ShardLists {
-    pub laid: Lists,
-    made: OnceLock<Vec<u32>>,
-}
-
-impl ShardLists {
-    /// None made.
-    pub fn new(laid: Lists) -> Self {
-        ShardLists { laid, made: OnceLock::new() }
-    }
-
-    /// Tables and lists. `of_pieces`: the class of each piece.
-    pub fn words(&self, pieces: &Pieces, of_pieces: &[u8]) -> &[u32] {
-        self.made.get_or_init(|| self.laid.words(pieces, of_pieces))
-    }
-
-    /// Makes them in a buffer of the device.
-    pub fn write(&self, pieces: &Pieces, of_pieces: &[u8], to: &GpuBuffer<u8>) -> Result<(), GpuError> {
-        if self.made.get().is_some() || 4 * self.laid.len() > MOST_STAGED {
-            return to.write(0, bytemuck::cast_slice(self.words(pieces, of_pieces)));
+    /// Makes tables and lists in a buffer of the device; `classes`: see [`new`](Self::new).
+    pub fn write(&self, pieces: &Pieces, classes: &[u8], to: &GpuBuffer<u8>) -> Result<(), GpuError> {
+        if 4 * self.len() > MOST_STAGED {
+            return to.write(0, bytemuck::cast_slice(&self.words(pieces, classes)));
         }
-        write_words(to, &|words, f| self.laid.make(words, pieces, of_pieces, f))
+        write_words(to, &|words, f| self.make(words, pieces, classes, f))
     }
 }
 

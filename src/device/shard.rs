@@ -14,6 +14,9 @@ use crate::kernel::wgsl::{self, Format, Part};
 use rayon::prelude::*;
 use std::ops::Range;
 
+/// Instances that a thread takes at a time.
+const STRETCH: usize = 1 << 12;
+
 /// What sums over parameter blocks need of the instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sums {
@@ -190,16 +193,18 @@ impl Shard {
 
     /// Makes the indices. `places`: where each parameter stands on the device.
     pub fn make_indices(&mut self, groups: &[Group], places: &[u32]) {
-        self.indices = vec![0; self.slots];
-        let mut rest = &mut self.indices[..];
-        for (group, range) in groups.iter().zip(&self.instances) {
-            for column in &group.table.blocks {
-                let (mine, others) = rest.split_at_mut(range.len());
-                rest = others;
-                let starts = column[range.clone()].par_iter().with_min_len(1 << 12);
-                mine.par_iter_mut().zip(starts).for_each(|(place, &start)| *place = places[start as usize]);
-            }
+        let columns = self.index_columns(groups);
+        let mut indices = vec![0; self.slots];
+        let (mut rest, mut tasks) = (&mut indices[..], Vec::new());
+        for starts in columns.into_iter().flat_map(|column| column.chunks(STRETCH)) {
+            let (mine, others) = rest.split_at_mut(starts.len());
+            rest = others;
+            tasks.push((mine, starts));
         }
+        tasks.into_par_iter().for_each(|(mine, starts)| {
+            mine.iter_mut().zip(starts).for_each(|(place, &start)| *place = places[start as usize]);
+        });
+        self.indices = indices;
     }
 
     /// The indices as they are to be made.

@@ -3,6 +3,7 @@
 //! Where the matrix stays in the device's cache, an iteration of conjugate gradients needs one dispatch with it, and two or three
 //! without; where it does not, J has fewer bytes.
 
+mod columns;
 mod kinds;
 mod rows;
 mod tables;
@@ -88,7 +89,7 @@ impl Couplings {
         let (code, kinds, couplings) = candidates(groups, layout, classes)?;
         let mut finds: Vec<Find<'_>> = finds(groups, layout, pieces, classes, (&code, &couplings)).collect();
         let lists = |find: &Find<'_>| -> Vec<Vec<u32>> {
-            let laid = &classes.lists[0].laid;
+            let laid = &classes.lists[0];
             find.samples().into_par_iter().map(|row| laid.list(row, find.class, &classes.of_pieces)).collect()
         };
         let prepared = |find: &mut Find<'_>| {
@@ -99,8 +100,7 @@ impl Couplings {
         if (numbers * format.bytes()) as u64 > most {
             return None;
         }
-        let words = classes.lists[0].words(pieces, &classes.of_pieces);
-        let stretches: Vec<Vec<Stretch>> = finds.iter().map(|find| find.all(words)).collect::<Option<_>>()?;
+        let stretches: Vec<Vec<Stretch>> = finds.iter().map(Find::all).collect::<Option<_>>()?;
         let shapes: Vec<RowShape> =
             finds.iter().map(|find| RowShape { lanes: find.lanes, width: find.width }).collect();
         Some(Self::laid_out(classes, &shapes, code, kinds, stretches))
@@ -236,6 +236,8 @@ fn finds<'a>(
         class,
         width: width(code, &couplings[class]),
         lanes: 1,
+        columns: 0,
+        entries: 0,
     })
 }
 

@@ -2,18 +2,15 @@
 
 use super::super::classes::Classes;
 use super::super::layout::Layout;
-use super::super::pieces::Pieces;
-use super::WIDTH;
+use super::super::pieces::{Piece, Pieces};
+use super::columns::{Column, Columns};
 use super::kinds::Coupling;
 use crate::backend::Group;
 use crate::kernel::wgsl::FEWEST_LANES;
 use rayon::prelude::*;
 
-/// Rows that a thread takes at a time.
-const STRETCH: usize = 1 << 9;
-
 /// Rows that are looked at to tell how many columns all have.
-const SAMPLES: usize = 256;
+const SAMPLES: usize = 64;
 
 /// Most instances of a row: a lane that sums more keeps all others waiting.
 const LONGEST: usize = 512;
@@ -30,8 +27,8 @@ pub(super) struct Stretch {
     pub rows: Vec<[u32; 3]>,
     /// The first of every `width` columns.
     pub columns: Vec<u32>,
-    /// By class of pairs: the first column in the stretch, held components, and the length of the list of each.
-    pub pairs: Vec<Vec<[u32; 3]>>,
+    /// By class of pairs: the first column of each in the stretch, held components and the length of its list.
+    pub pairs: Vec<Vec<(u32, u16, u16)>>,
     pub lists: Vec<Vec<u32>>,
 }
 
@@ -49,6 +46,9 @@ pub(super) struct Find<'a> {
     pub width: u32,
     /// Lanes that share a row.
     pub lanes: u32,
+    /// Components of the columns of a row, about, and entries of their lists.
+    pub columns: usize,
+    pub entries: usize,
 }
 
 impl Find<'_> {
@@ -63,80 +63,99 @@ impl Find<'_> {
 
     /// Finds how many lanes do for a row; returns the numbers of the matrix in all rows, judged by the lists of [`samples`](Self::samples).
     pub fn prepare(&mut self, lists: &[Vec<u32>]) -> usize {
-        let columns =
-            |list: &Vec<u32>| self.stretch([([0, 0], &list[..])].into_iter()).map(|stretch| stretch.columns.len());
-        let found: Vec<Option<usize>> = lists.par_iter().map(columns).collect();
-        let (rows, columns) =
-            found.into_iter().flatten().fold((0, 0), |(rows, sum), columns| (rows + 1, sum + columns));
-        let columns = columns * self.width as usize / rows.max(1);
+        let columns = |columns: &mut Columns, list: &Vec<u32>| {
+            self.meet(columns, list)?;
+            let counts = (columns.components(), columns.entries());
+            columns.clear();
+            Some(counts)
+        };
+        let found: Vec<Option<(usize, usize)>> =
+            lists.par_iter().map_init(|| Columns::new(self.pieces.len()), columns).collect();
+        let found = found.into_iter().flatten();
+        let (rows, columns, entries) = found
+            .fold((0, 0, 0), |(rows, columns, entries), (more, others)| (rows + 1, columns + more, entries + others));
+        (self.columns, self.entries) = (columns / rows.max(1), entries / rows.max(1));
+        let columns = self.columns;
         let wanted = (columns / COLUMNS_A_LANE) as u32;
         self.lanes = wanted.clamp(FEWEST_LANES, MOST_LANES).next_power_of_two();
         self.classes.code[self.class].size * columns * self.rows()
     }
 
-    /// All rows, by the tables and lists of the shard; `None` if one has too many instances.
-    pub fn all(&self, words: &[u32]) -> Option<Vec<Stretch>> {
-        let starts: Vec<usize> = (0..self.rows()).step_by(STRETCH).collect();
-        let table = &words[self.classes.places[self.class].table as usize..][..WIDTH * self.rows()];
-        let stretch = |first: usize| {
-            let rows = &table[WIDTH * first..WIDTH * (first + STRETCH).min(self.rows())];
-            self.stretch(
-                rows.chunks_exact(WIDTH).map(|row| ([row[0], row[1]], &words[row[2] as usize..row[3] as usize])),
-            )
+    /// All rows; `None` if one has too many instances.
+    pub fn all(&self) -> Option<Vec<Stretch>> {
+        let lists = &self.classes.lists[0];
+        let stretch = |columns: &mut Columns, bucket: usize| {
+            self.stretch(columns, lists.listed(bucket, self.class, self.pieces, &self.classes.of_pieces))
         };
-        starts.into_par_iter().map(stretch).collect()
+        (0..lists.buckets()).into_par_iter().map_init(|| Columns::new(self.pieces.len()), stretch).collect()
     }
 
-    /// Some rows, by start, held components and list; `None` if one has too many instances.
-    fn stretch<'r>(&self, rows: impl ExactSizeIterator<Item = ([u32; 2], &'r [u32])>) -> Option<Stretch> {
-        let shard = &self.layout.shards[0];
-        let first_kind: usize = self.classes.code[..self.class].iter().map(|class| class.kinds.len()).sum();
-        let class = &self.classes.code[self.class];
-        let places = &self.classes.kinds[0][first_kind..first_kind + class.kinds.len()];
-        let mut stretch = Stretch {
-            rows: Vec::with_capacity(rows.len()),
-            columns: Vec::new(),
-            pairs: vec![Vec::new(); self.pair_classes],
-            lists: vec![Vec::new(); self.pair_classes],
-        };
-        // Start of the column, order of finding; and, in this order, what it is to the row.
-        let (mut keys, mut met): (Vec<u64>, Vec<(u32, u32, u32)>) = (Vec::new(), Vec::new());
-        for ([start, held], list) in rows {
-            if list.len() > LONGEST {
-                return None;
-            }
-            keys.clear();
-            met.clear();
-            for &id in list {
-                let kind = places.iter().rposition(|place| place.base <= id).unwrap_or(0);
-                let group = &places[kind].group;
-                let instance = id - places[kind].base;
-                let shape = class.kinds[kind].group;
-                let parts = &self.layout.shapes[shape].parts;
-                for coupling in &self.couplings[kind] {
-                    let part = &parts[coupling.part];
-                    let block = match &shard.indices[..] {
-                        [] => self.layout.starts(&self.groups[shape], part.block)(instance as usize),
-                        indices => indices[(group.blocks + part.block * group.stride + instance) as usize],
-                    };
-                    if self.pieces.first(block).is_some() {
-                        keys.push(u64::from(block + part.component) << 32 | met.len() as u64);
-                        met.push((coupling.class as u32, part.size, coupling.base + instance));
-                    }
-                }
-            }
-            keys.sort_unstable();
-            let found = |key: u64| met[(key & u64::from(u32::MAX)) as usize];
-            let begin = stretch.columns.len();
-            for run in keys.chunk_by(|a, b| a >> 32 == b >> 32) {
-                let (place, (pair, size, _)) = ((run[0] >> 32) as u32, found(run[0]));
-                let column = self.width * stretch.columns.len() as u32;
-                stretch.pairs[pair as usize].push([column, held, run.len() as u32]);
-                stretch.lists[pair as usize].extend(run.iter().map(|&key| found(key).2));
-                stretch.columns.extend((place..place + size).step_by(self.width as usize));
-            }
-            stretch.rows.push([start, held, self.width * (stretch.columns.len() - begin) as u32]);
+    /// Some rows; `None` if one has too many instances.
+    fn stretch<'r>(
+        &self,
+        columns: &mut Columns,
+        rows: impl Iterator<Item = (&'r Piece, &'r [u32])>,
+    ) -> Option<Stretch> {
+        let mut stretch = self.empty(rows.size_hint().1.unwrap_or(0));
+        let Stretch { rows: table, columns: firsts, pairs, lists } = &mut stretch;
+        for (piece, list) in rows {
+            self.meet(columns, list)?;
+            // Tables have two bytes for it.
+            u16::try_from(columns.entries()).ok()?;
+            let begin = firsts.len();
+            columns.list(lists, |column| {
+                let first = self.width * firsts.len() as u32;
+                pairs[column.pair as usize].push((first, piece.held, column.count as u16));
+                firsts.extend((column.place..column.place + column.size).step_by(self.width as usize));
+            });
+            table.push([piece.start, u32::from(piece.held), self.width * (firsts.len() - begin) as u32]);
         }
         Some(stretch)
+    }
+
+    /// Room for so many rows: memory that grows is touched several times.
+    fn empty(&self, rows: usize) -> Stretch {
+        let more = |count: usize| count + count / 8;
+        // Most often there is but one class.
+        let of_class = |count: usize| if self.pair_classes == 1 { more(rows * count) } else { 0 };
+        let lists = (0..self.pair_classes).map(|_| Vec::with_capacity(of_class(self.entries)));
+        let blocks = self.columns.div_ceil(self.classes.code[self.class].size);
+        Stretch {
+            rows: Vec::with_capacity(rows),
+            columns: Vec::with_capacity(more(rows * self.columns.div_ceil(self.width as usize))),
+            pairs: (0..self.pair_classes).map(|_| Vec::with_capacity(of_class(blocks))).collect(),
+            lists: lists.collect(),
+        }
+    }
+
+    /// Meets the columns of a row with this list; `None` if that is too long.
+    fn meet(&self, columns: &mut Columns, list: &[u32]) -> Option<()> {
+        if list.len() > LONGEST {
+            return None;
+        }
+        let indices = &self.layout.shards[0].indices[..];
+        let first_kind: usize = self.classes.code[..self.class].iter().map(|class| class.kinds.len()).sum();
+        let kinds = &self.classes.code[self.class].kinds;
+        let places = &self.classes.kinds[0][first_kind..first_kind + kinds.len()];
+        for &id in list {
+            let kind = places.iter().rposition(|place| place.base <= id).unwrap_or(0);
+            let (group, shape) = (&places[kind].group, kinds[kind].group);
+            let instance = id - places[kind].base;
+            let parts = &self.layout.shapes[shape].parts;
+            for coupling in &self.couplings[kind] {
+                let part = &parts[coupling.part];
+                let block = match indices {
+                    [] => self.layout.starts(&self.groups[shape], part.block)(instance as usize),
+                    indices => indices[(group.blocks + part.block * group.stride + instance) as usize],
+                };
+                if let Some(first) = self.pieces.first(block) {
+                    let (piece, place) = (first as u32 + part.piece, block + part.component);
+                    let column = Column { piece, place, pair: coupling.class as u32, size: part.size, count: 0 };
+                    columns.meet(column, coupling.base + instance);
+                }
+            }
+        }
+        columns.end();
+        Some(())
     }
 }

@@ -129,9 +129,9 @@ impl Tables {
             Part::Pairs(class) => {
                 let before: usize = stretch.lists[..class].iter().map(Vec::len).sum();
                 let mut end = list + before as u32;
-                let row = |&[place, held, length]: &[u32; 3]| {
-                    end += length;
-                    [numbers + size * (entry + place), held, end - length, end]
+                let row = |&(place, held, length): &(u32, u16, u16)| {
+                    end += u32::from(length);
+                    [numbers + size * (entry + place), u32::from(held), end - u32::from(length), end]
                 };
                 stretch.pairs[class].iter().flat_map(row).collect()
             }
@@ -148,7 +148,10 @@ mod tests {
         let stretch = |seed: u32, rows: u32| Stretch {
             rows: (0..rows).map(|row| [seed + row, row % 2, 2 + row % 3]).collect(),
             columns: (0..rows).flat_map(|row| (0..2 + row % 3).map(move |column| 7 * column + row)).collect(),
-            pairs: vec![(0..rows).map(|row| [row, row % 2, 1]).collect(), (0..seed).map(|k| [k, 0, k % 3]).collect()],
+            pairs: vec![
+                (0..rows).map(|row| (row, row as u16 % 2, 1)).collect(),
+                (0..seed).map(|k| (k, 0, k as u16 % 3)).collect(),
+            ],
             lists: vec![(0..rows).collect(), (0..seed).flat_map(|k| 0..k % 3).collect()],
         };
         let mut placed = Vec::new();

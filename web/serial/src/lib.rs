@@ -63,6 +63,16 @@ impl<I: Iterator> Serial<I> {
         self.0.for_each(|item| function(&mut state, item));
     }
 
+    /// Maps with a state, of which there is one.
+    pub fn map_init<S, T>(
+        self,
+        state: impl FnOnce() -> S,
+        mut function: impl FnMut(&mut S, I::Item) -> T,
+    ) -> Serial<impl Iterator<Item = T>> {
+        let mut state = state();
+        Serial(self.0.map(move |item| function(&mut state, item)))
+    }
+
     /// All in one, from what `identity` gives on.
     pub fn reduce(self, identity: impl FnOnce() -> I::Item, step: impl FnMut(I::Item, I::Item) -> I::Item) -> I::Item {
         self.0.fold(identity(), step)
