@@ -60,6 +60,19 @@ fn smooth(criterion: &mut Criterion) {
 
         let mut equations = NormalEquations::new(&compiled, problem.parameters()).expect("a small problem");
         refill(&mut group, &compiled, &evaluation, &mut equations);
+        for threads in [1, 2] {
+            let pool = pool(threads);
+            let id = |name: &str| BenchmarkId::new(name, format!("{threads} threads"));
+            group.bench_function(id("structure and plan"), |b| {
+                b.iter_with_large_drop(|| pool.install(|| NormalEquations::new(&compiled, problem.parameters())));
+            });
+            group.bench_function(id("ordering and symbolic factorisation"), |b| {
+                b.iter_with_large_drop(|| {
+                    let mut solver = SparseCholesky::default();
+                    pool.install(|| solver.analyze(equations.matrix.structure())).map(|_| solver)
+                });
+            });
+        }
 
         let damping = vec![1e-4; equations.scalars()];
         let mut solution = vec![0.0; equations.scalars()];

@@ -2,14 +2,14 @@
 
 use super::elimination::{NONE, neighbours};
 use super::supernodes::Supernodes;
-use super::{BlockMatrix, BlockStructure};
+use super::{Block, BlockMatrix, BlockStructure};
 
 /// A stored block and the front row at which it goes.
 struct Entry {
-    position: u32,
+    place: u32,
     row: u32,
-    /// The stored block is the mirror image of the one that the factor needs.
-    transposed: bool,
+    /// Rows of the block in the front, times two; odd if the stored block is the mirror image of the one that the factor needs.
+    rows: u32,
 }
 
 /// Rows of a child's update that are neighbours in the parent's front as well.
@@ -94,15 +94,14 @@ impl Assembly {
     /// The blocks on and below the diagonal of the new block column `b`.
     fn list_entries(&mut self, structure: &BlockStructure, supernodes: &Supernodes, b: u32, front_row: &[u32]) {
         let old = supernodes.order[b as usize] as usize;
-        self.entries.push(Entry {
-            position: structure.col_ptr()[old] as u32,
-            row: front_row[b as usize],
-            transposed: false,
-        });
-        for (other, position, is_row) in neighbours(structure, old) {
-            let place = supernodes.place[other as usize];
-            if place > b {
-                self.entries.push(Entry { position, row: front_row[place as usize], transposed: !is_row });
+        let rows = |block: usize| (structure.size(block) as u32) << 1;
+        let diagonal = structure.place(structure.col_ptr()[old]);
+        self.entries.push(Entry { place: diagonal, row: front_row[b as usize], rows: rows(old) });
+        for (other, place, is_row) in neighbours(structure, old) {
+            let new = supernodes.place[other as usize];
+            if new > b {
+                let rows = rows(other as usize) | u32::from(!is_row);
+                self.entries.push(Entry { place, row: front_row[new as usize], rows });
             }
         }
         self.entry_ptr.push(self.entries.len());
@@ -133,16 +132,17 @@ impl Assembly {
             let target = &mut panel[column * ld..(column + columns) * ld];
             let entries = self.entry_ptr[b as usize]..self.entry_ptr[b as usize + 1];
             for entry in &self.entries[entries] {
-                let block = matrix.block(entry.position as usize);
-                let rows = block.len() / columns.max(1);
-                let row = entry.row as usize;
+                let (row, rows, transposed) = (entry.row as usize, entry.rows as usize >> 1, entry.rows & 1 == 1);
+                let block = matrix.block(entry.place, rows * columns);
                 for (c, target) in target.chunks_exact_mut(ld).enumerate() {
                     let target = &mut target[row..row + rows];
-                    if entry.transposed {
-                        let source = block[c..].iter().step_by(columns);
-                        target.iter_mut().zip(source).for_each(|(t, v)| *t = *v);
-                    } else {
-                        target.copy_from_slice(&block[c * rows..(c + 1) * rows]);
+                    match block {
+                        Block::Multiple(number) => target[c] = number,
+                        Block::Full(numbers) if transposed => {
+                            let source = numbers[c..].iter().step_by(columns);
+                            target.iter_mut().zip(source).for_each(|(t, v)| *t = *v);
+                        }
+                        Block::Full(numbers) => target.copy_from_slice(&numbers[c * rows..(c + 1) * rows]),
                     }
                 }
             }

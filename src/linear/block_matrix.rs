@@ -5,18 +5,46 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
-use super::BlockStructure;
+use super::{BlockStructure, LinearError};
 
 /// Below this many stored scalars a product is over before a second thread has woken up.
 const PARALLEL_VALUES: usize = 1 << 16;
 /// Block rows that one parallel task handles.
 const TASK_ROWS: usize = 512;
 
+/// The numbers of a block.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Block<'a> {
+    /// All, column-major.
+    Full(&'a [f64]),
+    /// The identity times a number.
+    Multiple(f64),
+}
+
+impl Block<'_> {
+    /// Writes the block, of so many rows, to a column-major matrix with columns `stride` apart.
+    pub(super) fn write(self, rows: usize, target: &mut [f64], stride: usize) {
+        let columns = target.chunks_mut(stride.max(1));
+        match self {
+            Block::Full(numbers) => {
+                let numbers = numbers.chunks_exact(rows.max(1));
+                columns.zip(numbers).for_each(|(target, column)| target[..rows].copy_from_slice(column));
+            }
+            Block::Multiple(number) => {
+                for (k, target) in columns.take(rows).enumerate() {
+                    target[..rows].fill(0.0);
+                    target[k] = number;
+                }
+            }
+        }
+    }
+}
+
 /// Symmetric matrix of which the lower triangle is stored by blocks; see [`BlockStructure`].
 #[derive(Debug, Clone)]
 pub struct BlockMatrix {
     structure: Arc<BlockStructure>,
-    /// The blocks, each dense and column-major, in the order of the structure.
+    /// The numbers of the blocks, where the structure says.
     pub values: Vec<f64>,
 }
 
@@ -32,14 +60,28 @@ impl BlockMatrix {
         &self.structure
     }
 
-    /// The block at a position of the structure, column-major.
-    pub fn block(&self, position: usize) -> &[f64] {
-        &self.values[self.structure.values(position)]
+    /// The block of so many numbers at a place that the structure names.
+    pub fn block(&self, place: u32, numbers: usize) -> Block<'_> {
+        let first = place as usize;
+        if numbers > 1 && self.structure.is_multiple(place) {
+            Block::Multiple(self.values[first])
+        } else {
+            Block::Full(&self.values[first..first + numbers])
+        }
     }
 
-    /// The block at a position of the structure, column-major.
-    pub fn block_mut(&mut self, position: usize) -> &mut [f64] {
-        &mut self.values[self.structure.values(position)]
+    /// The diagonal block `j`, column-major.
+    pub fn diagonal_block(&self, j: usize) -> &[f64] {
+        let place = self.structure.place(self.structure.col_ptr()[j]) as usize;
+        &self.values[place..place + self.structure.size(j).pow(2)]
+    }
+
+    /// The numbers that are stored of block (`row`, `col`) with `row >= col`, if it is stored.
+    pub fn block_mut(&mut self, row: usize, col: usize) -> Option<&mut [f64]> {
+        let place = self.structure.place(self.structure.find(row, col)?);
+        let numbers = self.structure.size(row) * self.structure.size(col);
+        let stored = if numbers > 1 && self.structure.is_multiple(place) { 1 } else { numbers };
+        Some(&mut self.values[place as usize..place as usize + stored])
     }
 
     /// `y = (A + diag(damping)) x`; an empty `damping` stands for zeros. The result does not depend on the
@@ -82,15 +124,21 @@ impl BlockMatrix {
                     *y = d * x;
                 }
             }
-            for &(col, position) in &rows.entries[rows.row_ptr[i]..rows.row_ptr[i + 1]] {
+            for &(col, place) in rows.of(i) {
                 let x = &x[offsets[col as usize]..offsets[col as usize + 1]];
-                add_block(self.block(position as usize), x, y);
+                match self.block(place, x.len() * y.len()) {
+                    Block::Full(block) => add_block(block, x, y),
+                    Block::Multiple(number) => add_multiple(number, x, y),
+                }
             }
-            let diagonal = col_ptr[i];
-            add_symmetric(self.block(diagonal), &x[offsets[i]..offsets[i + 1]], y);
-            for k in diagonal + 1..col_ptr[i + 1] {
+            add_symmetric(self.diagonal_block(i), &x[offsets[i]..offsets[i + 1]], y);
+            for k in col_ptr[i] + 1..col_ptr[i + 1] {
                 let row = structure.row_idx()[k] as usize;
-                add_transposed(self.block(k), &x[offsets[row]..offsets[row + 1]], y);
+                let x = &x[offsets[row]..offsets[row + 1]];
+                match self.block(structure.place(k), x.len() * y.len()) {
+                    Block::Full(block) => add_transposed(block, x, y),
+                    Block::Multiple(number) => add_multiple(number, x, y),
+                }
             }
         }
     }
@@ -107,29 +155,37 @@ impl BlockMatrix {
         let structure = &*self.structure;
         diagonal.clear();
         for j in 0..structure.blocks() {
-            let block = self.block(structure.col_ptr()[j]);
+            let block = self.diagonal_block(j);
             diagonal.extend(block.iter().step_by(structure.size(j) + 1));
         }
     }
 
-    /// `A = S A S` for the diagonal matrix of `scales`.
+    /// `S A S` for the diagonal matrix of `scales`, with all blocks in full.
+    ///
+    /// # Errors
+    /// [`LinearError::TooLarge`] if it has too many numbers.
     ///
     /// # Panics
     /// If there is not one scale a scalar row.
-    pub fn scale(&mut self, scales: &[f64]) {
-        let structure = self.structure.clone();
+    pub fn scaled(&self, scales: &[f64]) -> Result<Self, LinearError> {
+        let mut scaled = Self::zeros(Arc::new(self.structure.in_full()?));
+        let structure = scaled.structure.clone();
         let offsets = structure.offsets();
         assert_eq!(scales.len(), structure.scalars(), "number of scales");
         for j in 0..structure.blocks() {
             for position in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
                 let i = structure.row_idx()[position] as usize;
                 let rows = &scales[offsets[i]..offsets[i + 1]];
-                let columns = self.block_mut(position).chunks_exact_mut(rows.len().max(1));
+                let numbers = rows.len() * structure.size(j);
+                let target = &mut scaled.values[structure.place(position) as usize..][..numbers];
+                self.block(self.structure.place(position), numbers).write(rows.len(), target, rows.len());
+                let columns = target.chunks_exact_mut(rows.len().max(1));
                 for (column, right) in columns.zip(&scales[offsets[j]..offsets[j + 1]]) {
                     column.iter_mut().zip(rows).for_each(|(number, left)| *number *= left * right);
                 }
             }
         }
+        Ok(scaled)
     }
 
     /// The full matrix, both triangles.
@@ -140,14 +196,14 @@ impl BlockMatrix {
         for j in 0..structure.blocks() {
             for k in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
                 let i = structure.row_idx()[k] as usize;
-                let rows = structure.size(i);
-                for (at, &value) in self.block(k).iter().enumerate() {
-                    let (row, col) = (at % rows, at / rows);
-                    if i != j || row >= col {
-                        dense[(offsets[i] + row, offsets[j] + col)] = value;
-                        dense[(offsets[j] + col, offsets[i] + row)] = value;
-                    }
+                let (rows, columns) = (structure.size(i), structure.size(j));
+                let mut block = DMatrix::zeros(rows, columns);
+                self.block(structure.place(k), rows * columns).write(rows, block.as_mut_slice(), rows);
+                if i == j {
+                    block.fill_upper_triangle_with_lower_triangle();
                 }
+                dense.view_mut((offsets[i], offsets[j]), (rows, columns)).copy_from(&block);
+                dense.view_mut((offsets[j], offsets[i]), (columns, rows)).tr_copy_from(&block);
             }
         }
         dense
@@ -161,16 +217,12 @@ impl BlockMatrix {
         for j in 0..structure.blocks() {
             for k in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
                 let i = structure.row_idx()[k] as usize;
-                let (block, target) = (self.block(k), &mut dense[offsets[j] * stride + offsets[i]..]);
-                match structure.size(i) {
-                    3 => copy_columns::<3>(block, target, stride),
-                    6 => copy_columns::<6>(block, target, stride),
-                    9 => copy_columns::<9>(block, target, stride),
-                    rows => {
-                        for (column, numbers) in block.chunks_exact(rows.max(1)).enumerate() {
-                            target[column * stride..][..rows].copy_from_slice(numbers);
-                        }
-                    }
+                let (rows, target) = (structure.size(i), &mut dense[offsets[j] * stride + offsets[i]..]);
+                match (self.block(structure.place(k), rows * structure.size(j)), rows) {
+                    (Block::Full(block), 3) => copy_columns::<3>(block, target, stride),
+                    (Block::Full(block), 6) => copy_columns::<6>(block, target, stride),
+                    (Block::Full(block), 9) => copy_columns::<9>(block, target, stride),
+                    (block, _) => block.write(rows, target, stride),
                 }
             }
         }
@@ -221,6 +273,11 @@ fn add_transposed(block: &[f64], x: &[f64], y: &mut [f64]) {
     for (column, y) in block.chunks_exact(x.len().max(1)).zip(y) {
         *y += column.iter().zip(x).map(|(b, x)| b * x).sum::<f64>();
     }
+}
+
+/// `y += number x`.
+fn add_multiple(number: f64, x: &[f64], y: &mut [f64]) {
+    y.iter_mut().zip(x).for_each(|(y, x)| *y += number * x);
 }
 
 /// `y += D x`, of which only the lower triangle of `D` is read.

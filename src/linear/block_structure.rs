@@ -1,27 +1,37 @@
 //! The sparsity structure of a symmetric matrix made of small dense blocks.
 
-use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::LinearError;
+
+/// How the numbers of a block are kept, the later the more general.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Storage {
+    /// One number, times the identity; for square blocks of more than one number. They come last.
+    Multiple,
+    /// All numbers, column-major.
+    Full,
+    /// All numbers, ahead of those of all other blocks: what is written together then lies together.
+    Ahead,
+}
 
 /// Lower triangle of a symmetric block matrix, by block columns.
 ///
 /// Block `j` covers the scalars `offsets[j]..offsets[j + 1]`. The blocks of column `j` are the positions
 /// `col_ptr[j]..col_ptr[j + 1]`, with ascending rows in `row_idx`; the first one is the diagonal block, which
-/// is always there. The block at position `k` is stored dense and column-major in the scalars `values(k)` of
-/// [`BlockMatrix::values`](super::BlockMatrix::values), in the order of the positions unless
-/// [`BlockStructure::storing_first`] says otherwise. Diagonal blocks are stored in full; only their lower triangle
-/// is read by the solvers.
+/// is always there. The block at position `k` has its first number at `place(k)` of
+/// [`BlockMatrix::values`](super::BlockMatrix::values): all of it, dense and column-major, or a multiple of the identity
+/// ([`Storage`]). Diagonal blocks are stored in full; only their lower triangle is read by the solvers.
 #[derive(Debug)]
 pub struct BlockStructure {
     offsets: Vec<usize>,
     col_ptr: Vec<usize>,
     row_idx: Vec<u32>,
-    /// First scalar of each position, and how many it has.
-    value_ptr: Vec<usize>,
-    value_len: Vec<u32>,
-    /// Scalars of all positions.
+    /// Of each position the place of its first number.
+    places: Vec<u32>,
+    /// From which place on blocks are multiples of the identity.
+    multiples: u32,
+    /// Numbers of all positions.
     value_count: usize,
     /// The blocks left of the diagonal by rows, built at the first matrix-vector product.
     rows: OnceLock<RowIndex>,
@@ -31,9 +41,9 @@ pub struct BlockStructure {
 #[derive(Debug)]
 pub(super) struct RowIndex {
     /// Row `i` has the entries `row_ptr[i]..row_ptr[i + 1]`.
-    pub row_ptr: Vec<usize>,
-    /// Block column and position, by ascending column.
-    pub entries: Vec<(u32, u32)>,
+    row_ptr: Vec<u32>,
+    /// Block column and place, by ascending column.
+    entries: Vec<(u32, u32)>,
 }
 
 impl BlockStructure {
@@ -71,14 +81,19 @@ impl BlockStructure {
         }
         drop(next);
         let (col_ptr, row_idx) = sort_columns(&col_ptr, &row_idx);
-        if u32::try_from(row_idx.len()).is_err() {
-            return Err(LinearError::TooLarge { entries: row_idx.len() });
-        }
-        Ok(Self::with_layout(sizes, col_ptr, row_idx))
+        Self::from_columns(sizes, col_ptr, row_idx, |_| Storage::Full)
     }
 
-    /// Adds the scalar offsets and the places of the values to a sorted block pattern.
-    fn with_layout(sizes: &[usize], col_ptr: Vec<usize>, row_idx: Vec<u32>) -> Self {
+    /// Lays out the numbers of a pattern whose columns are sorted and begin with the diagonal, each position as `storage` says.
+    ///
+    /// # Errors
+    /// [`LinearError::TooLarge`] from 2³² - 1 numbers or positions on.
+    pub(crate) fn from_columns(
+        sizes: &[usize],
+        col_ptr: Vec<usize>,
+        row_idx: Vec<u32>,
+        storage: impl Fn(usize) -> Storage,
+    ) -> Result<Self, LinearError> {
         let mut offsets = Vec::with_capacity(sizes.len() + 1);
         let mut scalars = 0;
         offsets.push(0);
@@ -86,27 +101,39 @@ impl BlockStructure {
             scalars += size;
             offsets.push(scalars);
         }
-        let columns = sizes.iter().enumerate().map(|(j, size)| (size, &row_idx[col_ptr[j]..col_ptr[j + 1]]));
-        let value_len =
-            columns.flat_map(|(size, rows)| rows.iter().map(move |&row| (size * sizes[row as usize]) as u32));
-        let value_len: Vec<u32> = value_len.collect();
-        let value_ptr = vec![0; row_idx.len()];
-        let structure = Self { offsets, col_ptr, row_idx, value_ptr, value_len, value_count: 0, rows: OnceLock::new() };
-        structure.storing_first(|_| true)
+        let stored = |column: usize, position: usize| match storage(position) {
+            Storage::Multiple => (Storage::Multiple, 1),
+            storage => (storage, sizes[column].saturating_mul(sizes[row_idx[position] as usize])),
+        };
+        let positions = || (0..sizes.len()).flat_map(|j| (col_ptr[j]..col_ptr[j + 1]).map(move |k| (j, k)));
+        let mut next = [0usize; 3];
+        for (column, position) in positions() {
+            let (storage, numbers) = stored(column, position);
+            next[storage as usize] = next[storage as usize].saturating_add(numbers);
+        }
+        let [multiples, full, ahead] = next;
+        let value_count = multiples.saturating_add(full).saturating_add(ahead);
+        let entries = value_count.max(row_idx.len());
+        if u32::try_from(entries).is_ok_and(|entries| entries < u32::MAX) {
+            next = [ahead + full, ahead, 0];
+        } else {
+            return Err(LinearError::TooLarge { entries });
+        }
+        let mut places = Vec::with_capacity(row_idx.len());
+        for (column, position) in positions() {
+            let (storage, numbers) = stored(column, position);
+            let next = &mut next[storage as usize];
+            places.push(*next as u32);
+            *next += numbers;
+        }
+        let multiples = (ahead + full) as u32;
+        Ok(Self { offsets, col_ptr, row_idx, places, multiples, value_count, rows: OnceLock::new() })
     }
 
-    /// The same structure with the scalars of some positions before those of all others: what is written together then lies
-    /// together.
-    pub fn storing_first(mut self, first: impl Fn(usize) -> bool) -> Self {
-        let mut count = 0;
-        for turn in [true, false] {
-            for position in (0..self.row_idx.len()).filter(|&position| first(position) == turn) {
-                self.value_ptr[position] = count;
-                count += self.value_len[position] as usize;
-            }
-        }
-        self.value_count = count;
-        self
+    /// The same structure with all blocks stored in full.
+    pub(super) fn in_full(&self) -> Result<Self, LinearError> {
+        let sizes: Vec<usize> = (0..self.blocks()).map(|j| self.size(j)).collect();
+        Self::from_columns(&sizes, self.col_ptr.clone(), self.row_idx.clone(), |_| Storage::Full)
     }
 
     /// Number of block rows (and block columns).
@@ -139,10 +166,14 @@ impl BlockStructure {
         &self.row_idx
     }
 
-    /// The scalars of a position in the values.
-    pub fn values(&self, position: usize) -> Range<usize> {
-        let start = self.value_ptr[position];
-        start..start + self.value_len[position] as usize
+    /// Where the first number of a position is in the values.
+    pub fn place(&self, position: usize) -> u32 {
+        self.places[position]
+    }
+
+    /// Whether the block at a place, of more than one number, is a multiple of the identity.
+    pub fn is_multiple(&self, place: u32) -> bool {
+        place >= self.multiples
     }
 
     /// Scalar size of block `j`.
@@ -165,8 +196,7 @@ impl BlockStructure {
         size_of_val(&self.offsets[..])
             + size_of_val(&self.col_ptr[..])
             + size_of_val(&self.row_idx[..])
-            + size_of_val(&self.value_ptr[..])
-            + size_of_val(&self.value_len[..])
+            + size_of_val(&self.places[..])
             + rows
     }
 
@@ -180,7 +210,7 @@ impl RowIndex {
     fn new(structure: &BlockStructure) -> Self {
         let blocks = structure.blocks();
         let strictly_lower = |j: usize| structure.col_ptr[j] + 1..structure.col_ptr[j + 1];
-        let mut row_ptr = vec![0usize; blocks + 1];
+        let mut row_ptr = vec![0; blocks + 1];
         for j in 0..blocks {
             for &row in &structure.row_idx[strictly_lower(j)] {
                 row_ptr[row as usize + 1] += 1;
@@ -190,15 +220,20 @@ impl RowIndex {
             row_ptr[i + 1] += row_ptr[i];
         }
         let mut next = row_ptr[..blocks].to_vec();
-        let mut entries = vec![(0, 0); row_ptr[blocks]];
+        let mut entries = vec![(0, 0); row_ptr[blocks] as usize];
         for j in 0..blocks {
             for k in strictly_lower(j) {
                 let slot = &mut next[structure.row_idx[k] as usize];
-                entries[*slot] = (j as u32, k as u32);
+                entries[*slot as usize] = (j as u32, structure.places[k]);
                 *slot += 1;
             }
         }
         Self { row_ptr, entries }
+    }
+
+    /// Block column and place of the blocks of a row, by ascending column.
+    pub fn of(&self, row: usize) -> &[(u32, u32)] {
+        &self.entries[self.row_ptr[row] as usize..self.row_ptr[row + 1] as usize]
     }
 }
 
@@ -240,15 +275,30 @@ mod tests {
         assert_eq!(s.offsets(), [0, 1, 3, 6]);
         assert_eq!(s.col_ptr(), [0, 2, 4, 5]);
         assert_eq!(s.row_idx(), [0, 2, 1, 2, 2]);
-        assert_eq!((0..5).map(|k| s.values(k)).collect::<Vec<_>>(), [0..1, 1..4, 4..8, 8..14, 14..23]);
+        assert_eq!((0..5).map(|k| s.place(k)).collect::<Vec<_>>(), [0, 1, 4, 8, 14]);
         assert_eq!(s.find(2, 0), Some(1));
         assert_eq!(s.find(1, 0), None);
         assert_eq!(s.find(7, 9), None);
         assert_eq!((s.blocks(), s.scalars(), s.value_count()), (3, 6, 23));
-        assert_eq!(s.rows().entries, [(0, 1), (1, 3)]);
-        let s = s.storing_first(|k| k % 2 == 1);
-        assert_eq!((0..5).map(|k| s.values(k)).collect::<Vec<_>>(), [9..10, 0..3, 10..14, 3..9, 14..23]);
-        assert_eq!(s.value_count(), 23);
+        assert_eq!((s.rows().of(0), s.rows().of(1), s.rows().of(2)), (&[][..], &[][..], &[(0, 1), (1, 8)][..]));
+    }
+
+    #[test]
+    fn numbers_lie_as_they_are_stored() {
+        use Storage::{Ahead, Full, Multiple};
+        let storage = [Full, Multiple, Ahead, Ahead, Multiple, Full];
+        let columns = (vec![0, 3, 5, 6], vec![0, 1, 2, 1, 2, 2]);
+        let s = BlockStructure::from_columns(&[2; 3], columns.0, columns.1, |k| storage[k]).unwrap();
+        assert_eq!((0..6).map(|k| s.place(k)).collect::<Vec<_>>(), [8, 16, 0, 4, 17, 12]);
+        assert_eq!((0..6).map(|k| s.is_multiple(s.place(k))).filter(|&multiple| multiple).count(), 2);
+        assert_eq!((s.value_count(), s.in_full().unwrap().value_count()), (18, 24));
+    }
+
+    #[test]
+    fn what_has_too_many_numbers_is_an_error() {
+        let size = 1 << 16;
+        let error = BlockStructure::from_pairs(&[size], []).unwrap_err();
+        assert_eq!(error, LinearError::TooLarge { entries: 1 << 32 });
     }
 
     #[test]

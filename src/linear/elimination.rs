@@ -54,14 +54,13 @@ impl Elimination {
     }
 }
 
-/// Neighbours of an old block in both triangles, without itself, each with its position in the structure
-/// and whether it is the row (rather than the column) of the stored block.
+/// Neighbours of an old block in both triangles, without itself, each with the place of its block and
+/// whether it is the row (rather than the column) of the stored block.
 pub fn neighbours(structure: &BlockStructure, block: usize) -> impl Iterator<Item = (u32, u32, bool)> {
-    let rows = structure.rows();
-    let before = &rows.entries[rows.row_ptr[block]..rows.row_ptr[block + 1]];
+    let before = structure.rows().of(block);
     let after = structure.col_ptr()[block] + 1..structure.col_ptr()[block + 1];
-    let before = before.iter().map(|&(col, k)| (col, k, false));
-    before.chain(after.map(|k| (structure.row_idx()[k], k as u32, true)))
+    let before = before.iter().map(|&(col, place)| (col, place, false));
+    before.chain(after.map(|k| (structure.row_idx()[k], structure.place(k), true)))
 }
 
 /// The inverse of a permutation.

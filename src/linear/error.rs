@@ -32,10 +32,10 @@ pub enum LinearError {
         /// Bytes asked for.
         bytes: usize,
     },
-    /// An index does not fit the integer type of the ordering (more than 2³¹ blocks or entries).
-    #[error("the matrix is too large to be ordered ({entries} block entries)")]
+    /// An index does not fit its integer type: 2³¹ blocks or block entries to be ordered, 2³² numbers, or what comes from as many.
+    #[error("the system is too large for its indices ({entries} entries)")]
     TooLarge {
-        /// Block entries of the matrix.
+        /// Entries that an index has to tell apart.
         entries: usize,
     },
     /// An argument has the wrong length.

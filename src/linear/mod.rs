@@ -39,8 +39,8 @@ mod triangular;
 mod update_pool;
 mod vector;
 
-pub use block_matrix::BlockMatrix;
-pub use block_structure::BlockStructure;
+pub use block_matrix::{Block, BlockMatrix};
+pub use block_structure::{BlockStructure, Storage};
 pub use dense_cholesky::DenseCholesky;
 pub use dense_qr::DenseQr;
 pub use error::LinearError;

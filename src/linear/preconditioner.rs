@@ -94,7 +94,7 @@ impl Preconditioner for BlockJacobi {
         for j in 0..structure.blocks() {
             let (n, first) = (structure.size(j), structure.offsets()[j]);
             let start = self.factors.len();
-            self.factors.extend_from_slice(matrix.block(structure.col_ptr()[j]));
+            self.factors.extend_from_slice(matrix.diagonal_block(j));
             let block = &mut self.factors[start..];
             for (i, damping) in damping[first..first + n].iter().enumerate() {
                 block[i * n + i] += damping;

@@ -4,7 +4,7 @@ use nalgebra::{DMatrix, DVector};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::{BlockMatrix, BlockStructure, LinearSolver, Stopping};
+use super::{BlockMatrix, BlockStructure, LinearSolver, Stopping, Storage};
 
 /// A matrix with the values `value(row block, column block, row, column)`, the last two inside the block.
 pub fn matrix(sizes: &[usize], pairs: &[(u32, u32)], value: impl Fn(usize, usize, usize, usize) -> f64) -> BlockMatrix {
@@ -15,7 +15,7 @@ pub fn matrix(sizes: &[usize], pairs: &[(u32, u32)], value: impl Fn(usize, usize
         for k in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
             let i = structure.row_idx()[k] as usize;
             let rows = structure.size(i);
-            for (at, v) in matrix.block_mut(k).iter_mut().enumerate() {
+            for (at, v) in matrix.block_mut(i, j).unwrap().iter_mut().enumerate() {
                 *v = value(i, j, at % rows, at / rows);
             }
         }
@@ -110,7 +110,45 @@ pub fn check_against_dense(solver: impl Fn() -> Box<dyn LinearSolver>) {
     check((matrix(&[], &[], |_, _, _, _| 0.0), vec![], vec![]));
     let a = grid(12);
     let n = a.structure().scalars();
-    check((a, vec![0.1; n], (0..n).map(|i| (i as f64).sin()).collect()));
+    let rhs: Vec<f64> = (0..n).map(|i| (i as f64).sin()).collect();
+    check((a, vec![0.1; n], rhs.clone()));
+    // Blocks that are stored as multiples of the identity are what they are in full.
+    let a = grid_of_multiples(12);
+    let full = a.scaled(&vec![1.0; n]).unwrap();
+    assert_eq!((a.values.len() < full.values.len(), a.to_dense()), (true, full.to_dense()));
+    check((a.clone(), vec![0.1; n], rhs.clone()));
+    let [one, other] = [a, full].map(|a| {
+        let (mut solver, mut x) = (solver(), vec![f64::NAN; n]);
+        solver.analyze(a.structure()).unwrap();
+        solver.solve(&a, &vec![0.1; n], &rhs, &mut x, &stop).unwrap();
+        x
+    });
+    assert_eq!(one, other);
+}
+
+/// The grid with some of its blocks replaced by multiples of the identity, and stored as such.
+fn grid_of_multiples(side: u32) -> BlockMatrix {
+    let full = grid(side);
+    let pattern = full.structure();
+    let (col_ptr, row_idx) = (pattern.col_ptr().to_vec(), pattern.row_idx().to_vec());
+    let is_diagonal = |position: usize| pattern.col_ptr().binary_search(&position).is_ok();
+    let storage = |position: usize| match position % 3 {
+        _ if is_diagonal(position) => Storage::Full,
+        0 => Storage::Ahead,
+        1 => Storage::Full,
+        _ => Storage::Multiple,
+    };
+    let structure = BlockStructure::from_columns(&vec![3; pattern.blocks()], col_ptr, row_idx, storage).unwrap();
+    let mut matrix = BlockMatrix::zeros(structure.into());
+    for j in 0..pattern.blocks() {
+        for k in pattern.col_ptr()[j]..pattern.col_ptr()[j + 1] {
+            let i = pattern.row_idx()[k] as usize;
+            let place = pattern.place(k) as usize;
+            let block = matrix.block_mut(i, j).unwrap();
+            block.copy_from_slice(&full.values[place..place + block.len()]);
+        }
+    }
+    matrix
 }
 
 /// The bits of a solution that was computed with the given number of threads.

@@ -6,8 +6,6 @@
 
 use super::columns::{Instances, Pass, Walk, Weighted, Weights};
 use super::contribution::Contribution;
-use super::planner;
-use super::reduction::Reduction;
 use crate::backend::Group;
 use crate::linear::BlockMatrix;
 use crate::problem::Evaluation;
@@ -45,8 +43,6 @@ pub(super) struct Accumulation {
     tasks: Vec<Task>,
     contributions: Vec<Contribution>,
     weights: Weights,
-    /// Numbers of the matrix that vary.
-    variable_numbers: usize,
     /// Room for the expanded Jacobian of each group.
     expanded: Vec<Vec<f64>>,
 }
@@ -62,16 +58,10 @@ struct Linearized<'a> {
 }
 
 impl Accumulation {
-    /// Makes the plan, and adds to `matrix` what is constant.
-    pub fn new(
-        groups: &[Group],
-        (contributions, weights): (Vec<Contribution>, Weights),
-        reduction: &Reduction,
-        matrix: &mut BlockMatrix,
-    ) -> Self {
-        let (tasks, variable_numbers) = planner::plan(groups, &contributions, reduction, matrix);
-        let expanded = vec![Vec::new(); groups.len()];
-        Accumulation { tasks, contributions, weights, variable_numbers, expanded }
+    /// Of tasks that go through the block columns one after the other.
+    pub fn new(tasks: Vec<Task>, contributions: Vec<Contribution>, weights: Weights) -> Self {
+        let expanded = vec![Vec::new(); contributions.len()];
+        Accumulation { tasks, contributions, weights, expanded }
     }
 
     /// Bytes of the plan.
@@ -81,7 +71,7 @@ impl Accumulation {
 
     /// Numbers of the matrix that vary.
     pub fn variable_numbers(&self) -> usize {
-        self.variable_numbers
+        self.tasks.last().map_or(0, |task| task.numbers.end)
     }
 
     /// Fills the matrix and the gradient, on the threads of the present rayon pool.

@@ -8,6 +8,7 @@
 use super::columns::{Weights, has_own_loop};
 use crate::backend::Group;
 use crate::kernel::Kernel;
+use crate::linear::Storage;
 use crate::program::JacobianEntry;
 use rayon::prelude::*;
 
@@ -93,6 +94,8 @@ pub(super) struct Pair {
     pub varies: bool,
     /// (entry, column-major; number) of the rows that never change.
     pub constant: Vec<(u32, f64)>,
+    /// Whether these are a multiple of the identity, of more than one number.
+    multiple: bool,
 }
 
 /// Everything that an instance of a group adds.
@@ -261,6 +264,10 @@ impl Contribution {
                 pair.varies = true;
             }
         }
+        let alike =
+            |&(entry, number): &(u32, f64)| (entry as usize).is_multiple_of(width + 1) && number == pair.constant[0].1;
+        let square = height == width && width > 1 && pair.constant.len() == width;
+        pair.multiple = square && pair.constant.iter().all(alike);
         pair
     }
 
@@ -302,6 +309,15 @@ impl Contribution {
 }
 
 impl Pair {
+    /// How a block that only this adds to is stored.
+    pub fn storage(&self) -> Storage {
+        match (self.varies, self.multiple) {
+            (true, _) => Storage::Ahead,
+            (false, true) => Storage::Multiple,
+            (false, false) => Storage::Full,
+        }
+    }
+
     pub fn is_zero(&self) -> bool {
         !self.varies && self.constant.is_empty()
     }

@@ -287,10 +287,9 @@ impl SparseInverse {
         equations: &NormalEquations,
         options: &CovarianceOptions,
     ) -> Result<Self, CovarianceError> {
-        let mut matrix = equations.matrix.clone();
         let scale = |d: &f64| if *d > 0.0 { d.sqrt().recip() } else { 1.0 };
-        let scales: Vec<f64> = matrix.diagonal().iter().map(scale).collect();
-        matrix.scale(&scales);
+        let scales: Vec<f64> = equations.matrix.diagonal().iter().map(scale).collect();
+        let matrix = equations.matrix.scaled(&scales)?;
         let mut cholesky = SparseCholesky::default();
         cholesky.analyze(matrix.structure())?;
         let deficient = |reciprocal_condition: f64, scalar: usize| CovarianceError::RankDeficient {

@@ -3,8 +3,9 @@
 //! In: a [`CompiledProblem`](crate::problem::CompiledProblem). Out: parameters at the best accepted point, and a
 //! [`SolverReport`]. The names and conventions are those of [Ceres](http://ceres-solver.org/nnls_solving.html):
 //!
-//! * `normal_equations` fills JᵀJ and Jᵀr in place from an evaluation: `contribution` works out what an instance adds, `planner`
-//!   deals the sums out to tasks, `accumulation` and `columns` carry them out;
+//! * `normal_equations` fills JᵀJ and Jᵀr in place from an evaluation: `contribution` works out what an instance adds, `touches`
+//!   lists the instances by block, `planner` deals the columns out to tasks, `draft` writes down what is in those of a task and how
+//!   their sums are made, `accumulation` and `columns` carry them out;
 //! * `trust_region` turns the gain ratio into the damping of the next step;
 //! * `step` solves for the step by the [linear solver](crate::linear) that fits;
 //! * `bounds` keeps the parameters in their box;
@@ -20,6 +21,7 @@ mod contribution;
 mod covariance;
 #[cfg(feature = "gpu")]
 mod device;
+mod draft;
 mod error;
 mod evaluator;
 mod finite;
@@ -40,6 +42,7 @@ mod step;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
+mod touches;
 mod trust_region;
 
 pub use covariance::{Covariance, CovarianceError, CovarianceOptions};

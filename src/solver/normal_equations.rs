@@ -5,10 +5,9 @@ use super::columns::Weights;
 use super::contribution::Contribution;
 use super::planner;
 use super::reduction::Reduction;
-use crate::linear::{BlockMatrix, BlockStructure, LinearError};
+use crate::linear::{BlockMatrix, LinearError};
 use crate::problem::{CompiledProblem, Evaluation, Parameters};
 use std::ops::Range;
-use std::sync::Arc;
 
 /// Normal equations of a compiled problem.
 ///
@@ -32,24 +31,17 @@ impl NormalEquations {
     /// Works out the structure for the blocks of `parameters` that are not fixed.
     ///
     /// # Errors
-    /// [`LinearError::TooLarge`] past 2³² blocks.
+    /// [`LinearError::TooLarge`] past 2³² numbers in JᵀJ, as many parameter blocks in all residual blocks together, or 2³⁰ residual blocks
+    /// of a kind.
     pub fn new(problem: &CompiledProblem, parameters: &Parameters) -> Result<Self, LinearError> {
         let reduction = Reduction::new(problem, parameters);
         let mut weights = Weights::default();
         let contributions: Vec<Contribution> =
             problem.groups.iter().map(|group| Contribution::new(group, &mut weights)).collect();
-        let pairs = problem
-            .groups
-            .iter()
-            .zip(&contributions)
-            .flat_map(|(group, contribution)| reduction.pairs(group, contribution));
-        let structure = BlockStructure::from_pairs(&reduction.sizes, pairs)?;
-        let varying = planner::varying(&problem.groups, &contributions, &reduction, &structure);
-        let structure = Arc::new(structure.storing_first(|position| varying[position]));
-        let held = reduction.held(parameters, &structure);
-        let gradient = vec![0.0; structure.scalars()];
-        let mut matrix = BlockMatrix::zeros(structure);
-        let accumulation = Accumulation::new(&problem.groups, (contributions, weights), &reduction, &mut matrix);
+        let (matrix, tasks) = planner::plan(&problem.groups, &contributions, &reduction)?;
+        let held = reduction.held_scalars(parameters, matrix.structure());
+        let gradient = vec![0.0; matrix.structure().scalars()];
+        let accumulation = Accumulation::new(tasks, contributions, weights);
         let Reduction { places, components, .. } = reduction;
         let mut equations = NormalEquations { matrix, gradient, places, components, accumulation, held };
         equations.hold();
@@ -96,8 +88,13 @@ impl NormalEquations {
             for position in structure.col_ptr()[column]..structure.col_ptr()[column + 1] {
                 let row = structure.row_idx()[position] as usize;
                 let (height, width) = (structure.size(row), structure.size(column));
-                let block = self.matrix.block_mut(position);
-                for (k, number) in block.iter_mut().enumerate().take(height * width) {
+                let place = structure.place(position);
+                if structure.is_multiple(place) {
+                    // What is held touches no such block.
+                    continue;
+                }
+                let block = &mut self.matrix.values[place as usize..][..height * width];
+                for (k, number) in block.iter_mut().enumerate() {
                     let (i, j) = (offsets[row] + k % height, offsets[column] + k / height);
                     if held[i] || held[j] {
                         *number = if i == j { 1.0 } else { 0.0 };

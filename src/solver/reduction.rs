@@ -1,12 +1,11 @@
 //! The free parameter blocks, numbered without the fixed ones.
 
-use super::contribution::Contribution;
-use crate::backend::Group;
 use crate::linear::BlockStructure;
 use crate::problem::{CompiledProblem, Parameters};
 use std::ops::Range;
 
-const FIXED: u32 = u32::MAX;
+/// Stands for the number of a block that is not free.
+pub(super) const FIXED: u32 = u32::MAX;
 
 /// Maps between all parameters and the free blocks, in which the linear systems are stated.
 pub(super) struct Reduction {
@@ -14,6 +13,8 @@ pub(super) struct Reduction {
     numbers: Vec<u32>,
     /// Components of a step of each free block.
     pub sizes: Vec<usize>,
+    /// Of each free block whether some of its components are fixed.
+    pub held: Vec<bool>,
     /// Of each free block the numbers in the parameter vector.
     pub places: Vec<Range<usize>>,
     /// Start of each free block in a step over all blocks.
@@ -26,6 +27,7 @@ impl Reduction {
         let mut reduction = Reduction {
             numbers: vec![FIXED; parameters.values().len()],
             sizes: Vec::new(),
+            held: Vec::new(),
             places: Vec::new(),
             components: Vec::new(),
         };
@@ -34,34 +36,20 @@ impl Reduction {
             let start = parameters.offsets()[block] as usize;
             reduction.numbers[start] = reduction.sizes.len() as u32;
             reduction.sizes.push(parameters.tangent_size(block));
+            reduction.held.push(parameters.fixed(block).is_some());
             reduction.places.push(start..start + parameters.size(block));
             reduction.components.push(problem.steps().start(start as u32));
         }
         reduction
     }
 
-    /// The free block in place `slot` of an instance.
-    pub fn block(&self, group: &Group, slot: usize, instance: usize) -> Option<u32> {
-        let number = self.numbers[group.table.blocks[slot][instance] as usize];
-        (number != FIXED).then_some(number)
-    }
-
-    /// The pairs of free blocks that the instances of a group couple.
-    pub fn pairs<'a>(
-        &'a self,
-        group: &'a Group,
-        contribution: &'a Contribution,
-    ) -> impl Iterator<Item = (u32, u32)> + Clone + 'a {
-        let slots = contribution.slots.len();
-        let coupled = (0..slots).flat_map(move |p| (p + 1..slots).map(move |q| (p, q)));
-        let coupled = coupled.filter(move |&(p, q)| !contribution.pair(p, q).is_zero());
-        coupled.flat_map(move |(p, q)| {
-            (0..group.table.count).filter_map(move |i| Some((self.block(group, p, i)?, self.block(group, q, i)?)))
-        })
+    /// The number of the free block that starts at a place of the parameter vector, or [`FIXED`].
+    pub fn number(&self, start: u32) -> u32 {
+        self.numbers[start as usize]
     }
 
     /// Scalars of the reduced system that belong to fixed components of blocks which are otherwise free.
-    pub fn held(&self, parameters: &Parameters, structure: &BlockStructure) -> Vec<usize> {
+    pub fn held_scalars(&self, parameters: &Parameters, structure: &BlockStructure) -> Vec<usize> {
         let mut held = Vec::new();
         for block in 0..parameters.blocks() {
             let number = self.numbers[parameters.offsets()[block] as usize];

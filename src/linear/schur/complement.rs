@@ -14,7 +14,7 @@ use super::partition::Partition;
 use super::rank_update::{Eliminate, Scratch, Target};
 
 /// Stands for the place of a block that the matrix does not have.
-const NONE: usize = usize::MAX;
+const NONE: u32 = u32::MAX;
 
 /// Memory of a chunk.
 struct Room {
@@ -34,8 +34,8 @@ pub struct Complement {
     rooms: Vec<Room>,
     /// The factors of the eliminated diagonal blocks, in the order of the eliminated blocks.
     factors: Vec<f64>,
-    /// Position in the matrix of each position in the reduced structure.
-    positions: Vec<usize>,
+    /// Place in the matrix of each position in the reduced structure.
+    places: Vec<u32>,
     /// Solution of the eliminated blocks, in their order.
     eliminated: Vec<f64>,
 }
@@ -56,10 +56,10 @@ impl Complement {
             vector: vec![0.0; chunk.vector_numbers],
             scratch: Scratch::default(),
         };
-        let mut positions = vec![NONE; reduced.row_idx().len()];
-        for (row, column, position) in partition.kept_positions() {
-            if let Some(place) = reduced.find(row as usize, column as usize) {
-                positions[place] = position;
+        let mut places = vec![NONE; reduced.row_idx().len()];
+        for (row, column, place) in partition.kept_blocks() {
+            if let Some(position) = reduced.find(row as usize, column as usize) {
+                places[position] = place;
             }
         }
         Ok(Self {
@@ -67,7 +67,7 @@ impl Complement {
             coverage,
             rooms: chunks.chunks.iter().map(room).collect(),
             factors: vec![0.0; partition.factor_offsets[partition.eliminated.len()]],
-            positions,
+            places,
             eliminated: vec![0.0; partition.eliminated_offsets[partition.eliminated.len()]],
             chunks,
             partition,
@@ -96,7 +96,7 @@ impl Complement {
         self.partition.memory_bytes()
             + self.chunks.memory_bytes()
             + size_of_val(&self.factors[..])
-            + size_of_val(&self.positions[..])
+            + size_of_val(&self.places[..])
             + size_of_val(&self.eliminated[..])
     }
 
@@ -154,13 +154,10 @@ impl Complement {
         if height == 0 {
             return;
         }
-        let source = self.positions[position];
         let columns = || (0..width).map(|c| c * stride..c * stride + height);
-        if source == NONE {
-            columns().for_each(|range| target[range].fill(0.0));
-        } else {
-            let block = matrix.block(source).chunks_exact(height);
-            columns().zip(block).for_each(|(range, column)| target[range].copy_from_slice(column));
+        match self.places[position] {
+            NONE => columns().for_each(|range| target[range].fill(0.0)),
+            place => matrix.block(place, height * width).write(height, target, stride),
         }
         if row == column {
             let damping = &damping[self.partition.range_of_kept(row)];
@@ -178,14 +175,14 @@ impl Complement {
     pub fn write_matrix(&self, matrix: &BlockMatrix, damping: &[f64], target: &mut BlockMatrix) {
         let structure = &*self.reduced;
         let col_ptr = structure.col_ptr();
-        let length = |k: usize| structure.values(k).len();
-        let lengths = (0..structure.blocks()).map(|j| (col_ptr[j]..col_ptr[j + 1]).map(length).sum());
+        let length = |j: usize, k: usize| structure.size(structure.row_idx()[k] as usize) * structure.size(j);
+        let lengths = (0..structure.blocks()).map(|j| (col_ptr[j]..col_ptr[j + 1]).map(|k| length(j, k)).sum());
         let columns = split(&mut target.values, lengths);
         columns.into_par_iter().enumerate().for_each(|(j, values)| {
             let mut rest = values;
             for k in col_ptr[j]..col_ptr[j + 1] {
                 let row = structure.row_idx()[k] as usize;
-                let (block, others) = rest.split_at_mut(length(k));
+                let (block, others) = rest.split_at_mut(length(j, k));
                 self.write_block(matrix, damping, (row, j), k, block, structure.size(row));
                 rest = others;
             }
@@ -271,8 +268,7 @@ fn factorize_members(
         let range = partition.range_of_eliminated(member);
         let (first, size) = (range.start, range.len());
         let (factor, others) = rest.split_at_mut(size * size);
-        let diagonal = partition.structure.col_ptr()[partition.eliminated[member] as usize];
-        factor.copy_from_slice(matrix.block(diagonal));
+        factor.copy_from_slice(matrix.diagonal_block(partition.eliminated[member] as usize));
         damping[range].iter().enumerate().for_each(|(k, d)| factor[k * size + k] += d);
         factorize(factor, size).map_err(|pivot| LinearError::NotPositiveDefinite { index: first + pivot })?;
         rest = others;
@@ -318,8 +314,7 @@ impl WithSimd for Pass<'_> {
                 let couplings = || {
                     blocks.iter().zip(partition.couplings(pattern, member)).map(|(&block, coupling)| {
                         let range = partition.offsets[block as usize]..partition.offsets[block as usize + 1];
-                        let values = &matrix.values[coupling.start()..][..range.len() * size];
-                        (values, coupling.transposed(), range)
+                        (coupling.block(matrix, range.len() * size), range)
                     })
                 };
                 let t: &mut [f64] = match &mut output {
@@ -328,8 +323,8 @@ impl WithSimd for Pass<'_> {
                 };
                 t.fill(0.0);
                 if !x.is_empty() {
-                    for (values, transposed, range) in couplings() {
-                        add_transposed_product(values, transposed, &x[range], t);
+                    for (block, range) in couplings() {
+                        add_transposed_product(block, &x[range], t);
                     }
                 }
                 match rhs {
@@ -342,9 +337,9 @@ impl WithSimd for Pass<'_> {
                 solve(&factors[partition.factor_offsets[member]..][..size * size], t);
                 if let Output::Kept(sums) = &mut output {
                     let targets = &chunks.vector_targets[piece.vector_targets.clone()];
-                    for ((values, transposed, range), &target) in couplings().zip(targets) {
+                    for ((block, range), &target) in couplings().zip(targets) {
                         let sum = &mut sums[target as usize..][..range.len()];
-                        add_product(values, transposed, &room, sum);
+                        add_product(block, &room, sum);
                     }
                 }
             }

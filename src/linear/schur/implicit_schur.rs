@@ -39,8 +39,6 @@ struct State {
     preconditioner: SchurPreconditioner,
     /// B, damped.
     kept: BlockMatrix,
-    /// Where each block of B stands in the matrix.
-    positions: Vec<usize>,
     /// The diagonal blocks of S.
     diagonal: BlockMatrix,
     jacobi: BlockJacobi,
@@ -63,14 +61,11 @@ impl ImplicitSchur {
             SchurPreconditioner::SchurJacobi => Coverage::Diagonal,
         };
         let kept = BlockMatrix::zeros(partition.kept_structure()?.into());
-        // Both are listed by column and then by row.
-        let positions = partition.kept_positions().map(|(_, _, position)| position).collect();
         let complement = Complement::new(partition, coverage)?;
         let n = complement.partition.scalars();
         let state = State {
             preconditioner,
             kept,
-            positions,
             diagonal: BlockMatrix::zeros(Arc::clone(&complement.reduced)),
             jacobi: BlockJacobi::default(),
             zeros: vec![0.0; n],
@@ -150,14 +145,18 @@ impl LinearSolver for ImplicitSchur {
 impl State {
     /// Sets B.
     fn copy_kept(&mut self, matrix: &BlockMatrix, damping: &[f64]) {
-        for (place, &position) in self.positions.iter().enumerate() {
-            self.kept.block_mut(place).copy_from_slice(matrix.block(position));
-        }
-        let structure = Arc::clone(self.kept.structure());
-        for block in 0..structure.blocks() {
-            let damping = &damping[self.complement.partition.range_of_kept(block)];
-            let (size, diagonal) = (damping.len(), self.kept.block_mut(structure.col_ptr()[block]));
-            damping.iter().enumerate().for_each(|(k, d)| diagonal[k * size + k] += d);
+        let partition = &self.complement.partition;
+        let mut rest = &mut self.kept.values[..];
+        // Both are listed by column and then by row.
+        for (row, column, place) in partition.kept_blocks() {
+            let (rows, numbers) = (partition.size(row), partition.size(row) * partition.size(column));
+            let (target, others) = rest.split_at_mut(numbers);
+            matrix.block(place, numbers).write(rows, target, rows);
+            if row == column {
+                let damping = &damping[partition.range_of_kept(row as usize)];
+                damping.iter().enumerate().for_each(|(k, d)| target[k * rows + k] += d);
+            }
+            rest = others;
         }
     }
 

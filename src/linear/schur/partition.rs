@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::elimination::neighbours;
-use super::super::{BlockStructure, LinearError};
+use super::super::{Block, BlockMatrix, BlockStructure, LinearError};
+use super::coupling_block::CouplingBlock;
 use super::elimination_set::elimination_set;
 
 /// Stands for the place among the kept blocks of one that is not kept.
@@ -27,19 +28,20 @@ pub struct Pattern {
     pub couplings: usize,
 }
 
-/// Where the block of E for an eliminated and a kept block stands.
+/// Where the block of E for an eliminated and a kept block stands: its place, times two; odd if its transpose is stored, because the
+/// eliminated block has the higher number.
 #[derive(Debug, Clone, Copy)]
-pub struct Coupling(usize);
+pub struct Coupling(u64);
 
 impl Coupling {
-    /// First scalar in the values of the matrix.
-    pub fn start(self) -> usize {
-        self.0 >> 1
-    }
-
-    /// Whether its transpose is stored, because the eliminated block has the higher number.
-    pub fn transposed(self) -> bool {
-        self.0 & 1 == 1
+    /// The block, of so many numbers.
+    #[inline(always)]
+    pub fn block(self, matrix: &BlockMatrix, numbers: usize) -> CouplingBlock<'_> {
+        match matrix.block((self.0 >> 1) as u32, numbers) {
+            Block::Full(block) if self.0 & 1 == 1 => CouplingBlock::Transposed(block),
+            Block::Full(block) => CouplingBlock::Upright(block),
+            Block::Multiple(number) => CouplingBlock::Multiple(number),
+        }
     }
 }
 
@@ -124,9 +126,8 @@ impl Partition {
             self.eliminated.push(member);
             self.eliminated_offsets.push(self.eliminated_offsets[self.eliminated_offsets.len() - 1] + size);
             self.factor_offsets.push(self.factor_offsets[self.factor_offsets.len() - 1] + size * size);
-            for (_, position, is_row) in coupled(&self.structure, member) {
-                let start = self.structure.values(position as usize).start;
-                self.couplings.push(Coupling(start << 1 | usize::from(!is_row)));
+            for (_, place, is_row) in coupled(&self.structure, member) {
+                self.couplings.push(Coupling(u64::from(place) << 1 | u64::from(!is_row)));
             }
         }
         self.patterns.push(Pattern {
@@ -171,26 +172,26 @@ impl Partition {
         self.structure.offsets()[old]..self.structure.offsets()[old + 1]
     }
 
-    /// The couplings of kept blocks among each other (both below and on the diagonal): row, column, position.
-    pub fn kept_positions(&self) -> impl Iterator<Item = (u32, u32, usize)> + Clone {
+    /// The couplings of kept blocks among each other (both below and on the diagonal): row, column, place.
+    pub fn kept_blocks(&self) -> impl Iterator<Item = (u32, u32, u32)> + Clone {
         self.kept.iter().enumerate().flat_map(move |(column, &old)| {
             let positions = self.structure.col_ptr()[old as usize]..self.structure.col_ptr()[old as usize + 1];
             positions.filter_map(move |k| {
                 let row = self.place[self.structure.row_idx()[k] as usize];
-                (row != GONE).then_some((row, column as u32, k))
+                (row != GONE).then(|| (row, column as u32, self.structure.place(k)))
             })
         })
     }
 
     /// The structure of B, the part of the matrix that the kept blocks make up.
     pub fn kept_structure(&self) -> Result<BlockStructure, LinearError> {
-        let pairs = self.kept_positions().map(|(row, column, _)| (row, column));
+        let pairs = self.kept_blocks().map(|(row, column, _)| (row, column));
         BlockStructure::from_pairs(&self.sizes(), pairs)
     }
 
     /// The structure of S: two kept blocks are coupled if they were, or if an eliminated block couples them.
     pub fn reduced_structure(&self) -> Result<BlockStructure, LinearError> {
-        let pairs = self.kept_positions().map(|(row, column, _)| (row, column));
+        let pairs = self.kept_blocks().map(|(row, column, _)| (row, column));
         let fill = self.patterns.iter().flat_map(|pattern| {
             let blocks = self.blocks(pattern);
             blocks.iter().enumerate().flat_map(move |(k, &b)| blocks[k + 1..].iter().map(move |&a| (a, b)))
@@ -200,7 +201,7 @@ impl Partition {
 
     /// An upper bound of the numbers of S, found without its structure.
     pub fn reduced_values(&self) -> usize {
-        let kept = self.kept_positions().map(|(row, column, _)| self.size(row) * self.size(column)).sum::<usize>();
+        let kept = self.kept_blocks().map(|(row, column, _)| self.size(row) * self.size(column)).sum::<usize>();
         let fill = self.patterns.iter().map(|pattern| pattern.rows.saturating_mul(pattern.rows + 1) / 2);
         let full = self.scalars().saturating_mul(self.scalars() + 1) / 2;
         fill.fold(kept, usize::saturating_add).min(full)

@@ -71,8 +71,7 @@ impl WithSimd for Eliminate<'_> {
                 let mut row = 0;
                 for (&block, coupling) in blocks.iter().zip(partition.couplings(pattern, member)) {
                     let height = partition.size(block);
-                    let values = &matrix.values[coupling.start()..][..height * size];
-                    gather(values, coupling.transposed(), (height, size), columns, rows, row);
+                    gather(coupling.block(matrix, height * size), (height, size), columns, rows, row);
                     row += height;
                 }
                 for (column, b) in columns.chunks_exact_mut(rows).zip(&rhs[partition.range_of_eliminated(member)]) {
