@@ -174,8 +174,8 @@ impl Op {
             Cosh => a.cosh(),
             Tanh => a.tanh(),
             Asinh => a.asinh(),
-            Acosh => a.acosh(),
-            Atanh => a.atanh(),
+            Acosh => acosh(a),
+            Atanh => atanh(a),
             Sigmoid => sigmoid(a),
             Softplus => softplus(a),
             Add => a + b,
@@ -260,6 +260,25 @@ pub(crate) fn softplus(a: f64) -> f64 {
     max(a, 0.0) + (-a.abs()).exp().ln_1p()
 }
 
+/// The standard library's loses all digits near 1.
+#[inline(always)]
+fn acosh(a: f64) -> f64 {
+    if a > 1e150 {
+        return a.ln() + std::f64::consts::LN_2;
+    }
+    let t = a - 1.0;
+    if t < 0.0 { f64::NAN } else { (t + (t * (t + 2.0)).sqrt()).ln_1p() }
+}
+
+/// The standard library's loses all digits near −1.
+#[inline(always)]
+fn atanh(a: f64) -> f64 {
+    let m = a.abs();
+    let twice = m + m;
+    let odds = if m < 0.5 { twice + twice * m / (1.0 - m) } else { twice / (1.0 - m) };
+    (0.5 * odds.ln_1p()).copysign(a)
+}
+
 /// Integer power by repeated squaring, the same multiplications wherever it runs (`f64::powi` leaves the order open).
 #[inline(always)]
 pub(crate) fn powi(a: f64, n: i32) -> f64 {
@@ -304,6 +323,24 @@ mod tests {
         assert_eq!(sigmoid(800.0), 1.0);
         assert_eq!(softplus(800.0), 800.0);
         assert_eq!(softplus(-800.0), 0.0);
+    }
+
+    #[test]
+    fn inverse_hyperbolic_functions_near_their_ends() {
+        // acosh(1 + t) = √(2 t) (1 − t/12 + …); atanh(1 − t) = ½ ln(2/t − 1).
+        let t = 2f64.powi(-46);
+        let found = Op::Acosh.evaluate(1.0 + t, 0.0, 0.0);
+        assert!((found / (2.0 * t).sqrt() - 1.0).abs() < 1e-13, "{found}");
+        let expected = 0.5 * (2.0 / t - 1.0).ln();
+        for (a, expected) in [(1.0 - t, expected), (t - 1.0, -expected)] {
+            let found = Op::Atanh.evaluate(a, 0.0, 0.0);
+            assert!((found / expected - 1.0).abs() < 1e-15, "{found} for {expected}");
+        }
+        assert_eq!(Op::Acosh.evaluate(1.0, 0.0, 0.0), 0.0);
+        assert_eq!(Op::Atanh.evaluate(-1.0, 0.0, 0.0), f64::NEG_INFINITY);
+        for (op, a) in [(Op::Acosh, 0.5), (Op::Acosh, -3.0), (Op::Acosh, -1e12), (Op::Atanh, 1.5), (Op::Atanh, -2.0)] {
+            assert!(op.evaluate(a, 0.0, 0.0).is_nan(), "{op:?} of {a}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Kernels on a device compute what the CPU computes, in every number format, however sums are formed and problems are cut.
 
 mod accumulation;
+mod accurate;
 mod energies;
 #[path = "../expressions/mod.rs"]
 mod expressions;
@@ -10,8 +11,10 @@ mod graphs;
 mod limits;
 mod lists;
 mod operations;
+mod precision;
 mod products;
 mod reference;
+mod samples;
 
 fn main() {
     gpu_support::main(vec![
@@ -19,6 +22,9 @@ fn main() {
         ("operations_in_f64", operations::in_f64),
         ("operations_in_double_f32", operations::in_double_f32),
         ("operations_in_f32", operations::in_f32),
+        ("precision_of_f64", precision::of_f64),
+        ("precision_of_double_f32", precision::of_double_f32),
+        ("precision_of_f32", precision::of_f32),
         ("random_graphs_in_f64", graphs::in_f64),
         ("random_graphs_in_double_f32", graphs::in_double_f32),
         ("random_graphs_in_f32", graphs::in_f32),
