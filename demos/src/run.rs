@@ -24,6 +24,7 @@ pub fn options(solver: &Solver) -> SolverOptions {
         function_tolerance: TOLERANCE,
         gradient_tolerance: TOLERANCE,
         parameter_tolerance: TOLERANCE,
+        device_timing: true,
         ..SolverOptions::default()
     }
 }

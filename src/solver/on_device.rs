@@ -227,14 +227,13 @@ fn report(
         let held = parameters.fixed(block).map_or(0, |flags| flags.iter().filter(|held| **held).count());
         parameters.tangent_size(block) - held
     };
-    let timed = !outcome.stage_times.is_empty();
     let trace = problem.trace_time().as_secs_f64();
     let times_s = StageTimes {
         trace,
         compile: compiled.compile_time.as_secs_f64() + outcome.compile_s,
         evaluate: stage_time(&outcome.stage_times, "evaluate"),
-        // Without the device's own clock the loop is all that is known, and the linear solve is most of it.
-        linear_solve: if timed { stage_time(&outcome.stage_times, "linear solve") } else { outcome.loop_s },
+        linear_solve: stage_time(&outcome.stage_times, "linear solve"),
+        device_loop: outcome.loop_s,
         total: start.elapsed().as_secs_f64() + trace,
         ..StageTimes::default()
     };

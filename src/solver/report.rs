@@ -102,12 +102,15 @@ pub struct StageTimes {
     pub compile: f64,
     /// Structure of JᵀJ and symbolic factorisation.
     pub analyse: f64,
-    /// Residuals, and residuals with Jacobian.
+    /// Residuals, and residuals with Jacobian. Of a solve that is wholly on a device, what its own clock says, and 0 where it was not
+    /// read ([`SolverOptions::device_timing`](super::SolverOptions::device_timing)).
     pub evaluate: f64,
-    /// Filling JᵀJ and Jᵀr.
+    /// Filling JᵀJ and Jᵀr; on a device part of `evaluate`.
     pub normal_equations: f64,
-    /// Solving for the steps.
+    /// Solving for the steps; on a device as `evaluate`.
     pub linear_solve: f64,
+    /// All iterations of a solve that is wholly on a device, as the host saw them: what the device did, and waiting for it. Else 0.
+    pub device_loop: f64,
     /// The whole solve, with tracing.
     pub total: f64,
 }

@@ -118,18 +118,23 @@ impl fmt::Display for SolverReport {
         writeln!(f)?;
         writeln!(f, "Time (in seconds)")?;
         let times = &self.times_s;
-        let stages = [
-            ("Trace", times.trace),
-            ("Compile", times.compile),
-            ("Analyse structure", times.analyse),
-            ("Residuals and Jacobian", times.evaluate),
-            ("Normal equations", times.normal_equations),
-            ("Linear solver", times.linear_solve),
-            ("Total", times.total),
-        ];
-        for (name, seconds) in stages {
-            row(f, name, format!("{seconds:.6}"))?;
+        row(f, "Trace", format!("{:.6}", times.trace))?;
+        row(f, "Compile", format!("{:.6}", times.compile))?;
+        if times.device_loop > 0.0 {
+            // What the device did for each stage stands below, if its clock was read.
+            row(f, "Iterations on the device", format!("{:.6}", times.device_loop))?;
+        } else {
+            let stages = [
+                ("Analyse structure", times.analyse),
+                ("Residuals and Jacobian", times.evaluate),
+                ("Normal equations", times.normal_equations),
+                ("Linear solver", times.linear_solve),
+            ];
+            for (name, seconds) in stages {
+                row(f, name, format!("{seconds:.6}"))?;
+            }
         }
+        row(f, "Total", format!("{:.6}", times.total))?;
         writeln!(f)?;
         row(f, "Memory: problem and Jacobian", bytes(self.problem_bytes))?;
         row(f, "Memory: normal equations", bytes(self.normal_equations_bytes))?;
@@ -146,6 +151,9 @@ impl fmt::Display for SolverReport {
             row(f, "Bytes from the device", bytes(device.bytes_down as usize))?;
             for (stage, seconds) in &device.stage_times_s {
                 row(f, &format!("Device time: {stage}"), format!("{seconds:.6}"))?;
+            }
+            if times.device_loop > 0.0 && device.stage_times_s.is_empty() {
+                row(f, "Device time by stage", "not measured".to_owned())?;
             }
         }
         writeln!(f)?;

@@ -7,9 +7,11 @@ mod energies;
 mod expressions;
 #[path = "../gpu_support/mod.rs"]
 mod gpu_support;
+mod gradients;
 mod graphs;
 mod limits;
 mod lists;
+mod models;
 mod operations;
 mod precision;
 mod products;
@@ -35,6 +37,11 @@ fn main() {
         ("held_parameters_have_no_sums", accumulation::held_parameters_have_no_sums),
         ("energies_of_an_icosphere", energies::of_an_icosphere),
         ("energies_of_a_mesh_with_boundary", energies::of_a_mesh_with_boundary),
+        ("gradient_of_developable", models::developable),
+        ("gradient_of_bundles", models::bundle),
+        ("gradient_of_planar_pose_graphs", models::planar_pose_graph),
+        ("gradient_of_spatial_pose_graphs", models::spatial_pose_graph),
+        ("gradient_of_curves", models::curves),
         ("assembled_and_not_agree_on_meshes", products::assembled_and_not_agree_on_meshes),
         ("assembled_and_not_agree_on_blocks_of_all_sizes", products::assembled_and_not_agree_on_blocks_of_all_sizes),
         ("lists_of_a_mesh_are_the_same_from_the_device", lists::lists_of_a_mesh_are_the_same_from_the_device),

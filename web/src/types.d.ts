@@ -114,7 +114,7 @@ export interface Report {
   factorBytes: number;
   /** What a GPU had to do with it. */
   device: null | { kernelsCompiled: number; kernelCacheHits: number; bytesUp: number; bytesDown: number; dispatches: number; memoryBytes: number; stageTimesSeconds: [string, number][] };
-  timesSeconds: { trace: number; compile: number; analyse: number; evaluate: number; normalEquations: number; linearSolve: number; total: number };
+  timesSeconds: { trace: number; compile: number; analyse: number; evaluate: number; normalEquations: number; linearSolve: number; total: number; deviceLoop: number };
   /** What a run of many solves came to, for `developable`; the rest is about the last of them, but for the iterations. */
   developable?: { energyBefore: number; energyAfter: number; share: number; hinges: number; solves: number };
   /** All of it as a text to read. */

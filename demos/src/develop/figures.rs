@@ -7,6 +7,7 @@ use isograd::mesh::energy::DevelopableResult;
 use isograd::mesh::energy::developable::hinges;
 use serde::Serialize;
 use std::fmt;
+use std::ops::Add;
 use std::time::Duration;
 
 /// What there is to say about a run.
@@ -73,15 +74,19 @@ impl<'a> Figures<'a> {
 
 /// The times of all rounds.
 fn times(reports: &[SolverReport]) -> SummaryTimes {
-    let sum = |stage: fn(&SolverReport) -> f64| reports.iter().map(stage).sum();
+    let sum = |stage: fn(&SummaryTimes) -> f64| reports.iter().map(|r| stage(&SummaryTimes::from(&r.times_s))).sum();
+    let sum_of_some = |stage: fn(&SummaryTimes) -> Option<f64>| {
+        reports.iter().filter_map(|r| stage(&SummaryTimes::from(&r.times_s))).reduce(f64::add)
+    };
     SummaryTimes {
-        trace: sum(|report| report.times_s.trace),
-        compile: sum(|report| report.times_s.compile),
-        evaluate: sum(|report| report.times_s.evaluate),
-        linear_solve: sum(|report| report.times_s.linear_solve),
-        total: sum(|report| report.times_s.total),
-        analyse: sum(|report| report.times_s.analyse),
-        normal_equations: sum(|report| report.times_s.normal_equations),
+        trace: sum(|times| times.trace),
+        compile: sum(|times| times.compile),
+        evaluate: sum(|times| times.evaluate),
+        linear_solve: sum(|times| times.linear_solve),
+        total: sum(|times| times.total),
+        analyse: sum_of_some(|times| times.analyse),
+        normal_equations: sum_of_some(|times| times.normal_equations),
+        device_loop: sum_of_some(|times| times.device_loop),
     }
 }
 
@@ -108,16 +113,17 @@ impl fmt::Display for Figures<'_> {
         let rest = s.wall_s - times.total;
         writeln!(f, "Time in seconds, all rounds:")?;
         let stages = [
-            ("trace", times.trace),
-            ("compile", times.compile),
+            ("trace", Some(times.trace)),
+            ("compile", Some(times.compile)),
             ("analyse", times.analyse),
-            ("evaluate", times.evaluate),
+            ("evaluate", Some(times.evaluate)),
             ("normal equations", times.normal_equations),
-            ("linear solve", times.linear_solve),
-            ("all of the solves", times.total),
-            ("between the solves", rest),
+            ("linear solve", Some(times.linear_solve)),
+            ("on the device", times.device_loop),
+            ("all of the solves", Some(times.total)),
+            ("between the solves", Some(rest)),
         ];
-        for (name, seconds) in stages {
+        for (name, seconds) in stages.into_iter().filter_map(|(name, seconds)| Some((name, seconds?))) {
             writeln!(f, "  {name:<20}{seconds:10.3}")?;
         }
         write!(f, "  {:<20}{:10.3}", "whole run", s.wall_s)

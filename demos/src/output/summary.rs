@@ -1,6 +1,7 @@
 //! A solve in one JSON object. Its fields are relied upon by name; new ones go to the end.
 
 use super::peak_rss_bytes;
+use isograd::solver::StageTimes;
 use isograd::{Backend, Precision, SolverReport, Termination};
 use serde::Serialize;
 
@@ -64,16 +65,17 @@ pub struct SummaryTimes {
     pub linear_solve: f64,
     /// All of it.
     pub total: f64,
-    /// Structure of JᵀJ and symbolic factorisation.
-    pub analyse: f64,
-    /// Filling JᵀJ and Jᵀr.
-    pub normal_equations: f64,
+    /// Structure of JᵀJ and symbolic factorisation; null where a device did without.
+    pub analyse: Option<f64>,
+    /// Filling JᵀJ and Jᵀr; null where it is part of what a device evaluates.
+    pub normal_equations: Option<f64>,
+    /// All iterations on a device as the host saw them; null where the solve was not on one.
+    pub device_loop: Option<f64>,
 }
 
 impl<'a> Summary<'a> {
     /// Sums up a report.
     pub fn new(demo: &'a str, problem: &'a str, report: &'a SolverReport) -> Self {
-        let times = &report.times_s;
         Summary {
             demo,
             problem,
@@ -87,15 +89,7 @@ impl<'a> Summary<'a> {
             initial_cost: report.initial_cost,
             final_cost: report.final_cost,
             termination: report.termination,
-            times_s: SummaryTimes {
-                trace: times.trace,
-                compile: times.compile,
-                evaluate: times.evaluate,
-                linear_solve: times.linear_solve,
-                total: times.total,
-                analyse: times.analyse,
-                normal_equations: times.normal_equations,
-            },
+            times_s: SummaryTimes::from(&report.times_s),
             peak_rss_bytes: peak_rss_bytes(),
             converged: report.termination.is_converged(),
             accepted_steps: report.accepted_steps(),
@@ -104,6 +98,22 @@ impl<'a> Summary<'a> {
             threads: report.threads,
             backend_reason: &report.backend.reason,
             message: &report.message,
+        }
+    }
+}
+
+impl From<&StageTimes> for SummaryTimes {
+    fn from(times: &StageTimes) -> Self {
+        let on_device = times.device_loop > 0.0;
+        SummaryTimes {
+            trace: times.trace,
+            compile: times.compile,
+            evaluate: times.evaluate,
+            linear_solve: times.linear_solve,
+            total: times.total,
+            analyse: (!on_device).then_some(times.analyse),
+            normal_equations: (!on_device).then_some(times.normal_equations),
+            device_loop: on_device.then_some(times.device_loop),
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::console::Console;
 use crate::output::{Summary, write_report};
 use crate::run;
 use freedom::Freedom;
+use isograd::{Problem, ProblemError};
 use serde::Serialize;
 
 /// The summary with what only a drawing has.
@@ -27,6 +28,14 @@ struct SketchSummary<'a> {
     /// Constraints beyond the rank: they repeat others, or contradict them.
     redundant: usize,
     conflicting: Vec<&'a str>,
+}
+
+/// The constraints of a drawing, at its start.
+///
+/// # Errors
+/// If a number in it is not finite.
+pub fn problem(case: Case) -> Result<Problem, ProblemError> {
+    Ok(cases::drawing(case)?.problem)
 }
 
 /// Solves the constraints of a drawing and writes everything there is to see.

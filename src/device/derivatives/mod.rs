@@ -12,7 +12,7 @@ use super::layout::{Layout, places};
 use super::pieces::Pieces;
 use super::shard::Sums;
 use super::stage::{Stage, record_all};
-use crate::backend::gpu::{Commands, GpuContext, GpuError};
+use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::wgsl::{self, Addition, Format, Formats, Slot, state};
 use crate::problem::{CompiledProblem, NonFiniteResidual, Parameters, ProblemError};
 
@@ -190,6 +190,12 @@ impl GpuDerivatives {
     /// Bytes of all buffers.
     pub fn bytes(&self) -> u64 {
         self.shards.iter().chain([&self.buffers]).map(Buffers::bytes).sum()
+    }
+
+    /// Bytes of the buffers behind a slot, over all shards.
+    pub fn bytes_of(&self, slot: Slot) -> u64 {
+        let buffers = self.shards.iter().chain([&self.buffers]).filter_map(|buffers| buffers.find(slot));
+        buffers.map(GpuBuffer::bytes).sum()
     }
 
     /// Records the evaluation of the residuals.
