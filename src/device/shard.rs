@@ -68,7 +68,8 @@ impl GroupShape {
             ("residuals", numbers(self.width)),
             ("stored", numbers(self.stored)),
             ("contributions", numbers(self.contributions)),
-            ("incidence", 4 * self.parts.len() as u64),
+            // With their table, which has a row for every parameter block in each shard.
+            ("incidence lists with the table of all blocks", 4 * self.parts.len() as u64),
         ]
     }
 }

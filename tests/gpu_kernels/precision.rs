@@ -85,8 +85,8 @@ fn error(op: Op, format: Format, found: f64, value: Pair) -> f64 {
         (Bound::Exact, _) => f64::from(found != value.hi),
         (Bound::Relative(_), _) => {
             let off = ((found - value.hi) - value.lo).abs();
-            // The second number of a pair may be flushed to 0.
-            let rest = off - 2f64.powi(-125);
+            // The second number of a pair may be flushed to 0, and so may what it is summed of.
+            let rest = off - 2f64.powi(-123);
             if rest <= 0.0 { 0.0 } else { rest / value.hi.abs() }
         }
         (Bound::Ulps(_), Format::F32) => ulps(found, value, 24),
