@@ -8,7 +8,8 @@
 // set `guard` to a zero READ FROM A BUFFER before anything here is called. `self_test_df32` finds a device where this fails.
 //
 // Ranges. Denormals may be flushed, so the low word of a result below about 1e-26 in magnitude loses bits (absolute error
-// 2^-126), and error bounds hold for operands, products and quotients in about 1e-26 ... 1e38. Overflow gives inf with y = 0;
+// 2^-126), and error bounds hold for operands, products and quotients in about 1e-26 ... 1e38. Below 2^-102 the parts of `two_prod`
+// are flushed, and a product has fewer digits than one of f32. Overflow gives inf with y = 0;
 // a domain error gives NaN in x. NaN is recognised by bits only. The bounds assume f32 `+ - *` rounded to nearest, and f32 `/`
 // and `sqrt` within a few ulp, as WGSL demands; no other f32 builtin's accuracy is relied on.
 
