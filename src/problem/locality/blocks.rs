@@ -46,7 +46,7 @@ impl Blocks {
     /// The block that starts at a place.
     pub fn at(&self, start: u32) -> u32 {
         match &self.by_start {
-            ByStart::Size(inverse) => (u64::from(start) * inverse >> 32) as u32,
+            ByStart::Size(inverse) => ((u64::from(start) * inverse) >> 32) as u32,
             ByStart::At(blocks) => blocks[start as usize],
         }
     }
