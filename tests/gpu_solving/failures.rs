@@ -1,6 +1,6 @@
 //! Devices that fail, limits that are too small, residuals that cannot be evaluated.
 
-use super::{chain, check_report, cost, of_block, on, precisions, rosenbrock, solve, tight};
+use super::{by_gradients, chain, check_report, cost, of_block, on, precisions, rosenbrock, solve, tight};
 use crate::gpu_support::Test;
 use isograd::backend::gpu::{GpuContext, GpuOptions};
 use isograd::mesh::energy::{Energy, MeshProblem};
@@ -99,7 +99,7 @@ fn a_device_lost_before_the_solve(context: &GpuContext) {
     let mut problem = chain(20);
     let report = problem.solve(&on(&device, Precision::Auto, &tight())).unwrap();
     let mut expected = chain(20);
-    let on_cpu = expected.solve(&tight()).unwrap();
+    let on_cpu = expected.solve(&by_gradients(&tight())).unwrap();
     assert_eq!(report.backend.backend, Backend::Cpu);
     assert!(report.backend.reason.contains("lost") && report.device.is_none(), "{report}");
     assert_eq!((report.final_cost, report.initial_cost), (on_cpu.final_cost, on_cpu.initial_cost));
@@ -222,7 +222,7 @@ fn with_memory(context: &GpuContext, bytes: u64) -> GpuContext {
 
 fn memory_too_small(context: &GpuContext) {
     let mut expected = chain(20_000);
-    let on_cpu = expected.solve(&SolverOptions::default()).unwrap();
+    let on_cpu = expected.solve(&by_gradients(&SolverOptions::default())).unwrap();
     for precision in precisions(context) {
         let device = with_memory(context, 1 << 20);
         let mut problem = chain(20_000);
@@ -378,13 +378,14 @@ pub fn child() {
     match std::env::var(PART).as_deref() {
         Ok("replace") => {
             // Two residuals are worth a device that is open, and not opening one.
-            let auto = SolverOptions { backend: Backend::Auto, fallback_threshold: 1, ..SolverOptions::default() };
+            let all_of_it = by_gradients(&SolverOptions::default());
+            let auto = SolverOptions { backend: Backend::Auto, fallback_threshold: 1, ..all_of_it.clone() };
             let report = rosenbrock().solve(&auto).unwrap();
             assert!(report.backend.reason.contains("the 4 from which opening a GPU pays"), "{report}");
             let first = GpuContext::shared().unwrap();
             let report = rosenbrock().solve(&auto).unwrap();
             assert!(!report.backend.reason.contains("pays"), "{report}");
-            let options = SolverOptions { backend: Backend::Gpu, ..SolverOptions::default() };
+            let options = SolverOptions { backend: Backend::Gpu, ..all_of_it };
             let mut problem = rosenbrock();
             let report = problem
                 .solve_with(&options, |record| {

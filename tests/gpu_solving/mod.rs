@@ -23,14 +23,18 @@ pub fn tight() -> SolverOptions {
     }
 }
 
-/// The options, on a device: small systems too, which it would leave to a direct solver of the CPU.
-pub fn on(context: &GpuContext, precision: Precision, options: &SolverOptions) -> SolverOptions {
+/// The options, with conjugate gradients as on a device: it would leave small systems to a direct solver of the CPU.
+pub fn by_gradients(options: &SolverOptions) -> SolverOptions {
     let linear_solver = match options.linear_solver {
         LinearSolverKind::Auto => LinearSolverKind::IterativeSchur,
         kind => kind,
     };
-    let gpu = Some(context.clone());
-    SolverOptions { backend: Backend::Gpu, precision, linear_solver, gpu, ..options.clone() }
+    SolverOptions { linear_solver, ..options.clone() }
+}
+
+/// The options, on a device.
+pub fn on(context: &GpuContext, precision: Precision, options: &SolverOptions) -> SolverOptions {
+    SolverOptions { backend: Backend::Gpu, precision, gpu: Some(context.clone()), ..by_gradients(options) }
 }
 
 /// The precisions of the device.
