@@ -202,7 +202,10 @@ fn a_binding_too_small(context: &GpuContext) {
     let reason = &report.backend.reason;
     let words: Vec<&str> = reason.split(|c: char| !c.is_ascii_alphanumeric()).collect();
     // The buffer and the limit: parameters and their tables are not split.
-    assert!(reason.contains("cannot take the problem: \"incidence lists with the table of all blocks\" has"), "{reason}");
+    assert!(
+        reason.contains("cannot take the problem: \"incidence lists with the table of all blocks\" has"),
+        "{reason}"
+    );
     assert!(words.contains(&"4096"), "{reason}");
     assert!(report.termination.is_converged() && report.device.is_none());
     assert!(report.to_string().contains(reason));
