@@ -46,6 +46,16 @@ pub(super) async fn choose(
     if auto && let Some(reason) = factors_cheaply(problem, compiled) {
         return Ok(Placement::Cpu(reason));
     }
+    let direct = solved_directly(problem, compiled, options);
+    let not_worth_it =
+        |reason: String| Placement::Cpu(format!("{reason}, and fetching the Jacobian from a device would not pay"));
+    // Before a device is opened for nothing.
+    if auto
+        && let Some(reason) = &direct
+        && !pays(compiled, 0..compiled.groups.len())
+    {
+        return Ok(not_worth_it(reason.clone()));
+    }
     let unavailable = |reason: String| match auto {
         true => Ok(Placement::Cpu(reason)),
         false => Err(BackendUnavailable { backend: Backend::Gpu, reason }.into()),
@@ -68,16 +78,14 @@ pub(super) async fn choose(
         Err(reason) => return unavailable(reason),
     };
     let (groups, obstacles) = sort_out(compiled, formats.real);
-    let direct = solved_directly(problem, compiled, options);
     if obstacles.is_empty() && direct.is_none() {
         return Ok(Placement::Device(Device { context, formats, notes }));
     }
     if groups.is_empty() {
         return Ok(Placement::Cpu(format!("no group can run on the GPU: {}", obstacles.join("; "))));
     }
-    if auto && !pays(compiled, &groups) {
-        let reason = direct.unwrap_or_else(|| obstacles.join("; "));
-        return Ok(Placement::Cpu(format!("{reason}, and fetching the Jacobian from the device would not pay")));
+    if auto && !pays(compiled, groups.iter().copied()) {
+        return Ok(not_worth_it(direct.unwrap_or_else(|| obstacles.join("; "))));
     }
     let names: Vec<String> = groups.iter().map(|&group| title(compiled, group)).collect();
     notes.push(format!("evaluated on {device}: {}", listed("group", &names)));
@@ -169,9 +177,9 @@ pub(super) fn sort_out(compiled: &CompiledProblem, format: Format) -> (Vec<usize
 }
 
 /// Whether evaluating groups on a device is worth fetching what comes of it.
-fn pays(compiled: &CompiledProblem, groups: &[usize]) -> bool {
+fn pays(compiled: &CompiledProblem, groups: impl Iterator<Item = usize> + Clone) -> bool {
     let sum = |amount: fn(&crate::kernel::Kernel) -> usize| -> usize {
-        groups.iter().map(|&g| &compiled.groups[g]).map(|g| g.table.count.saturating_mul(amount(&g.kernel))).sum()
+        groups.clone().map(|g| &compiled.groups[g]).map(|g| g.table.count.saturating_mul(amount(&g.kernel))).sum()
     };
     let numbers = sum(|kernel| kernel.residuals() + kernel.stored());
     sum(|kernel| kernel.linearization.program.operations()) >= numbers.saturating_mul(OPERATIONS_A_NUMBER)

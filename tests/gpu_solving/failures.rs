@@ -359,8 +359,12 @@ fn auto_leaves_software_alone(context: &GpuContext) {
     let small = SolverOptions { fallback_threshold: 0, ..auto };
     let report = chain(10).solve(&small).unwrap();
     assert!(report.backend.reason.contains("a factorisation is cheap"), "{report}");
-    let mut mesh = MeshProblem::new(Energy::Smooth, &icosphere(1).unwrap()).unwrap().problem;
-    let report = mesh.solve(&small).unwrap();
+    // Small systems to its dense solvers.
+    let mesh = |level| MeshProblem::new(Energy::Smooth, &icosphere(level).unwrap()).unwrap().problem;
+    let report = mesh(1).solve(&small).unwrap();
+    assert_eq!(report.backend.backend, Backend::Cpu);
+    assert!(report.backend.reason.starts_with("systems of 126 unknowns are solved directly"), "{report}");
+    let report = mesh(2).solve(&small).unwrap();
     let expected = if context.is_software() { Backend::Cpu } else { Backend::Gpu };
     assert_eq!(report.backend.backend, expected, "{report}");
     assert!(!context.is_software() || report.backend.reason.contains("software"), "{report}");
