@@ -173,7 +173,7 @@ pub struct Results {
     #[command(flatten)]
     pub files: Files,
     /// From where pictures look, in degrees about the vertical axis: 0 from the front, which is z for meshes, and 90 from x
-    #[arg(long, value_name = "DEGREES", default_value_t = 32.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "DEGREES", default_value_t = 32.0, allow_negative_numbers = true, value_parser = finite)]
     pub azimuth: f64,
 }
 
@@ -240,6 +240,11 @@ impl From<PrecisionName> for Precision {
 fn goal() -> impl TypedValueParser<Value = Goal> {
     let unknown = |name: String| Goal::named(&name).ok_or_else(|| format!("there is no energy {name}"));
     PossibleValuesParser::new(Goal::all().map(Goal::name)).try_map(unknown)
+}
+
+/// A number that is one.
+fn finite(word: &str) -> Result<f64, String> {
+    word.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "not a finite number".to_owned())
 }
 
 /// Reads a range of levels, both ends included.

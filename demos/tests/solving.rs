@@ -164,7 +164,8 @@ fn failures_are_one_line_with_the_cause() {
 #[test]
 fn misuse_is_explained() {
     let folder = TempDir::new().unwrap();
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
+        (&["icosphere", "--azimuth", "nan"], "not a finite number"),
         (&["icosphere", "--energy", "foo"], "smooth, stretch, sphere, arap, developable"),
         (&["icosphere", "--level", "many"], "--level"),
         (&["icosphere", "--backend", "tpu"], "cpu, gpu, auto"),

@@ -39,7 +39,8 @@ impl<'a> Lines<'a> {
 
     /// Where the line read last is.
     pub(super) fn at(&self) -> FilePosition {
-        FilePosition::Line(self.number)
+        // An empty file ends in its first line.
+        FilePosition::Line(self.number.max(1))
     }
 
     /// No words, where the line read last is.

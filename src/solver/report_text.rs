@@ -34,12 +34,16 @@ impl IterationRecord {
 
 impl fmt::Display for IterationRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A step that could not be evaluated changed nothing.
+        let change = match self.cost_change {
+            change if change.is_nan() => "none".to_owned(),
+            change => format!("{change:.2e}"),
+        };
         write!(
             f,
-            "{:4} {:13.6e} {:13.2e} {:12.2e} {:13.2e} {:11.2e} {:10.2e} {:8} {:11.2e}{}",
+            "{:4} {:13.6e} {change:>13} {:12.2e} {:13.2e} {:11.2e} {:10.2e} {:8} {:11.2e}{}",
             self.iteration,
             self.cost,
-            self.cost_change,
             self.gradient_max_norm,
             self.step_norm,
             self.gain_ratio,

@@ -105,6 +105,6 @@ mod tests {
         assert_eq!(at("OFF\n2 1 0\n0 0 0\n"), FilePosition::Line(3));
         assert_eq!(at("OFF\n18446744073709551615 0 0\n"), FilePosition::Line(2));
         assert_eq!(at("OFF\nx\n"), FilePosition::Line(1 + 1));
-        assert_eq!(at(""), FilePosition::Line(0));
+        assert_eq!(at(""), FilePosition::Line(1));
     }
 }

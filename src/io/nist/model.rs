@@ -24,7 +24,7 @@ pub(super) fn parse(
 ) -> Result<(Formula, Formula), Fault> {
     let mut statements = statements(lines)?;
     let Some(model) = statements.pop() else {
-        let at = lines.last().map_or(crate::io::FilePosition::Line(0), |line| line.at());
+        let at = lines.last().map_or(crate::io::FilePosition::Line(1), |line| line.at());
         return Err(Fault::syntax(at, "a model such as y = b1*x + e", "no line with ="));
     };
     let mut constants: Vec<(&str, f64)> = Vec::new();
