@@ -410,7 +410,8 @@ pub fn child() {
             println!("replaced");
         }
         Ok("no adapter") => {
-            let options = SolverOptions { backend: Backend::Gpu, fallback_threshold: 0, ..SolverOptions::default() };
+            let all_of_it = by_gradients(&SolverOptions::default());
+            let options = SolverOptions { backend: Backend::Gpu, fallback_threshold: 0, ..all_of_it };
             println!("error: {}", rosenbrock().solve(&options).unwrap_err());
             let report = rosenbrock().solve(&SolverOptions { backend: Backend::Auto, ..options }).unwrap();
             assert!(report.termination.is_converged());
