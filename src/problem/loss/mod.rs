@@ -63,6 +63,21 @@ pub trait Loss: Debug + Send + Sync {
     }
 }
 
+/// A loss that is chosen at run time.
+impl<L: Loss + ?Sized> Loss for Box<L> {
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
+    fn rho(&self, s: Value) -> Value {
+        (**self).rho(s)
+    }
+
+    fn is_concave(&self) -> bool {
+        (**self).is_concave()
+    }
+}
+
 /// The losses of a problem's residual blocks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Losses {

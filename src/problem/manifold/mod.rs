@@ -98,6 +98,33 @@ pub trait Manifold: Debug + Send + Sync {
     }
 }
 
+/// A manifold that is chosen at run time.
+impl<M: Manifold + ?Sized> Manifold for Box<M> {
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
+    fn ambient_size(&self) -> usize {
+        (**self).ambient_size()
+    }
+
+    fn tangent_size(&self) -> usize {
+        (**self).tangent_size()
+    }
+
+    fn plus(&self, x: &[Value], delta: &[Value]) -> Vec<Value> {
+        (**self).plus(x, delta)
+    }
+
+    fn minus(&self, y: &[Value], x: &[Value]) -> Vec<Value> {
+        (**self).minus(y, x)
+    }
+
+    fn check(&self, x: &[f64]) -> Result<(), String> {
+        (**self).check(x)
+    }
+}
+
 /// A manifold that blocks of a problem lie on, and its compiled step.
 #[derive(Debug, Clone)]
 pub(crate) struct OnManifold {
