@@ -4,7 +4,7 @@ mod gpu_solving;
 mod gpu_support;
 mod many_problems;
 
-use gpu_solving::{bounds, components, conduct, failures, hybrid, models, optima, splits};
+use gpu_solving::{bounds, components, conduct, failures, hybrid, manifolds, models, optima, splits};
 
 fn main() {
     if failures::is_child() {
@@ -19,6 +19,7 @@ fn main() {
             failures::TESTS,
             hybrid::TESTS,
             splits::TESTS,
+            manifolds::TESTS,
             models::TESTS,
         ]
         .concat(),

@@ -5,6 +5,7 @@ pub mod components;
 pub mod conduct;
 pub mod failures;
 pub mod hybrid;
+pub mod manifolds;
 pub mod models;
 pub mod optima;
 pub mod splits;
