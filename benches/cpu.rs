@@ -2,8 +2,8 @@
 //! adjustments by Schur complement.
 //!
 //! `cargo bench --bench cpu` (all levels), `cargo bench --bench cpu -- smooth/6` (one), `cargo bench --bench cpu -- schur`,
-//! `cargo bench --bench cpu -- independent` (a thousand curve fits). Everything runs on one thread but what says otherwise. `stream` reads and writes as many bytes as refilling the normal
-//! equations must touch: the floor to compare with; both also with cold caches.
+//! `cargo bench --bench cpu -- independent` (a thousand curve fits). Everything runs on one thread but what says otherwise. `stream` reads as many bytes as refilling the normal
+//! equations must read and writes as many as it must write: the floor to compare with; both also with cold caches.
 
 mod bundle;
 mod fits;
@@ -101,16 +101,27 @@ fn refill(
     evaluation: &Evaluation,
     equations: &mut NormalEquations,
 ) {
-    let touched = equations.refill_bytes(compiled) / size_of::<f64>() / 2;
-    let (source, mut target) = (vec![1.0; touched], vec![0.0; touched]);
+    let (read, written) = equations.refill_bytes(compiled);
+    let (source, mut target) = (vec![1u64; read / size_of::<u64>()], vec![0u64; written / size_of::<u64>()]);
     let mut other = vec![0u64; OTHER / size_of::<u64>()];
     for threads in [1, 2] {
         let pool = pool(threads);
         let mut refill = || pool.install(|| equations.refill(compiled, evaluation));
-        let share = touched.div_ceil(threads);
+        let shares = (source.len().div_ceil(threads), target.len().div_ceil(threads));
         let mut stream = || {
-            let pieces = black_box(&mut target).par_chunks_mut(share).zip(black_box(&source).par_chunks(share));
-            pool.install(|| pieces.for_each(|(target, source)| target.copy_from_slice(source)));
+            let pieces = black_box(&source).par_chunks(shares.0).zip(black_box(&mut target).par_chunks_mut(shares.1));
+            pool.install(|| {
+                pieces.for_each(|(source, target)| {
+                    // By way of a buffer in the first-level cache, since copies move as fast as the processor can.
+                    let mut buffer = [0u64; 512];
+                    for piece in source.chunks(buffer.len()) {
+                        black_box(&mut buffer)[..piece.len()].copy_from_slice(piece);
+                    }
+                    for piece in target.chunks_mut(buffer.len()) {
+                        piece.copy_from_slice(&black_box(&buffer)[..piece.len()]);
+                    }
+                });
+            });
         };
         let share = other.len().div_ceil(threads);
         let mut displace = || {

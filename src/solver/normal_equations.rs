@@ -58,12 +58,12 @@ impl NormalEquations {
         self.matrix.memory_bytes() + size_of_val(&self.gradient[..]) + self.accumulation.bytes()
     }
 
-    /// Bytes that [`NormalEquations::refill`] cannot but touch: the numbers that vary and the constants they start from, the
-    /// gradient, residuals and stored Jacobian, and the plan.
-    pub fn refill_bytes(&self, problem: &CompiledProblem) -> usize {
-        let numbers =
-            self.accumulation.variable_numbers() + self.gradient.len() + problem.residuals() + problem.stored();
-        numbers * size_of::<f64>() + self.accumulation.bytes()
+    /// Bytes that [`NormalEquations::refill`] cannot but read and write: it reads residuals, the stored Jacobian, and the plan with the
+    /// constants that sums begin with, and writes the numbers that vary and the gradient.
+    pub fn refill_bytes(&self, problem: &CompiledProblem) -> (usize, usize) {
+        let read = (problem.residuals() + problem.stored()) * size_of::<f64>() + self.accumulation.bytes();
+        let written = (self.accumulation.variable_numbers() + self.gradient.len()) * size_of::<f64>();
+        (read, written)
     }
 
     /// Fills JᵀJ and Jᵀr from residuals and Jacobian, on the threads of the present rayon pool.
