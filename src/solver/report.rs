@@ -16,7 +16,7 @@ pub enum Termination {
     GradientTolerance,
     /// An accepted step was shorter than the parameter tolerance.
     ParameterTolerance,
-    /// The best step there is would change the cost by less than its rounding error.
+    /// The best step there is would change the cost by less than its rounding error, or than rounding of the parameters does.
     PrecisionLimit,
     /// The number of iterations is used up.
     MaxIterations,

@@ -132,6 +132,33 @@ fn rejected_steps_satisfy_no_tolerance() {
     }
 }
 
+/// Three exponentials through data that has 14 digits, as Lanczos made it (*Applied Analysis*, 1956): residuals are rounding, and their
+/// squares tell nothing of a step long before it is short. That is an optimum, and no failure.
+#[test]
+fn an_exact_fit_ends_at_the_limit_of_precision() {
+    let decay = |[a, b]: [f64; 2], t: f64| a * (-b * t).exp();
+    let exact = [[0.0951, 1.0], [0.8607, 3.0], [1.5576, 5.0]];
+    let data: Vec<[f64; 2]> = (0..24)
+        .map(|k| 0.05 * f64::from(k))
+        .map(|t| [t, (exact.iter().map(|&term| decay(term, t)).sum::<f64>() * 1e13).round() / 1e13])
+        .collect();
+    let model = |x: &[Value], t: f64| (0..3).map(|k| x[2 * k] * (-x[2 * k + 1] * t).exp()).sum::<Value>();
+    let options = SolverOptions {
+        function_tolerance: 0.0,
+        gradient_tolerance: 0.0,
+        parameter_tolerance: 1e-15,
+        max_iterations: 1000,
+        ..SolverOptions::default()
+    };
+    for start in [[1.2, 0.3, 5.6, 5.5, 6.5, 7.6], [0.5, 0.7, 3.6, 4.2, 4.0, 6.3]] {
+        let (report, x) = solve(&start, &options, |x| data.iter().map(|&[t, y]| model(x, t) - y).collect());
+        assert!(report.termination.is_converged(), "{report}\n{}", report.iteration_table());
+        assert_ne!(report.termination, Termination::FunctionTolerance);
+        assert!(report.final_cost < 1e-24, "{report}");
+        near(&x, exact.as_flattened(), 1e-7);
+    }
+}
+
 #[test]
 fn time_limit_and_flag() {
     let start = [-1.2, 1.0];

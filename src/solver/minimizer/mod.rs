@@ -266,7 +266,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
                 // A short step promises little wherever it is taken; only the first one from a point says how good the point is.
                 let promise = *self.promise.get_or_insert(change);
                 let small = self.options.function_tolerance.max(SMALL_PROMISE * rounding);
-                let reason = if promise <= small * self.cost {
+                let reason = if promise <= small * self.cost || promise <= self.change_by_last_bits().await {
                     Termination::PrecisionLimit
                 } else {
                     Termination::TrustRegionCollapsed
@@ -323,6 +323,23 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         }
         self.equations.refill(self.compiled, &self.evaluation);
         Ok(false)
+    }
+
+    /// How much the cost changes when parameters move by their last bits. Residuals that are differences of large numbers, as those of an
+    /// exact fit, are not told more precisely, whatever the rounding of the cost itself.
+    async fn change_by_last_bits(&mut self) -> f64 {
+        let (up, down): (fn(f64) -> f64, fn(f64) -> f64) = (f64::next_up, f64::next_down);
+        let mut most = 0.0f64;
+        for neighbours in [[up, up], [down, down], [up, down], [down, up]] {
+            let moved = self.x.iter().enumerate().map(|(k, &x)| neighbours[k % 2](x));
+            self.trial_x.iter_mut().zip(moved).for_each(|(trial, moved)| *trial = moved);
+            let evaluated =
+                self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes).await;
+            if evaluated.is_ok() {
+                most = most.max((self.trial.cost() - self.cost).abs());
+            }
+        }
+        most
     }
 
     /// Solves for a step and evaluates where it leads; `None` if there is no step.
