@@ -39,6 +39,21 @@ impl Column {
         }
     }
 
+    /// Appends the numbers of the instances from `count` on.
+    pub(crate) fn extend(&mut self, count: usize, numbers: impl ExactSizeIterator<Item = f64> + Clone) {
+        if let Column::Uniform(uniform) = *self {
+            if numbers.clone().all(|number| number.to_bits() == uniform.to_bits()) {
+                return;
+            }
+            let mut all = Vec::with_capacity(count + numbers.len());
+            all.resize(count, uniform);
+            *self = Column::Varying(all);
+        }
+        if let Column::Varying(all) = self {
+            all.extend(numbers);
+        }
+    }
+
     /// The number all instances share, if they do.
     pub fn uniform(&self) -> Option<f64> {
         if let Column::Uniform(number) = self { Some(*number) } else { None }

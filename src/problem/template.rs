@@ -60,19 +60,19 @@ impl Problem {
             problem.record(first_block + row, blocks.row(row), data.row(row), function)
         };
         let placement = trace(self, 0)?;
-        let recorded = self.tracer.expression.clone();
-        let constants = self.tracer.data.clone();
-        let guards = (self.tracer.guards.clone(), self.tracer.guard_data.clone());
+        let constants = std::mem::take(&mut self.tracer.data);
+        let guards = (std::mem::take(&mut self.tracer.guards), std::mem::take(&mut self.tracer.guard_data));
         let width = self.tracer.primals.len();
         for row in [rows / 2, rows - 1] {
-            trace(self, row)?;
+            // One recording has one placement.
+            let same_expression = Arc::ptr_eq(&trace(self, row)?, &placement);
             let found = self.tracer.primals.len();
             if found != width {
                 return Err(ProblemError::ResidualCount { residual_block: first_block + row, expected: width, found });
             }
-            let bits = |data: &[f64]| data.iter().map(|d| d.to_bits()).collect::<Vec<_>>();
-            let same_constants = bits(&self.tracer.data[data.width()..]) == bits(&constants[data.width()..]);
-            if self.tracer.expression != recorded || !same_constants {
+            // One expression has as many data.
+            let mut pairs = self.tracer.data.iter().zip(&constants).skip(data.width());
+            if !same_expression || pairs.any(|(found, constant)| found.to_bits() != constant.to_bits()) {
                 return Err(ProblemError::TemplateDiverges { row });
             }
         }
@@ -96,9 +96,7 @@ impl Problem {
             table.data = placement.data.iter().map(|&k| Column::Uniform(datum(0, k))).collect();
         }
         for (column, &k) in table.data.iter_mut().zip(&placement.data) {
-            for row in 0..rows {
-                column.push(table.count + row, datum(row, k));
-            }
+            column.extend(table.count, (0..rows).map(|row| datum(row, k)));
         }
         table.count += rows;
         instances.residual_blocks.extend(first_block as u32..(first_block + rows) as u32);

@@ -65,6 +65,8 @@ impl Expression {
 
     /// Appends words that determine the expression.
     pub(crate) fn encode(&self, words: &mut Vec<u32>) {
+        // At most: two for an operation, and as many for each of its arguments.
+        words.reserve(8 * self.nodes.len() + 2 * self.outputs.len() + self.block_sizes.len() + 4);
         let mut push = |r: &Ref| match *r {
             Ref::Node(k) => words.extend([0, k]),
             Ref::Parameter { block, component } => words.extend([1 | block << 2, component]),

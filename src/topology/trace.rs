@@ -189,12 +189,11 @@ impl Tracer {
 /// Copies a recorded graph out of the arena.
 #[derive(Default)]
 struct Lifter {
-    /// Per recorded node: not needed, needed, or its number in the expression.
-    numbers: Vec<u32>,
+    /// Per recorded node whether a residual needs it.
+    used: Vec<bool>,
+    /// Per recorded node what stands for it in the expression; `None` for one that is not there yet, and for a leaf made inside the function.
+    names: Vec<Option<Ref>>,
 }
-
-const UNUSED: u32 = u32::MAX;
-const USED: u32 = u32::MAX - 1;
 
 impl Lifter {
     /// `frame`: where the trace's nodes begin in the arena, the block offsets among its first nodes, and the data leaves after
@@ -209,71 +208,72 @@ impl Lifter {
     ) -> Result<(), ValueError> {
         // A function that cleared the graph leaves nothing here; its values are then found to be stale.
         let nodes = graph.order.get(start..).unwrap_or(&[]);
-        let parameters = offsets[offsets.len() - 1] as usize;
         let position = |value: Value| -> Result<Option<usize>, ValueError> {
             match graph.position(value)? {
                 None => Ok(None),
-                Some(position) => match (position as usize).checked_sub(start) {
-                    Some(position) => Ok(Some(position)),
-                    None => Err(ValueError::Captured),
-                },
+                Some(position) => (position as usize).checked_sub(start).map(Some).ok_or(ValueError::Captured),
             }
         };
 
-        self.numbers.clear();
-        self.numbers.resize(nodes.len(), UNUSED);
+        self.used.clear();
+        self.used.resize(nodes.len(), false);
         for &output in outputs {
             if let Some(position) = position(output)? {
-                self.numbers[position] = USED;
+                self.used[position] = true;
             }
         }
-        for k in (0..nodes.len()).rev() {
-            if self.numbers[k] == USED {
-                for &argument in graph.nodes[nodes[k]].arguments() {
-                    if let Some(position) = position(argument)? {
-                        self.numbers[position] = USED;
-                    }
+        expression.clear();
+        expression.block_sizes.extend(offsets.windows(2).map(|w| w[1] - w[0]));
+        self.names.clear();
+        for (block, &size) in (0..).zip(&expression.block_sizes) {
+            self.names.extend((0..size).map(|component| Some(Ref::Parameter { block, component })));
+        }
+        self.names.extend((0..data.len() as u32).map(|k| Some(Ref::Datum(k))));
+        let leaves = self.names.len();
+        self.names.resize(nodes.len(), None);
+        let mut operations = 0;
+        for k in (leaves..nodes.len()).rev() {
+            if !self.used[k] {
+                continue;
+            }
+            operations += 1;
+            for &argument in graph.nodes[nodes[k]].arguments() {
+                if let Some(position) = position(argument)? {
+                    self.used[position] = true;
                 }
             }
         }
 
-        expression.clear();
-        expression.nodes.reserve_exact(self.numbers.iter().filter(|&&number| number == USED).count());
-        expression.block_sizes.extend(offsets.windows(2).map(|w| w[1] - w[0]));
+        expression.nodes.reserve_exact(operations);
         numbers.clear();
         numbers.extend_from_slice(data);
-        let reference = |value: Value, indices: &[u32], numbers: &mut Vec<f64>| -> Result<Ref, ValueError> {
-            let mut constant = |number: f64| {
-                numbers.push(number);
-                Ref::Datum(numbers.len() as u32 - 1)
+        let reference = |value: Value, names: &[Option<Ref>], numbers: &mut Vec<f64>| -> Result<Ref, ValueError> {
+            let number = match position(value)? {
+                Some(k) => match names[k] {
+                    Some(name) => return Ok(name),
+                    // A leaf made inside the function is a number like any other: nobody can change it from outside.
+                    None => graph.nodes[nodes[k]].primal,
+                },
+                None => value.primal_of_constant(),
             };
-            Ok(match position(value)? {
-                None => constant(value.primal_of_constant()),
-                Some(k) if k < parameters => {
-                    let block = offsets.partition_point(|&offset| offset as usize <= k) - 1;
-                    Ref::Parameter { block: block as u32, component: k as u32 - offsets[block] }
-                }
-                Some(k) if k < parameters + data.len() => Ref::Datum((k - parameters) as u32),
-                // A leaf made inside the function is a number like any other: nobody can change it from outside.
-                Some(k) if graph.nodes[nodes[k]].op.is_leaf() => constant(graph.nodes[nodes[k]].primal),
-                Some(k) => Ref::Node(indices[k]),
-            })
+            numbers.push(number);
+            Ok(Ref::Datum(numbers.len() as u32 - 1))
         };
-        for (k, &key) in nodes.iter().enumerate() {
+        for (k, &key) in nodes.iter().enumerate().skip(leaves) {
             let node = &graph.nodes[key];
-            if self.numbers[k] != USED || node.op.is_leaf() {
+            if !self.used[k] || node.op.is_leaf() {
                 continue;
             }
             let mut args = [Ref::Datum(0); 3];
             for (argument, &value) in args.iter_mut().zip(node.arguments()) {
-                *argument = reference(value, &self.numbers, numbers)?;
+                *argument = reference(value, &self.names, numbers)?;
             }
             pad(&mut args, node.op.arity());
-            self.numbers[k] = expression.nodes.len() as u32;
+            self.names[k] = Some(Ref::Node(expression.nodes.len() as u32));
             expression.nodes.push(ExpressionNode { op: node.op, args });
         }
         for &output in outputs {
-            let output = reference(output, &self.numbers, numbers)?;
+            let output = reference(output, &self.names, numbers)?;
             expression.outputs.push(output);
         }
         expression.data = numbers.len() as u32;
