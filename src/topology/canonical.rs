@@ -42,11 +42,12 @@ fn merge_equal_nodes(recorded: &Expression) -> Expression {
     for node in &recorded.nodes {
         let node = ExpressionNode { op: node.op, args: node.args.map(|a| rename(&a, &names)) };
         let sorted = sorted(node);
-        let name = known.find(hash(&sorted), |k| self::sorted(nodes[k as usize]) == sorted).unwrap_or_else(|| {
+        let hashed = hash(&sorted);
+        let name = known.find(hashed, |k| self::sorted(nodes[k as usize]) == sorted).unwrap_or_else(|| {
             // The order of the arguments as written decides later where colours tie; only the key is sorted.
             nodes.push(node);
             let name = nodes.len() as u32 - 1;
-            known.insert(hash(&sorted), name, |k| hash(&self::sorted(nodes[k as usize])));
+            known.insert(hashed, name, |k| hash(&self::sorted(nodes[k as usize])));
             name
         });
         names.push(name);
@@ -92,10 +93,28 @@ fn mix(a: u64, b: u64) -> u64 {
 struct Refinement<'a> {
     expression: &'a Expression,
     parameters: Parameters,
+    /// Each node as the sweeps read it.
+    links: Vec<Links>,
     first_datum: usize,
     first_block: usize,
     colours: Vec<u64>,
     context: Vec<u64>,
+}
+
+/// What the colour of a node depends on.
+struct Links {
+    /// The operation and its constants.
+    operation: u64,
+    commutative: bool,
+    arity: u8,
+    /// The entities that are its arguments.
+    arguments: [u32; 3],
+}
+
+impl Links {
+    fn arguments(&self) -> &[u32] {
+        &self.arguments[..usize::from(self.arity)]
+    }
 }
 
 /// The parameters that occur, and their places among the entities.
@@ -156,7 +175,27 @@ impl<'a> Refinement<'a> {
         for (colour, &size) in colours[first_block..].iter_mut().zip(&expression.block_sizes) {
             *colour = mix(3, u64::from(size));
         }
-        Refinement { expression, parameters, first_datum, first_block, colours, context: vec![0; count] }
+        let mut refinement = Refinement {
+            expression,
+            parameters,
+            links: Vec::new(),
+            first_datum,
+            first_block,
+            colours,
+            context: vec![0; count],
+        };
+        refinement.links = expression.nodes.iter().map(|node| refinement.links(node)).collect();
+        refinement
+    }
+
+    fn links(&self, node: &ExpressionNode) -> Links {
+        let [code, exponent] = node.op.code();
+        Links {
+            operation: mix(u64::from(code), u64::from(exponent)),
+            commutative: node.op.is_commutative(),
+            arity: node.op.arity() as u8,
+            arguments: node.args.map(|argument| self.entity(argument) as u32),
+        }
     }
 
     fn entity(&self, reference: Ref) -> usize {
@@ -176,14 +215,13 @@ impl<'a> Refinement<'a> {
             self.sweep_up();
             self.sweep_down();
             visits += cost;
-            let (count, tied) = self.count_classes();
-            if count > classes && visits < VISIT_BUDGET {
-                classes = count;
-                continue;
+            let count = self.count_classes();
+            if visits >= VISIT_BUDGET {
+                break;
             }
-            match tied {
-                Some(entity) if visits < VISIT_BUDGET => self.colours[entity] = mix(self.colours[entity], 7),
-                _ => break,
+            if count <= classes {
+                let Some(entity) = self.tied_leaf() else { break };
+                self.colours[entity] = mix(self.colours[entity], 7);
             }
             classes = count;
         }
@@ -191,17 +229,13 @@ impl<'a> Refinement<'a> {
     }
 
     fn sweep_up(&mut self) {
-        for (k, node) in self.expression.nodes.iter().enumerate() {
-            let [code, exponent] = node.op.code();
-            let mut colour = mix(self.colours[k], mix(u64::from(code), u64::from(exponent)));
-            let mut arguments = [0; 3];
-            for (argument, &reference) in arguments.iter_mut().zip(node.arguments()) {
-                *argument = self.colours[self.entity(reference)];
-            }
-            if node.op.is_commutative() && arguments[0] > arguments[1] {
+        for (k, links) in self.links.iter().enumerate() {
+            let mut colour = mix(self.colours[k], links.operation);
+            let mut arguments = links.arguments.map(|entity| self.colours[entity as usize]);
+            if links.commutative && arguments[0] > arguments[1] {
                 arguments.swap(0, 1);
             }
-            for argument in &arguments[..node.op.arity()] {
+            for argument in &arguments[..usize::from(links.arity)] {
                 colour = mix(colour, *argument);
             }
             self.colours[k] = colour;
@@ -214,12 +248,12 @@ impl<'a> Refinement<'a> {
             let entity = self.entity(output);
             self.context[entity] = self.context[entity].wrapping_add(mix(11, k as u64));
         }
-        for (k, node) in self.expression.nodes.iter().enumerate().rev() {
+        for (k, links) in self.links.iter().enumerate().rev() {
             self.colours[k] = mix(self.colours[k], self.context[k]);
-            for (position, &argument) in node.arguments().iter().enumerate() {
-                let position = if node.op.is_commutative() { 0 } else { position as u64 };
-                let entity = self.entity(argument);
-                self.context[entity] = self.context[entity].wrapping_add(mix(self.colours[k], position));
+            for (position, &entity) in (0..).zip(links.arguments()) {
+                let position = if links.commutative { 0 } else { position };
+                let context = &mut self.context[entity as usize];
+                *context = context.wrapping_add(mix(self.colours[k], position));
             }
         }
         for entity in self.expression.nodes.len()..self.first_block {
@@ -238,17 +272,28 @@ impl<'a> Refinement<'a> {
         }
     }
 
-    /// Number of distinct colours, and the first leaf of the tied class with the smallest colour.
-    fn count_classes(&self) -> (usize, Option<usize>) {
-        let mut sorted: Vec<(u64, usize)> = self.colours.iter().copied().zip(0..).collect();
+    /// Number of distinct colours.
+    fn count_classes(&self) -> usize {
+        let mut first = Interner::with_room(self.colours.len());
+        let mut classes = 0;
+        for (k, &colour) in (0..).zip(&self.colours) {
+            // They are as good as hashes.
+            if first.find(colour, |other| self.colours[other as usize] == colour).is_none() {
+                first.insert(colour, k, |other| self.colours[other as usize]);
+                classes += 1;
+            }
+        }
+        classes
+    }
+
+    /// The first leaf of the tied class with the smallest colour.
+    fn tied_leaf(&self) -> Option<usize> {
+        let leaves = self.expression.nodes.len()..self.colours.len();
+        let mut sorted: Vec<(u64, usize)> = leaves.map(|entity| (self.colours[entity], entity)).collect();
         sorted.sort_unstable();
-        let distinct = sorted.chunk_by(|a, b| a.0 == b.0).count();
-        let occurs = |entity: usize| self.context[entity] != 0;
-        let tied = sorted
-            .chunk_by(|a, b| a.0 == b.0)
-            .find(|class| class.len() > 1 && class[0].1 >= self.expression.nodes.len() && occurs(class[0].1))
-            .map(|class| class[0].1);
-        (distinct, tied)
+        let mut classes = sorted.chunk_by(|a, b| a.0 == b.0).filter(|class| class.len() > 1);
+        // Not one that does not occur.
+        classes.find(|class| self.context[class[0].1] != 0).map(|class| class[0].1)
     }
 }
 
