@@ -79,8 +79,8 @@ impl Fusion {
                 let inner = inner as usize;
                 let Node::Apply { op: first, args: [a, b, _] } = program.nodes[inner] else { continue };
                 let free = uses[inner] == 1 && pairs[inner].is_none() && kept[inner] == kept[id];
-                if let Some(pair) = Pair::new(first, op, k == 1).filter(|_| free) {
-                    found = found.or(Some((inner, pair, [a, b, args[1 - k]])));
+                if found.is_none() && free {
+                    found = Pair::new(first, op, k == 1).map(|pair| (inner, pair, [a, b, args[1 - k]]));
                 }
             }
             if let Some((inner, pair, sources)) = found {

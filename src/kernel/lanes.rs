@@ -207,9 +207,11 @@ impl Allocation {
     /// Frees the registers of those `nodes` that nobody reads after `time`.
     fn release(&mut self, nodes: &[Id], last_use: &[usize], time: usize) {
         for (k, &id) in nodes.iter().enumerate() {
+            if last_use[id as usize] != time || nodes[..k].contains(&id) {
+                continue;
+            }
             let register = self.register(id);
-            let literal = (register as usize) < self.literals.len();
-            if last_use[id as usize] == time && !literal && !nodes[..k].contains(&id) {
+            if register as usize >= self.literals.len() {
                 self.free.push(register);
             }
         }

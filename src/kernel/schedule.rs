@@ -35,19 +35,17 @@ pub(super) fn schedule(program: &Program, boundary: usize) -> Vec<Step> {
                         steps.push(Step::Compute(id));
                         continue;
                     }
-                    let arguments = program.nodes[id as usize].arguments();
-                    if arguments.is_empty() {
-                        done[id as usize] = true;
-                        steps.push(Step::Compute(id));
-                        continue;
-                    }
                     stack.push((id, true));
                     let first = stack.len();
-                    for &argument in arguments {
+                    let arguments = program.nodes[id as usize].arguments();
+                    for &argument in arguments.iter().filter(|&&argument| !done[argument as usize]) {
                         // The stack turns the order round: the least demanding argument lies lowest, of equals the first.
-                        let later = |&&(other, _): &&(Id, bool)| need[other as usize] > need[argument as usize];
-                        let place = stack.len() - stack[first..].iter().rev().take_while(later).count();
-                        stack.insert(place, (argument, false));
+                        let mut place = stack.len();
+                        stack.push((argument, false));
+                        while place > first && need[stack[place - 1].0 as usize] > need[argument as usize] {
+                            stack.swap(place - 1, place);
+                            place -= 1;
+                        }
                     }
                 }
             }

@@ -29,7 +29,7 @@ impl Builder {
     /// A builder that starts with the nodes of `program`, under their names.
     pub fn from_program(program: &Program) -> Self {
         let mut builder = Builder::with_room(DERIVED * program.nodes.len());
-        program.nodes.iter().for_each(|&node| builder.push(node));
+        program.nodes.iter().for_each(|&node| builder.push(node, hash(node)));
         builder
     }
 
@@ -77,7 +77,8 @@ impl Builder {
 
     /// The name of a node that was built before.
     pub fn find(&self, op: Op, args: [Id; 3]) -> Option<Id> {
-        self.position(Node::Apply { op, args: self.normal(op, args) })
+        let node = Node::Apply { op, args: self.normal(op, args) };
+        self.position(node, hash(node))
     }
 
     pub fn leaf(&mut self, node: Node) -> Id {
@@ -119,20 +120,21 @@ impl Builder {
     }
 
     fn intern(&mut self, node: Node) -> Id {
-        self.position(node).unwrap_or_else(|| {
-            self.push(node);
+        let hashed = hash(node);
+        self.position(node, hashed).unwrap_or_else(|| {
+            self.push(node, hashed);
             self.nodes.len() as Id - 1
         })
     }
 
-    fn position(&self, node: Node) -> Option<Id> {
-        self.known.find(hash(node), |id| is_same(self.nodes[id as usize], node))
+    fn position(&self, node: Node, hashed: u64) -> Option<Id> {
+        self.known.find(hashed, |id| is_same(self.nodes[id as usize], node))
     }
 
-    fn push(&mut self, node: Node) {
+    fn push(&mut self, node: Node, hashed: u64) {
         let Builder { nodes, known } = self;
         nodes.push(node);
-        known.insert(hash(node), nodes.len() as Id - 1, |id| hash(nodes[id as usize]));
+        known.insert(hashed, nodes.len() as Id - 1, |id| hash(nodes[id as usize]));
     }
 
     /// Arguments in the order under which equal nodes are found: commutative ones sorted, unused ones equal to the first.

@@ -43,11 +43,11 @@ impl Jacobian {
                     let terms = entries
                         .filter_map(|(&(_, k), entry)| Some(((*entry)?, differential[k as usize * tangent + column])));
                     terms.fold(None, |sum, (outer, inner)| {
-                        let term = builder.two(Op::Mul, outer, inner);
-                        match builder.as_literal(term) {
-                            Some(0.0) => sum,
-                            _ => Some(sum.map_or(term, |sum| builder.two(Op::Add, sum, term))),
+                        if builder.as_literal(inner) == Some(0.0) {
+                            return sum;
                         }
+                        let term = builder.two(Op::Mul, outer, inner);
+                        Some(sum.map_or(term, |sum| builder.two(Op::Add, sum, term)))
                     })
                 })
                 .collect();
@@ -160,7 +160,8 @@ impl Program {
         let rows = if self.outputs.len() > parameters.len() {
             self.forward(builder, &parameters)
         } else {
-            self.outputs.iter().map(|&output| self.reverse(builder, output, &parameters)).collect()
+            let active = self.active();
+            self.outputs.iter().map(|&output| self.reverse(builder, output, &parameters, &active)).collect()
         };
         let columns = parameters.iter().map(|&(block, component, _)| (block, component)).collect();
         Jacobian { columns, rows }
@@ -190,8 +191,13 @@ impl Program {
     }
 
     /// ∂output/∂parameter for each parameter, `None` where it is zero.
-    fn reverse(&self, builder: &mut Builder, output: Id, parameters: &[(u32, u32, Id)]) -> Vec<Option<Id>> {
-        let active = self.active();
+    fn reverse(
+        &self,
+        builder: &mut Builder,
+        output: Id,
+        parameters: &[(u32, u32, Id)],
+        active: &[bool],
+    ) -> Vec<Option<Id>> {
         let mut adjoints: Vec<Option<Id>> = vec![None; self.nodes.len()];
         if active[output as usize] {
             adjoints[output as usize] = Some(builder.literal(1.0));

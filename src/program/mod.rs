@@ -51,6 +51,7 @@ pub enum Node {
 
 impl Node {
     /// The nodes this one reads.
+    #[inline]
     pub fn arguments(&self) -> &[Id] {
         match self {
             Node::Apply { op, args } => &args[..op.arity()],

@@ -29,9 +29,12 @@ impl Retraction {
         // Each node at δ = 0, and how it changes with each component of δ, `None` where it does not. Forward, for at δ = 0 most of what comes
         // of a node is a number, and is one at once.
         let mut values: Vec<Id> = Vec::with_capacity(plus.nodes.len());
-        let mut changes: Vec<Vec<Option<Id>>> = Vec::with_capacity(plus.nodes.len());
+        let width = tangent as usize;
+        let mut changes: Vec<Option<Id>> = Vec::with_capacity(plus.nodes.len() * width);
         for &node in &plus.nodes {
-            let mut change = vec![None; tangent as usize];
+            let first = changes.len();
+            changes.resize(first + width, None);
+            let (before, change) = changes.split_at_mut(first);
             values.push(match node {
                 Node::Parameter { block: 1, component } => {
                     change[component as usize] = Some(one);
@@ -41,7 +44,7 @@ impl Retraction {
                     let at_zero = args.map(|a| values[a as usize]);
                     let value = builder.apply_op(op, at_zero);
                     for (k, &argument) in args[..op.arity()].iter().enumerate() {
-                        for (change, inner) in change.iter_mut().zip(&changes[argument as usize]) {
+                        for (change, inner) in change.iter_mut().zip(&before[argument as usize * width..][..width]) {
                             let Some(inner) = *inner else { continue };
                             if let Some(term) = product(&mut builder, op, at_zero, value, k, inner) {
                                 *change = Some(change.map_or(term, |sum| builder.two(Op::Add, sum, term)));
@@ -52,9 +55,8 @@ impl Retraction {
                 }
                 leaf => builder.leaf(leaf),
             });
-            changes.push(change);
         }
-        let rows = plus.outputs.iter().flat_map(|&output| &changes[output as usize]);
+        let rows = plus.outputs.iter().flat_map(|&output| &changes[output as usize * width..][..width]);
         let outputs: Vec<Id> = rows.map(|change| change.unwrap_or(zero)).collect();
         let differential = builder.finish(vec![ambient], 0, &outputs);
         Retraction { plus, differential }
