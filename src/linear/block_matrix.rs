@@ -236,10 +236,10 @@ impl BlockMatrix {
 
 /// Copies columns of `H` numbers to places `stride` apart.
 fn copy_columns<const H: usize>(columns: &[f64], target: &mut [f64], stride: usize) {
-    for (column, target) in columns.as_chunks::<H>().0.iter().zip(target.chunks_mut(stride)) {
-        if let Some(target) = target.first_chunk_mut() {
-            *target = *column;
-        }
+    let mut place = 0;
+    for column in columns.as_chunks::<H>().0 {
+        target[place..place + H].copy_from_slice(column);
+        place += stride;
     }
 }
 

@@ -1,9 +1,9 @@
 //! Dense Cholesky factorisation of small systems, tile by tile.
 //!
 //! Below some hundred unknowns neither memory nor arithmetic counts but what waits for what: a square root for the column before it, a
-//! sum for its last term, a loop for its remainder. So rows come in whole tiles of eight, a register's worth; the right-hand side is one more row of the
-//! matrix, and the factor's is the solution of the first triangular system; and eight columns are factored in one tile, as L D Lᵀ, whose
-//! pivots wait for no square root, before the tiles below follow, which do not wait for each other.
+//! sum for its last term, a loop for its remainder. So rows come in whole tiles of eight, a register's worth; eight columns are factored in one tile, as
+//! L D Lᵀ, whose pivots wait for no square root, before the tiles below follow, which do not wait for each other; and what these take off the
+//! right-hand side is taken off while they are in registers, beside the rest of the factorisation.
 //!
 //! Every number is computed by the same operations in the same order whatever the instruction set.
 
@@ -28,18 +28,19 @@ pub struct TiledSystem {
     start: usize,
     /// One over the diagonal of the factor.
     inverses: Vec<Column>,
+    /// The right-hand side, then the solution.
     x: Vec<Column>,
 }
 
 impl TiledSystem {
     /// Makes room for as many unknowns, with zeros in it.
     pub fn clear(&mut self, unknowns: usize) {
-        let stride = (unknowns + 1).next_multiple_of(TILE);
-        let columns = unknowns.next_multiple_of(TILE);
+        let stride = unknowns.next_multiple_of(TILE);
         self.numbers.clear();
-        self.numbers.resize(stride * columns + TILE, 0.0);
+        self.numbers.resize(stride * stride + TILE, 0.0);
         self.start = self.numbers.as_ptr().align_offset(TILE * size_of::<f64>()).min(TILE);
-        self.inverses.resize(columns / TILE, [0.0; TILE]);
+        self.inverses.resize(stride / TILE, [0.0; TILE]);
+        self.x.clear();
         self.x.resize(stride / TILE, [0.0; TILE]);
         (self.unknowns, self.stride) = (unknowns, stride);
     }
@@ -52,10 +53,7 @@ impl TiledSystem {
     /// Solves for `rhs`; the error is the column whose pivot is not positive.
     pub fn solve(&mut self, rhs: &[f64], solution: &mut [f64]) -> Result<(), usize> {
         let (unknowns, stride) = (self.unknowns, self.stride);
-        let (columns, _) = self.columns_mut();
-        for (column, number) in columns.chunks_exact_mut(stride.max(1)).zip(rhs) {
-            column[unknowns] = *number;
-        }
+        self.x.as_flattened_mut()[..unknowns].copy_from_slice(rhs);
         let tiles = self.numbers[self.start..].as_chunks_mut::<TILE>().0;
         let (inverses, x) = (&mut self.inverses[..], &mut self.x[..]);
         Arch::new().dispatch(Solve { tiles, rows: stride / TILE, unknowns, inverses, x })?;
@@ -86,13 +84,19 @@ impl WithSimd for Solve<'_> {
             let mut diagonal = reduced(tiles, rows, j, j);
             let multipliers = factorize(&mut diagonal, width, inverses).map_err(|k| j * TILE + k)?;
             write(tiles, rows, j, j, &diagonal);
-            for i in j + 1..rows {
+            let y = substituted(x[j], &multipliers, inverses);
+            x[j] = y;
+            for (i, rest) in x.iter_mut().enumerate().skip(j + 1) {
                 let mut below = reduced(tiles, rows, i, j);
                 eliminate(&mut below, &multipliers, inverses);
                 write(tiles, rows, i, j, &below);
+                for (column, y) in below.iter().zip(y) {
+                    for k in 0..TILE {
+                        rest[k] -= column[k] * y;
+                    }
+                }
             }
         }
-        x.fill([0.0; TILE]);
         solve_transposed(tiles, rows, unknowns, inverses, x);
         Ok(())
     }
@@ -179,10 +183,24 @@ fn scale(tile: &mut Tile, factors: &Column) {
     }
 }
 
-/// Solves Lᵀ x = y, where y is the row of L below the last unknown. Of `x`, what no unknown has a place in stays 0.
+/// Solves with a factored tile for a part of the right-hand side.
+#[inline(always)]
+fn substituted(mut rest: Column, multipliers: &Tile, inverses: &Column) -> Column {
+    let mut solution = [0.0; TILE];
+    for c in 0..TILE {
+        let number = rest[c];
+        solution[c] = number * inverses[c];
+        // All eight at once: those up to `c` have been read.
+        for k in 0..TILE {
+            rest[k] -= number * multipliers[c][k];
+        }
+    }
+    solution
+}
+
+/// Solves Lᵀ x = y in place. What no unknown has a place in stays 0.
 #[inline(always)]
 fn solve_transposed(tiles: &[Column], rows: usize, unknowns: usize, inverses: &[Column], x: &mut [Column]) {
-    let (last, lane) = (unknowns / TILE, unknowns % TILE);
     for (j, inverses) in inverses.iter().enumerate().rev() {
         let columns = &tiles[j * TILE * rows..(j + 1) * TILE * rows];
         let mut taken = [0.0; TILE];
@@ -206,10 +224,8 @@ fn solve_transposed(tiles: &[Column], rows: usize, unknowns: usize, inverses: &[
         let width = TILE.min(unknowns - j * TILE);
         // All over the diagonal, so that a number waits for the ones after it but for no scale.
         let own: Tile = std::array::from_fn(|c| columns[c * rows + j].map(|number| number * inverses[c]));
-        let mut rest: Column = std::array::from_fn(|c| {
-            let y = columns[c * rows + last][lane];
-            (y - taken[c]) * inverses[c]
-        });
+        let y = x[j];
+        let mut rest: Column = std::array::from_fn(|c| (y[c] - taken[c]) * inverses[c]);
         for c in (0..TILE).rev() {
             if c >= width {
                 rest[c] = 0.0;
