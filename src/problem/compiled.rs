@@ -387,11 +387,11 @@ pub(crate) fn half_square_sum(residuals: &[f64]) -> f64 {
 /// Σ r² in eight partial sums.
 fn pairwise(residuals: &[f64]) -> f64 {
     let mut sums = [0.0; 8];
-    for eight in residuals.chunks(8) {
-        for (sum, r) in sums.iter_mut().zip(eight) {
-            *sum += r * r;
-        }
+    let (eights, rest) = residuals.as_chunks::<8>();
+    for eight in eights {
+        sums.iter_mut().zip(eight).for_each(|(sum, r)| *sum += r * r);
     }
+    sums.iter_mut().zip(rest).for_each(|(sum, r)| *sum += r * r);
     sums.iter().sum()
 }
 

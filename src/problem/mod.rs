@@ -25,8 +25,8 @@ mod steps;
 mod template;
 mod weights;
 
-pub(crate) use compiled::SUMMED_TOGETHER;
 pub use compiled::{CompiledProblem, Evaluation, NonFiniteResidual};
+pub(crate) use compiled::{SUMMED_TOGETHER, half_square_sum};
 pub use error::ProblemError;
 pub use function::CompiledResiduals;
 pub use gradient_check::{GradientCheckOptions, GradientMismatch, GradientReport};

@@ -8,8 +8,10 @@ use std::sync::atomic::Ordering;
 type Outcome = (Termination, String);
 
 impl<C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'_, C> {
-    pub(super) fn gradient_tolerance_reached(&self) -> Option<Outcome> {
-        let norm = self.gradient_max_norm();
+    /// Looks at the gradient of a new point.
+    pub(super) fn gradient_tolerance_reached(&mut self) -> Option<Outcome> {
+        let norm = self.bounds.gradient_max_norm(&self.x, &self.equations.gradient);
+        self.gradient_norm = norm;
         (norm <= self.options.gradient_tolerance).then(|| {
             let message = format!("{}: |gradient| {norm:.2e}", Termination::GradientTolerance.describe());
             (Termination::GradientTolerance, message)
