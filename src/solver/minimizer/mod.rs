@@ -233,7 +233,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         let trial = self.try_step().await?;
         let step_norm = norm(&self.full_step);
         let mut gain_ratio = 0.0;
-        let outcome;
+        let mut outcome;
         let (trial_cost, linear_iterations) =
             trial.as_ref().map_or((f64::NAN, 0), |trial| (trial.cost, trial.linear_iterations));
         let cost_change = self.cost - trial_cost;
@@ -254,34 +254,22 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         if accepted {
             outcome = self.accept(trial_cost, step_norm, gain_ratio).await?;
         } else {
-            let rounding = ROUNDING * self.evaluator.rounding();
             // Below 0 without a projection it is 0 to rounding.
             let promised = valid.filter(|trial| trial.model_change > 0.0 || !trial.projected);
             let promised = promised.map(|trial| trial.model_change.max(0.0));
-            let lost_in_rounding = promised.filter(|&change| change <= rounding * self.cost);
             let small = promised.is_some_and(|change| change <= NOISE * self.evaluator.rounding() * self.cost);
             let polished = small && self.polish(trial_cost).await?;
             self.looked = if small { Instant::now() } else { self.looked };
             if polished {
                 accepted = true;
                 outcome = self.gradient_tolerance_reached();
-            } else if let Some(change) = lost_in_rounding {
-                self.trust_region.reject();
-                // A short step promises little wherever it is taken; only the first one from a point says how good the point is.
-                let promise = *self.promise.get_or_insert(change);
-                let small = self.options.function_tolerance.max(SMALL_PROMISE * rounding);
-                let reason = if promise <= small * self.cost || promise <= self.change_by_last_bits().await {
-                    Termination::PrecisionLimit
-                } else {
-                    Termination::TrustRegionCollapsed
-                };
-                outcome = Some((reason, reason.describe().to_owned()));
             } else {
                 self.trust_region.reject();
-                if let Some(change) = promised {
-                    self.promise.get_or_insert(change);
-                }
-                outcome = self.too_many_failures();
+                outcome = match promised {
+                    Some(change) => self.lost_in_rounding(change).await,
+                    None => None,
+                };
+                outcome = outcome.or_else(|| self.too_many_failures());
             }
         }
         let record = IterationRecord {
@@ -327,23 +315,6 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         }
         self.equations.refill(self.compiled, &self.evaluation);
         Ok(false)
-    }
-
-    /// How much the cost changes when parameters move by their last bits. Residuals that are differences of large numbers, as those of an
-    /// exact fit, are not told more precisely, whatever the rounding of the cost itself.
-    async fn change_by_last_bits(&mut self) -> f64 {
-        let (up, down): (fn(f64) -> f64, fn(f64) -> f64) = (f64::next_up, f64::next_down);
-        let mut most = 0.0f64;
-        for neighbours in [[up, up], [down, down], [up, down], [down, up]] {
-            let moved = self.x.iter().enumerate().map(|(k, &x)| neighbours[k % 2](x));
-            self.trial_x.iter_mut().zip(moved).for_each(|(trial, moved)| *trial = moved);
-            let evaluated =
-                self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes).await;
-            if evaluated.is_ok() {
-                most = most.max((self.trial.cost() - self.cost).abs());
-            }
-        }
-        most
     }
 
     /// Solves for a step and evaluates where it leads; `None` if there is no step.

@@ -1,6 +1,6 @@
 //! When to stop.
 
-use super::{Minimizer, Progress, Termination};
+use super::{Minimizer, Progress, ROUNDING, SMALL_PROMISE, Termination};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
@@ -33,6 +33,45 @@ impl<C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'_, C> {
             let message = format!("{}: relative change {relative:.2e}", Termination::FunctionTolerance.describe());
             (Termination::FunctionTolerance, message)
         })
+    }
+
+    /// Why not to try again after a rejected step that promised this change, if rounding is to blame.
+    pub(super) async fn lost_in_rounding(&mut self, change: f64) -> Option<Outcome> {
+        let rounding = ROUNDING * self.evaluator.rounding();
+        let is_first = self.promise.is_none();
+        // A short step promises little wherever it is taken; only the first one from a point says how good the point is.
+        let promise = *self.promise.get_or_insert(change);
+        let is_lost = change <= rounding * self.cost;
+        // Of a cost that fell so far, what is left may be the rounding of residuals that fit exactly.
+        let may_be_exact = is_first && self.cost <= rounding * self.initial_cost;
+        let small = self.options.function_tolerance.max(SMALL_PROMISE * rounding);
+        let reason = if is_lost && promise <= small * self.cost
+            || (is_lost || may_be_exact) && promise <= self.change_by_last_bits().await
+        {
+            Termination::PrecisionLimit
+        } else if is_lost {
+            Termination::TrustRegionCollapsed
+        } else {
+            return None;
+        };
+        Some((reason, reason.describe().to_owned()))
+    }
+
+    /// How much the cost changes when parameters move by their last bits. Residuals that are differences of large numbers, as those of an
+    /// exact fit, are not told more precisely, whatever the rounding of the cost itself.
+    async fn change_by_last_bits(&mut self) -> f64 {
+        let mut most = 0.0f64;
+        for ways in [[true, true], [false, false], [true, false], [false, true]] {
+            for (k, (trial, &x)) in self.trial_x.iter_mut().zip(&self.x).enumerate() {
+                *trial = if ways[k % 2] { x.next_up() } else { x.next_down() };
+            }
+            let evaluated =
+                self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes).await;
+            if evaluated.is_ok() {
+                most = most.max((self.trial.cost() - self.cost).abs());
+            }
+        }
+        most
     }
 
     pub(super) fn limit_reached(&self) -> Option<Outcome> {
