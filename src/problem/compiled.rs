@@ -1,15 +1,15 @@
 //! A problem made ready for evaluation: one kernel a group, rows laid out group by group.
 
 use super::specialize::{Part, Specializer};
-use super::{GroupInstances, Problem, ProblemError, Steps, locality};
+use super::{Problem, ProblemError, Steps, locality};
 use crate::backend::{Group, cpu::Cpu, pieces};
 use crate::kernel::{CompileStatistics, compile};
 use crate::topology::Topology;
 use crate::value::ValueError;
 use rayon::prelude::*;
 use serde::Serialize;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use web_time::Instant;
 
@@ -28,13 +28,34 @@ pub struct CompiledProblem {
     residuals: usize,
     stored: usize,
     steps: Steps,
-    /// Where the residuals of each residual block begin.
-    block_rows: Vec<u32>,
-    /// For each group the residual block behind each instance.
-    residual_blocks: Vec<Vec<u32>>,
+    /// Where the residuals of each residual block begin, once somebody asked.
+    block_rows: OnceLock<Vec<u32>>,
+    /// For each group which residual blocks its instances are.
+    residual_blocks: Vec<ResidualBlocks>,
     /// Parameter blocks in an order in which those that share residuals lie together.
     block_order: Vec<u32>,
     names: Vec<Option<String>>,
+}
+
+/// The residual blocks of a group.
+#[derive(Debug, Clone)]
+struct ResidualBlocks {
+    /// Of the instances as they were given.
+    given: Arc<Vec<u32>>,
+    /// Which of these each instance is; `None` where all stay.
+    order: Option<Arc<Vec<u32>>>,
+}
+
+impl ResidualBlocks {
+    /// The residual block behind an instance.
+    fn of(&self, instance: usize) -> usize {
+        self.given[self.order.as_ref().map_or(instance, |order| order[instance] as usize)] as usize
+    }
+
+    /// Number of instances.
+    fn len(&self) -> usize {
+        self.given.len()
+    }
 }
 
 /// Residuals, and the numbers stored for the Jacobian.
@@ -116,17 +137,14 @@ impl Problem {
             })
             .collect();
         let in_order = |(_, part): &(&Topology, Part<'_>)| {
-            let GroupInstances { table, residual_blocks: blocks } = &*part.instances;
+            let table = &part.instances.table;
             match locality::instance_order(table, &starts, &ranks, first_hub) {
-                None => (table.clone(), blocks.clone()),
-                Some(order) => {
-                    let blocks = pieces::map(order.len(), STRETCH, |k| blocks[order[k] as usize]);
-                    (Arc::new(table.picked(&order)), blocks)
-                }
+                None => (table.clone(), None),
+                Some(order) => (Arc::new(table.picked(&order)), Some(Arc::new(order))),
             }
         };
         let tables = pieces::each(&parts, self.residual_blocks, STRETCH, in_order);
-        for ((topology, part), (table, blocks)) in parts.into_iter().zip(tables) {
+        for ((topology, part), (table, order)) in parts.into_iter().zip(tables) {
             let mut specialization = part.specialization;
             specialization.literals =
                 table.data.iter().map(|c| c.uniform().filter(|_| table.count >= LITERALS_FROM)).collect();
@@ -135,20 +153,12 @@ impl Problem {
             statistics.instances += table.count;
             statistics.cache_hits += usize::from(hit);
             first_blocks.push(part.instances.residual_blocks[0] as usize);
-            residual_blocks.push(blocks);
+            residual_blocks.push(ResidualBlocks { given: part.instances.residual_blocks.clone(), order });
             let (first_row, first_stored) = (rows, stored);
             rows += table.count * kernel.residuals();
             stored += table.count * kernel.stored();
             groups.push(Group { kernel, table, rows: first_row..rows, stored: first_stored..stored });
         }
-        let block_rows = locality::zeros(self.residual_blocks);
-        let numbered: Vec<(&Group, &Vec<u32>)> = groups.iter().zip(&residual_blocks).collect();
-        pieces::each(&numbered, self.residual_blocks, STRETCH, |(group, blocks)| {
-            pieces::for_each(blocks.len(), STRETCH, |instance| {
-                let row = group.rows.start + instance * group.kernel.residuals();
-                block_rows[blocks[instance] as usize].store(row as u32, Relaxed);
-            });
-        });
         Ok(CompiledProblem {
             groups,
             statistics,
@@ -157,7 +167,7 @@ impl Problem {
             stored,
             steps: Steps::new(&self.parameters),
             names: first_blocks.into_iter().map(|block| self.name(block).map(str::to_owned)).collect(),
-            block_rows: locality::numbers(block_rows),
+            block_rows: OnceLock::new(),
             residual_blocks,
             block_order,
         })
@@ -197,17 +207,36 @@ impl CompiledProblem {
 
     /// The residual block behind an instance of a group.
     pub(crate) fn residual_block(&self, group: usize, instance: usize) -> usize {
-        self.residual_blocks[group][instance] as usize
+        self.residual_blocks[group].of(instance)
+    }
+
+    /// Where the residuals of each residual block begin.
+    fn block_rows(&self) -> &[u32] {
+        if let Some(rows) = self.block_rows.get() {
+            return rows;
+        }
+        let count = self.residual_blocks.iter().map(ResidualBlocks::len).sum();
+        let rows = locality::zeros(count);
+        let numbered: Vec<(&Group, &ResidualBlocks)> = self.groups.iter().zip(&self.residual_blocks).collect();
+        pieces::each(&numbered, count, STRETCH, |(group, blocks)| {
+            pieces::for_each(blocks.len(), STRETCH, |instance| {
+                let row = group.rows.start + instance * group.kernel.residuals();
+                rows[blocks.of(instance)].store(row as u32, Relaxed);
+            });
+        });
+        // Outside the lock: who waits for other threads here may be given work that asks too.
+        let rows = locality::numbers(rows);
+        self.block_rows.get_or_init(|| rows)
     }
 
     /// Where the residuals of a residual block begin.
     pub fn row_of(&self, residual_block: usize) -> Option<usize> {
-        self.block_rows.get(residual_block).map(|&row| row as usize)
+        self.block_rows().get(residual_block).map(|&row| row as usize)
     }
 
     /// Where the residuals of each residual block begin.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = usize> {
-        self.block_rows.iter().map(|&row| row as usize)
+        self.block_rows().iter().map(|&row| row as usize)
     }
 
     /// Parameter blocks in an order in which those that share residuals lie together.
@@ -268,7 +297,8 @@ impl CompiledProblem {
     /// Bytes of the instance tables, the row numbers, the residuals and the stored Jacobian.
     pub fn bytes(&self) -> usize {
         let tables: usize = self.groups.iter().map(|g| g.table.bytes()).sum();
-        let blocks = 2 * self.block_rows.len() + self.block_order.len();
+        let orders: usize = self.residual_blocks.iter().filter_map(|blocks| Some(blocks.order.as_ref()?.len())).sum();
+        let blocks = orders + self.block_rows.get().map_or(0, Vec::len) + self.block_order.len();
         tables + blocks * size_of::<u32>() + (self.residuals + self.stored) * size_of::<f64>()
     }
 

@@ -76,7 +76,7 @@ pub struct Problem {
 struct GroupInstances {
     table: Arc<InstanceTable>,
     /// Index of each instance among the residual blocks of the problem.
-    residual_blocks: Vec<u32>,
+    residual_blocks: Arc<Vec<u32>>,
 }
 
 impl Problem {

@@ -65,7 +65,7 @@ impl Problem {
         let data = placement.data.iter().map(|&k| data[k as usize]);
         let instances = &mut self.groups[group];
         Arc::make_mut(&mut instances.table).push(starts, data);
-        instances.residual_blocks.push(self.residual_blocks as u32);
+        Arc::make_mut(&mut instances.residual_blocks).push(self.residual_blocks as u32);
         self.residual_blocks += 1;
         self.residuals += width;
     }

@@ -97,7 +97,7 @@ impl GroupInstances {
     fn picked(&self, members: &[u32]) -> GroupInstances {
         GroupInstances {
             table: Arc::new(self.table.picked(members)),
-            residual_blocks: members.iter().map(|&instance| self.residual_blocks[instance as usize]).collect(),
+            residual_blocks: Arc::new(members.iter().map(|&k| self.residual_blocks[k as usize]).collect()),
         }
     }
 }

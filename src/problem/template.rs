@@ -99,7 +99,7 @@ impl Problem {
             column.extend(table.count, (0..rows).map(|row| datum(row, k)));
         }
         table.count += rows;
-        instances.residual_blocks.extend(first_block as u32..(first_block + rows) as u32);
+        Arc::make_mut(&mut instances.residual_blocks).extend(first_block as u32..(first_block + rows) as u32);
         self.residual_blocks += rows;
         self.residuals += rows * width;
         self.trace_time += start.elapsed();
