@@ -34,30 +34,30 @@ pub fn normal(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Resul
         let count = packed_len(size);
         let places: Vec<(usize, usize)> = (0..size).flat_map(|i| (0..=i).map(move |j| (i, j))).collect();
         // A held component has no gradient, and the identity's row and column.
-        team_sums(&mut text, &name, class, Sum::Normal.count(size), formats.real, |k, sum| {
+        let place = |k: usize| match k.checked_sub(size) {
+            None => format!("gradient[start + {k}u]"),
+            Some(k) => format!("diagonal[plan.classes[{c}].diagonal + block * {count}u + {k}u]"),
+        };
+        team_sums(&mut text, &name, (c, class), Sum::Normal.count(size), formats.real, place, |k, sum| {
+            let to = place(k);
             if k < size {
                 let bit = 1u32 << k;
                 return format!(
                     "        var number = {sum};
-        if (plan.classes[{c}].adds != 0u) {{ number = add_r(gradient[start + {k}u], number); }}
         if (plan.classes[{c}].ends != 0u) {{
             number = select(number, {zero}, (held & {bit}u) != 0u);
             let size = abs_s(wide(number));
             if (!less_s(size, most)) {{ most = size; }}
         }}
-        gradient[start + {k}u] = number;
+        {to} = number;
 "
                 );
             }
-            let k = k - size;
-            let (i, j) = places[k];
+            let (i, j) = places[k - size];
             let (bits, fixed) = (1u32 << i | 1u32 << j, if i == j { &one } else { &zero });
             format!(
-                "        let place = plan.classes[{c}].diagonal + block * {count}u + {k}u;
-        var number = {sum};
-        if (plan.classes[{c}].adds != 0u) {{ number = add_r(diagonal[place], number); }}
-        let is_held = plan.classes[{c}].ends != 0u && (held & {bits}u) != 0u;
-        diagonal[place] = select(number, {fixed}, is_held);
+                "        let is_held = plan.classes[{c}].ends != 0u && (held & {bits}u) != 0u;
+        {to} = select({sum}, {fixed}, is_held);
 "
             )
         });
@@ -98,11 +98,11 @@ pub fn image(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Result
         module.statements += statements;
         let mut text = format!("fn image_{c}(row: u32, is_active: bool, lane: u32, beta: R) {{\n");
         text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n";
-        team_sums(&mut text, &name, class, size, formats.real, |k, sum| {
+        let place = |k| format!("image[start + {k}u]");
+        team_sums(&mut text, &name, (c, class), size, formats.real, place, |k, sum| {
             let bit = 1u32 << k;
             format!(
                 "        var y = {sum};
-        if (plan.classes[{c}].adds != 0u) {{ y = add_r(image[start + {k}u], y); }}
         if (plan.classes[{c}].ends != 0u) {{
             let p = direction_at(start + {k}u, beta);
             direction[start + {k}u] = p;

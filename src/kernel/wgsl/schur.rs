@@ -106,13 +106,9 @@ pub fn complete(
         module.function(&sum_function(&name, class, first, kernels, formats.real, sum, &mut statements)?);
         let mut text = format!("fn complete_{c}(block: u32, row: u32, is_active: bool, lane: u32) {{\n");
         text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n    own_start = start;\n";
-        team_sums(&mut text, &name, class, size, formats.real, |k, sum| {
-            format!(
-                "        var v = {sum};
-        if (plan.classes[{c}].adds != 0u) {{ v = add_r(image[start + {k}u], v); }}
-        image[start + {k}u] = v;
-"
-            )
+        let place = |k| format!("image[start + {k}u]");
+        team_sums(&mut text, &name, (c, class), size, formats.real, place, |k, sum| {
+            format!("        {} = {sum};\n", place(k))
         });
         text += "    storageBarrier();\n";
         text += &format!("    if (is_active && plan.classes[{c}].ends != 0u && lane % {}u == 0u) {{\n", class.lanes);
@@ -193,11 +189,11 @@ pub fn reduced_product(
         module.statements += statements;
         let mut text = format!("fn product_{c}(row: u32, is_active: bool, lane: u32) {{\n");
         text += "    let start = incidence[row];\n    let held = incidence[row + 1u];\n    own_start = start;\n";
-        team_sums(&mut text, &name, class, class.size, formats.real, |k, sum| {
+        let place = |k| format!("image[start + {k}u]");
+        team_sums(&mut text, &name, (c, class), class.size, formats.real, place, |k, sum| {
             let bit = 1u32 << k;
             format!(
                 "        var y = {sum};
-        if (plan.classes[{c}].adds != 0u) {{ y = add_r(image[start + {k}u], y); }}
         if (plan.classes[{c}].ends != 0u) {{
             let p = direction[start + {k}u];
             y = add_r(select(y, {zero}, (held & {bit}u) != 0u), mul_r(damping[start + {k}u], p));

@@ -62,13 +62,9 @@ pub fn eliminate(
         let mut text = format!("fn eliminate_{c}(block: u32, row: u32, is_active: bool, lane: u32) {{\n");
         text += "    own_start = incidence[row];\n";
         text += &format!("    let place = plan.classes[{c}].diagonal + block * {count}u;\n");
-        team_sums(&mut text, &name, class, count, formats.real, |k, sum| {
-            format!(
-                "        var number = {sum};
-        if (plan.classes[{c}].adds != 0u) {{ number = add_r(inverse[place + {k}u], number); }}
-        inverse[place + {k}u] = number;
-"
-            )
+        let to = |k| format!("inverse[place + {k}u]");
+        team_sums(&mut text, &name, (c, class), count, formats.real, to, |k, sum| {
+            format!("        {} = {sum};\n", to(k))
         });
         module.statements += statements;
         module.function(&format!("{text}}}\n"));

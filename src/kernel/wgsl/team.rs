@@ -8,26 +8,36 @@ use std::fmt::Write;
 /// Bytes of workgroup memory for the sums of a class.
 pub(super) const SHARED_BYTES: usize = 8192;
 
-/// Sums over the list of the block in `row`: each lane over its share, then the lanes of a block together. `each(k, sum)`
-/// gives the statements for component k, which the lane whose turn it is runs, from the name of the sum.
+/// Sums over the list of the block in `row`: each lane over its share, then the lanes of a block together. `place(k)` is where the sum of
+/// component k is kept, to which that of the next shard is added; `each(k, sum)` gives the statements for it, which the lane whose turn it is
+/// runs, from the name of the sum.
 pub(super) fn team_sums(
     text: &mut String,
     function: &str,
-    class: &Class,
+    (c, class): (usize, &Class),
     count: usize,
     format: Format,
+    place: impl Fn(usize) -> String,
     each: impl Fn(usize, &str) -> String,
 ) {
     let lanes = class.lanes as usize;
+    let adds = format!("plan.classes[{c}].adds != 0u");
     text.push_str("    {\n");
     let _ = writeln!(text, "    let member = lane % {lanes}u;");
     let _ = writeln!(text, "    let list_end = select(incidence[row + 2u], incidence[row + 3u], is_active);");
-    let _ = writeln!(text, "    let {function}_sums = {function}(incidence[row + 2u] + member, list_end, {lanes}u);");
+    let _ = writeln!(text, "    var {function}_sums = {function}(incidence[row + 2u] + member, list_end, {lanes}u);");
     if lanes == 1 {
+        // One condition for all, which drivers compile faster than one for each.
+        let _ = writeln!(text, "    if (is_active && {adds}) {{");
         for k in 0..count {
-            let _ = writeln!(text, "    if (is_active) {{\n{}    }}", each(k, &format!("{function}_sums[{k}]")));
+            let sum = format!("{function}_sums[{k}]");
+            let _ = writeln!(text, "        {sum} = add_r({}, {sum});", place(k));
         }
-        text.push_str("    }\n");
+        text.push_str("    }\n    if (is_active) {\n");
+        for k in 0..count {
+            let _ = writeln!(text, "        {{\n{}        }}", each(k, &format!("{function}_sums[{k}]")));
+        }
+        text.push_str("    }\n    }\n");
         return;
     }
     let width = WORKGROUP as usize;
@@ -57,6 +67,7 @@ pub(super) fn team_sums(
             for other in 1..left {
                 let _ = writeln!(text, "        sum = add_r(sum, shared_reals[{base} + {other}u]);");
             }
+            let _ = writeln!(text, "        if ({adds}) {{ sum = add_r({}, sum); }}", place(k));
             let _ = writeln!(text, "{}    }}", each(k, "sum"));
         }
         text.push_str("    workgroupBarrier();\n");
