@@ -7,7 +7,7 @@
 mod fits;
 
 use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
-use isograd::backend::gpu::{Commands, GpuContext};
+use isograd::backend::gpu::{Commands, GpuContext, GpuError};
 use isograd::device::{Accumulation, DeviceProblem, GpuDerivatives, Settings};
 use isograd::kernel::wgsl::{Format, Formats};
 use isograd::mesh::energy::{Energy, MeshProblem};
@@ -37,12 +37,12 @@ fn formats(context: &GpuContext) -> Vec<(&'static str, Formats)> {
 }
 
 /// The time of `count` recordings, in submissions of [`REPEATED`].
-fn time(context: &GpuContext, count: u64, record: impl Fn(&mut Commands)) -> Duration {
+fn time(context: &GpuContext, count: u64, record: impl Fn(&mut Commands) -> Result<(), GpuError>) -> Duration {
     let submissions = count.div_ceil(REPEATED);
     let start = Instant::now();
     for _ in 0..submissions {
         let mut commands = context.commands("bench");
-        (0..REPEATED).for_each(|_| record(&mut commands));
+        (0..REPEATED).try_for_each(|_| record(&mut commands)).expect("kernels that compile");
         commands.submit().wait(context).expect("a device that works");
     }
     start.elapsed().mul_f64(count as f64 / (submissions * REPEATED) as f64)
@@ -75,13 +75,13 @@ fn smooth(criterion: &mut Criterion) {
             let device =
                 DeviceProblem::new(&context, &compiled, parameters, formats, &settings).expect("a problem that fits");
             let mut commands = context.commands("start");
-            device.record_start(&mut commands);
-            device.record_linear_start(&mut commands);
+            device.record_start(&mut commands).expect("kernels that compile");
+            device.record_linear_start(&mut commands).expect("kernels that compile");
             commands.submit().wait(&context).expect("a device that works");
 
             let mut group = criterion.benchmark_group(format!("smooth/{level}/{name}"));
             group.sampling_mode(SamplingMode::Flat).sample_size(10).measurement_time(Duration::from_secs(2));
-            let mut stage = |name: &str, record: &dyn Fn(&mut Commands)| {
+            let mut stage = |name: &str, record: &dyn Fn(&mut Commands) -> Result<(), GpuError>| {
                 group.bench_function(name, |b| b.iter_custom(|count| time(&context, count, record)));
             };
             stage("residuals", &|commands| device.record_trial_residuals(commands));

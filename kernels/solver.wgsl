@@ -294,10 +294,6 @@ fn step_length(share: S, w: u32, lane: u32) -> R {
 // stop. One workgroup.
 fn decide(lane: u32) {
     let cost = mul_s(number_s(0.5f), total(COST_PARTIALS, solve.residual_partials, lane));
-    if (call.plain != 0u) {
-        if (lane == 0u) { scalars[COST] = cost; }
-        return;
-    }
     let model = neg_s(total(CHANGE_PARTIALS, solve.residual_partials, lane));
     let step = sqrt(single_s(total(STEP_PARTIALS, solve.block_partials, lane)));
     let point = sqrt(single_s(total(POINT_PARTIALS, solve.block_partials, lane)));

@@ -90,7 +90,7 @@ impl DeviceComponents {
         for (module, buffers, _, plan) in &uploaded {
             requests.add(0, Request::new(module, plan, 0).with(buffers));
         }
-        let [stages] = requests.compile::<1>(context, &Buffers::new(context))?;
+        let [stages] = requests.start::<1>(context, &Buffers::new(context))?;
         let lots = uploaded.into_iter().zip(stages).zip(lots).map(|(((_, buffers, rows, plan), stage), lot)| {
             DeviceLot { components: lot.components(), ambient: lot.shape.ambient(), buffers, rows, plan, stage }
         });
@@ -116,13 +116,12 @@ impl DeviceComponents {
     /// Records so many turns of the components of a lot that are in its order. Once a submission for each lot.
     ///
     /// # Errors
-    /// [`GpuError::Lost`].
+    /// [`GpuError::Lost`]; [`GpuError::Shader`] if its kernel does not compile.
     pub fn record_turns(&mut self, commands: &mut Commands, lot: usize, turns: u32) -> Result<(), GpuError> {
         let lot = &mut self.lots[lot];
         lot.rows[TURNS] = turns;
         lot.plan.write(0, &lot.rows)?;
-        lot.stage.record_some(commands, u64::from(lot.rows[RUNNING].div_ceil(WORKGROUP)));
-        Ok(())
+        lot.stage.record_some(commands, u64::from(lot.rows[RUNNING].div_ceil(WORKGROUP)))
     }
 
     /// How the components of a lot stand, as words of [`OwnOutcome`](crate::kernel::wgsl::OwnOutcome).

@@ -80,7 +80,7 @@ impl DeviceEvaluator {
                 }
             }
         }
-        let [residuals, linearize] = requests.compile(context, &buffers)?;
+        let [residuals, linearize] = requests.start(context, &buffers)?;
         Ok(DeviceEvaluator { context: context.clone(), groups, layout, format, buffers, shards, residuals, linearize })
     }
 
@@ -97,7 +97,7 @@ impl DeviceEvaluator {
         self.buffers.get(Slot::Point).write(0, &self.format.encode(&self.layout.point(x)))?;
         let mut commands = self.context.commands("evaluate");
         let stages = if linearize { &self.linearize } else { &self.residuals };
-        record_all(&mut commands, stages, 0);
+        record_all(&mut commands, stages, 0)?;
         let residuals = self.download(&mut commands, Slot::Residuals);
         let stored = if linearize { self.download(&mut commands, Slot::Stored) } else { Vec::new() };
         commands.submit();

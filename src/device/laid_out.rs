@@ -13,9 +13,10 @@ use super::lists::{Lists, write_words};
 use super::pieces::Pieces;
 use super::settings::{Counts, Settings};
 use super::shard::Sums;
-use super::stage::CALL;
+use super::stage::{CALL, StartedModule, out_of_range};
 use crate::backend::Group;
 use crate::backend::gpu::{GpuContext, GpuError};
+use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Format, Formats, InverseRows, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
 use rayon::prelude::*;
@@ -40,6 +41,8 @@ pub(super) struct LaidOut {
     pub lists: UnwrittenLists,
     /// Where the inverses of eliminated blocks are to be written for the preconditioner.
     pub inverse_rows: Option<InverseRows>,
+    /// Of the gradient and the diagonal blocks, which takes longest to compile of what the evaluation at the start needs.
+    pub normal: StartedModule,
 }
 
 /// The lists of all shards, and the tables of an assembled JᵀJ.
@@ -81,7 +84,7 @@ impl UnwrittenLists {
             .try_for_each(|(lists, to)| lists.write(&this.pieces, &this.of_pieces, to.get(Slot::Incidence)))
             .and_then(|()| tables());
         #[cfg(not(target_arch = "wasm32"))]
-        let are_short = listing.map_or(Ok(true), |listing| listing.are_short(context));
+        let are_short = listing.map_or(Ok(true), |listing| listing.make(context, &shards[0], &this.pieces));
         #[cfg(target_arch = "wasm32")]
         let are_short = context.check().map(|()| true);
         // Nobody waits for this.
@@ -102,6 +105,7 @@ impl LaidOut {
         context: &GpuContext,
         problem: &CompiledProblem,
         parameters: &Parameters,
+        kernels: &[&Kernel],
         formats: Formats,
         settings: &Settings,
     ) -> Result<Self, GpuError> {
@@ -111,11 +115,20 @@ impl LaidOut {
         // The bus and the cores are busy at the same time.
         let (vectors, sorted) = rayon::join(
             || vectors(context, (&places, block_order), formats, parameters),
-            || Sorted::new(context, &problem.groups, parameters, (places.clone(), pieces), formats, settings),
+            || {
+                Sorted::new(
+                    context,
+                    &problem.groups,
+                    parameters,
+                    (places.clone(), pieces),
+                    (kernels, formats),
+                    settings,
+                )
+            },
         );
         // Of two errors the first is the one that names what grows fastest.
         let (sorted, mut buffers) = (sorted?, vectors?);
-        let Sorted { layout, pieces, mut classes, mut couplings, indices, mut shards, .. } = sorted;
+        let Sorted { layout, pieces, mut classes, mut couplings, indices, mut shards, normal, .. } = sorted;
         add_numbers(&mut buffers, &layout, &classes, couplings.as_ref(), formats, settings, parameters)?;
         if let Some(couplings) = &couplings {
             couplings.make_buffers(&mut buffers, layout.places.len(), real)?;
@@ -141,7 +154,7 @@ impl LaidOut {
             of_pieces,
             _indices: indices,
         };
-        Ok(LaidOut { layout, classes, couplings, buffers, shards, lists, inverse_rows })
+        Ok(LaidOut { layout, classes, couplings, buffers, shards, lists, inverse_rows, normal })
     }
 }
 
@@ -158,6 +171,7 @@ struct Sorted {
     /// If the device makes them.
     #[cfg(not(target_arch = "wasm32"))]
     listing: Option<Listing>,
+    normal: StartedModule,
 }
 
 impl Sorted {
@@ -166,43 +180,49 @@ impl Sorted {
         groups: &[Group],
         parameters: &Parameters,
         (places, pieces): (Arc<Vec<u32>>, Pieces),
-        formats: Formats,
+        (kernels, formats): (&[&Kernel], Formats),
         settings: &Settings,
     ) -> Result<Self, GpuError> {
         let real = formats.real;
         let sums = (Sums::Lists, pieces.len());
         let layout = Layout::without_indices(groups, places, sums, real, context.max_binding_bytes())?;
+        // Compiles while the rest is sorted and uploaded.
+        let normal = |classes: &Classes| {
+            let module = wgsl::normal(kernels, &classes.all().code, formats);
+            StartedModule::new(context, module.map_err(out_of_range(context))?)
+        };
         let sort = || {
             // Which components bounds hold changes from step to step, the matrix only with the point.
             let most = (!parameters.has_bounds()).then(|| most_matrix_bytes(context, settings));
             #[cfg(not(target_arch = "wasm32"))]
-            if let Some(listed) = listed_on_device(context, groups, &layout, &pieces, (real, most), settings) {
-                return ((listed.0, Some(listed.1)), None, Vec::new());
+            if let Some((classes, listed)) = listed_on_device(context, groups, &layout, &pieces, (real, most), settings)
+            {
+                let (normal, sizes) = (normal(&classes), (classes.code[0].size, layout.places.len()));
+                return ((classes, normal, Some(Listing::new(context, listed, sizes))), None, Vec::new());
             }
             let mut layout = layout.clone();
             layout.make_indices(groups);
             let eliminates = settings.eliminate && !is_hopeless(groups, &layout, &pieces);
             let eliminated = eliminates.then(|| elimination::find(&layout, &pieces)).flatten();
             let classes = Classes::new(groups, &layout, &pieces, eliminated.as_ref());
+            let normal = normal(&classes);
             let couplings = most.and_then(|most| Couplings::new(groups, &layout, &pieces, &classes, real, most));
             let fits =
                 |couplings: &Couplings| couplings.most_bytes(layout.places.len(), real) <= context.max_binding_bytes();
-            ((classes, None), couplings.filter(fits), layout.take_indices())
+            ((classes, normal, None), couplings.filter(fits), layout.take_indices())
         };
-        let (((classes, listed), couplings, indices), shards) =
+        let (((classes, normal, listing), couplings, indices), shards) =
             rayon::join(sort, || uploaded(context, groups, &layout, real));
         #[cfg(not(target_arch = "wasm32"))]
-        let (shards, listing) = match (shards?, listed) {
-            (mut shards, Some(listed)) => {
-                shards[0].words(Slot::Incidence, listing::words(&pieces, &listed))?;
-                let sizes = (&pieces, classes.code[0].size, layout.places.len());
-                let listing = Listing::start(context, &shards[0], sizes, &listed)?;
+        let (shards, listing) = match (shards?, listing.transpose()?) {
+            (mut shards, Some(listing)) => {
+                shards[0].words(Slot::Incidence, listing.words(&pieces))?;
                 (shards, Some(listing))
             }
             (shards, None) => (shards, None),
         };
         #[cfg(target_arch = "wasm32")]
-        let (shards, None | Some(())) = (shards?, listed);
+        let (shards, None | Some(())) = (shards?, listing);
         Ok(Sorted {
             layout,
             pieces,
@@ -212,6 +232,7 @@ impl Sorted {
             shards,
             #[cfg(not(target_arch = "wasm32"))]
             listing,
+            normal: normal?,
         })
     }
 }

@@ -10,11 +10,10 @@ use super::lists::ROW;
 use super::pieces::{Piece, Pieces};
 use super::plans::plan;
 use crate::backend::Group;
-use crate::backend::gpu::{Binding, Download, GpuBuffer, GpuContext, GpuError, GpuKernel, KernelRequest};
+use crate::backend::gpu::{Binding, GpuBuffer, GpuContext, GpuError, KernelRequest, PendingKernel};
 use crate::kernel::wgsl::Slot;
 use rayon::prelude::*;
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 /// The kernels.
 const TEXT: &str = include_str!("../../kernels/lists.wgsl");
@@ -55,11 +54,6 @@ pub fn common_size(layout: &Layout, pieces: &Pieces) -> Option<usize> {
     alike.then_some(usize::from(size))
 }
 
-/// Words of the table of the pieces and of lists of at most so many entries.
-pub fn words(pieces: &Pieces, listed: &[Listed]) -> usize {
-    ROW as usize * pieces.len() + listed.iter().map(|touch| touch.count as usize).sum::<usize>()
-}
-
 /// Whether there is room for them.
 pub fn have_room(listed: &[Listed]) -> bool {
     (1..=MOST_TOUCHES).contains(&listed.len())
@@ -98,25 +92,39 @@ pub fn lists_of(
     })
 }
 
-/// Lists under way.
+/// Lists to be made, by kernels that are compiled meanwhile, of pieces of a [`common_size`].
 pub struct Listing {
-    longest: Download,
+    kernels: Vec<PendingKernel>,
+    listed: Vec<Listed>,
+    /// Number of components of a piece, and of all parameters.
+    size: usize,
+    parameters: usize,
 }
 
 impl Listing {
-    /// Hands over what makes table and lists in the [`Slot::Incidence`] of a shard, for pieces of a [`common_size`].
-    pub fn start(
+    /// Has the kernels compiled.
+    pub fn new(
         context: &GpuContext,
-        shard: &Buffers,
-        (pieces, size, parameters): (&Pieces, usize, usize),
-        listed: &[Listed],
+        listed: Vec<Listed>,
+        (size, parameters): (usize, usize),
     ) -> Result<Self, GpuError> {
-        let kernels = kernels(context)?;
+        Ok(Listing { kernels: start_kernels(context)?, listed, size, parameters })
+    }
+
+    /// Words of the table of the pieces and of lists of at most so many entries.
+    pub fn words(&self, pieces: &Pieces) -> usize {
+        ROW as usize * pieces.len() + self.listed.iter().map(|touch| touch.count as usize).sum::<usize>()
+    }
+
+    /// Makes table and lists in the [`Slot::Incidence`] of a shard, and waits for them; whether all are short enough.
+    pub fn make(self, context: &GpuContext, shard: &Buffers, pieces: &Pieces) -> Result<bool, GpuError> {
         let held = |piece: &Piece| piece.held != 0;
-        let is_plain = pieces.len() * size == parameters && !pieces.all.par_iter().with_min_len(STRETCH).any(held);
-        let mut rows = vec![pieces.len() as u32, if is_plain { size as u32 } else { 0 }, ROW * pieces.len() as u32, 0];
+        let is_plain =
+            pieces.len() * self.size == self.parameters && !pieces.all.par_iter().with_min_len(STRETCH).any(held);
+        let size = if is_plain { self.size as u32 } else { 0 };
+        let mut rows = vec![pieces.len() as u32, size, ROW * pieces.len() as u32, 0];
         let mut workgroups = 0;
-        for touch in listed {
+        for touch in &self.listed {
             let first = workgroups;
             workgroups += touch.count.div_ceil(TILE as u32);
             rows.extend([workgroups, first, touch.count, touch.column, touch.base, 0, 0, 0]);
@@ -148,24 +156,23 @@ impl Listing {
         ];
         let mut commands = context.commands("lists");
         let over_blocks = pieces.len().div_ceil(LANES) as u64;
-        for (kernel, workgroups) in
-            kernels.iter().zip([u64::from(workgroups), tiles as u64, tiles as u64, u64::from(workgroups), over_blocks])
-        {
-            commands.dispatch(kernel, &kernel.bind_ranges(&resources)?, &[], workgroups);
+        for (kernel, workgroups) in self.kernels.iter().zip([
+            u64::from(workgroups),
+            tiles as u64,
+            tiles as u64,
+            u64::from(workgroups),
+            over_blocks,
+        ]) {
+            commands.dispatch(kernel.wait()?, &kernel.bind_ranges(&resources)?, &[], workgroups);
         }
         let longest = commands.download(sums.raw(), 0..4);
         commands.submit();
-        Ok(Listing { longest })
-    }
-
-    /// Waits for the lists; whether all are short enough.
-    pub fn are_short(self, context: &GpuContext) -> Result<bool, GpuError> {
-        Ok(self.longest.wait::<u32>(context)?[0] <= LONGEST)
+        Ok(longest.wait::<u32>(context)?[0] <= LONGEST)
     }
 }
 
 /// In the order in which they run.
-fn kernels(context: &GpuContext) -> Result<Vec<Arc<GpuKernel>>, GpuError> {
+fn start_kernels(context: &GpuContext) -> Result<Vec<PendingKernel>, GpuError> {
     const READ: Binding = Binding::ReadOnly;
     const WRITE: Binding = Binding::ReadWrite;
     let request = |entry| KernelRequest {
@@ -174,7 +181,7 @@ fn kernels(context: &GpuContext) -> Result<Vec<Arc<GpuKernel>>, GpuError> {
         entry,
         bindings: &[Binding::Uniform, READ, READ, READ, WRITE, WRITE, WRITE],
     };
-    context.kernels(&["count_entries", "sum_entries", "place_lists", "fill_lists", "order_lists"].map(request))
+    context.start_kernels(&["count_entries", "sum_entries", "place_lists", "fill_lists", "order_lists"].map(request))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use super::couplings::Couplings;
 use super::laid_out::{LaidOut, first_state};
 use super::layout::Layout;
 use super::settings::{Counts, Settings, Shape};
-use super::stage::{self, CALL, Stage, record_all};
-use super::tasks::{GroupModules, Manifolds, TASKS, Task, Uploaded, over_vectors};
-use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
+use super::stage::{self, CALL, Stage, StartedModule, record_all};
+use super::tasks::{GroupModules, Manifolds, TASKS, Task, Uploaded, over_vectors_at_start};
+use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError, PendingKernel};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{Formats, Module, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
@@ -24,6 +24,8 @@ pub struct DeviceProblem {
     /// Where blocks on manifolds start: kept as long as it is bound.
     _starts: Buffers,
     stages: [Vec<Stage>; TASKS],
+    /// Those of the stages that were started first: who drops them waits for them.
+    _early: (Vec<PendingKernel>, StartedModule),
     /// What settings are written down with.
     counts: Counts,
     max_linear_iterations: usize,
@@ -43,10 +45,10 @@ impl std::fmt::Debug for DeviceProblem {
 }
 
 impl DeviceProblem {
-    /// Uploads the problem and compiles its kernels.
+    /// Uploads the problem, and has its kernels compiled, which may go on in the background.
     ///
     /// # Errors
-    /// What the device says; [`GpuError::Unsupported`] for a problem with more shapes than fit a kernel's tables.
+    /// What the device says, but of kernels; [`GpuError::Unsupported`] for a problem with more shapes than fit a kernel's tables.
     pub fn new(
         context: &GpuContext,
         problem: &CompiledProblem,
@@ -55,13 +57,15 @@ impl DeviceProblem {
         settings: &Settings,
     ) -> Result<Self, GpuError> {
         let kernels: Vec<&Kernel> = problem.groups.iter().map(|group| &*group.kernel).collect();
-        // These kernels do not depend on the layout, so that they compile while it is made.
-        let (over_groups, laid_out) = rayon::join(
-            || compiled(context, &kernels, formats),
-            || LaidOut::new(context, problem, parameters, formats, settings),
+        // They compile while the problem is laid out.
+        let (started, laid_out) = rayon::join(
+            || started(context, &kernels, formats),
+            || LaidOut::new(context, problem, parameters, &kernels, formats, settings),
         );
-        let (over_groups, LaidOut { layout, classes, couplings, buffers, shards, lists, inverse_rows }) =
-            (over_groups?, laid_out?);
+        let (
+            (over_groups, early),
+            LaidOut { layout, classes, couplings, buffers, shards, lists, inverse_rows, normal },
+        ) = (started?, laid_out?);
         let uploaded = Uploaded {
             context,
             layout: &layout,
@@ -72,10 +76,10 @@ impl DeviceProblem {
             manifolds: Manifolds::new(context, problem, &layout.places)?,
             bounded: parameters.has_bounds(),
             inverse_rows: inverse_rows.as_ref(),
+            normal: normal.module.clone(),
             couplings,
         };
         let lists_itself = lists.are_made_there();
-        // Lists follow while kernels compile.
         let (stages, written) = rayon::join(
             || uploaded.stages(&kernels, &over_groups, settings),
             || lists.write(context, &buffers, &shards),
@@ -94,6 +98,7 @@ impl DeviceProblem {
             shards,
             _starts: starts,
             stages,
+            _early: (early, normal),
             counts: Counts::new(&layout, &classes, iterate_partials, parameters.has_bounds()),
             eliminated: classes.eliminated(),
             lists_itself,
@@ -157,90 +162,112 @@ impl DeviceProblem {
         ((self.max_linear_iterations + 1) * CALL) as u32
     }
 
-    /// Records the evaluation at the start point: residuals, Jacobian, gradient, cost.
-    pub fn record_start(&self, commands: &mut Commands) {
+    /// Records the evaluation at the start point: residuals, Jacobian, gradient, cost. Like all that follow, it blocks until its kernels are
+    /// compiled.
+    ///
+    /// # Errors
+    /// [`GpuError::Shader`] for a kernel that does not compile.
+    pub fn record_start(&self, commands: &mut Commands) -> Result<(), GpuError> {
         let plain = self.plain_call();
         commands.stage("evaluate");
-        self.record(commands, Task::Linearize, 0);
-        self.record(commands, Task::TrialResiduals, 0);
-        self.record(commands, Task::Compare, plain);
-        self.record(commands, Task::Decide, plain);
-        self.record(commands, Task::Normal, 0);
-        self.record(commands, Task::Assemble, 0);
-        self.record(commands, Task::Hold, 0);
-        self.record(commands, Task::Examine, 0);
+        self.record(commands, Task::Linearize, 0)?;
+        self.record(commands, Task::TrialResiduals, 0)?;
+        self.record(commands, Task::Compare, plain)?;
+        self.record(commands, Task::StartCost, 0)?;
+        self.record(commands, Task::Normal, 0)?;
+        self.record(commands, Task::Assemble, 0)?;
+        self.record(commands, Task::Hold, 0)?;
+        self.record(commands, Task::Examine, 0)
     }
 
     /// Records a step: conjugate gradients of at most `iterations`, the trial, the decision, and the evaluation at the new point.
-    pub fn record_step(&self, commands: &mut Commands, iterations: usize) {
+    ///
+    /// # Errors
+    /// As [`record_start`](Self::record_start).
+    pub fn record_step(&self, commands: &mut Commands, iterations: usize) -> Result<(), GpuError> {
         let plain = self.plain_call();
         commands.stage("linear solve");
-        self.record_linear_start(commands);
+        self.record_linear_start(commands)?;
         let iterations = iterations.min(self.max_linear_iterations);
         for iteration in 0..iterations {
             let call = (iteration * CALL) as u32;
             // Of these, either the first is there, or the next two, or the three after them.
-            self.record(commands, Task::Iterate, call);
-            self.record(commands, Task::Product, call);
-            self.record(commands, Task::NormalProduct, call);
-            self.record(commands, Task::Direct, call);
-            self.record(commands, Task::Complete, call);
-            self.record(commands, Task::ReducedProduct, call);
-            self.record(commands, Task::Update, call);
+            self.record(commands, Task::Iterate, call)?;
+            self.record(commands, Task::Product, call)?;
+            self.record(commands, Task::NormalProduct, call)?;
+            self.record(commands, Task::Direct, call)?;
+            self.record(commands, Task::Complete, call)?;
+            self.record(commands, Task::ReducedProduct, call)?;
+            self.record(commands, Task::Update, call)?;
         }
-        self.record(commands, Task::Finish, (iterations * CALL) as u32);
-        self.record(commands, Task::PlainComplete, plain);
+        self.record(commands, Task::Finish, (iterations * CALL) as u32)?;
+        self.record(commands, Task::PlainComplete, plain)?;
         commands.stage("evaluate");
         // First, as bounds may shorten the step.
-        self.record(commands, Task::Advance, 0);
-        self.record(commands, Task::Retract, 0);
-        self.record(commands, Task::PlainProduct, plain);
-        self.record(commands, Task::TrialResiduals, 0);
-        self.record(commands, Task::Compare, 0);
-        self.record(commands, Task::Decide, 0);
-        self.record(commands, Task::Commit, 0);
-        self.record(commands, Task::Linearize, 0);
-        self.record(commands, Task::Normal, 0);
-        self.record(commands, Task::Assemble, 0);
-        self.record(commands, Task::Hold, 0);
-        self.record(commands, Task::Examine, 0);
+        self.record(commands, Task::Advance, 0)?;
+        self.record(commands, Task::Retract, 0)?;
+        self.record(commands, Task::PlainProduct, plain)?;
+        self.record(commands, Task::TrialResiduals, 0)?;
+        self.record(commands, Task::Compare, 0)?;
+        self.record(commands, Task::Decide, 0)?;
+        self.record(commands, Task::Commit, 0)?;
+        self.record(commands, Task::Linearize, 0)?;
+        self.record(commands, Task::Normal, 0)?;
+        self.record(commands, Task::Assemble, 0)?;
+        self.record(commands, Task::Hold, 0)?;
+        self.record(commands, Task::Examine, 0)
     }
 
     /// Records the linearization at the point in [`Slot::Point`].
-    pub fn record_linearize(&self, commands: &mut Commands) {
-        self.record(commands, Task::Linearize, 0);
+    ///
+    /// # Errors
+    /// As [`record_start`](Self::record_start).
+    pub fn record_linearize(&self, commands: &mut Commands) -> Result<(), GpuError> {
+        self.record(commands, Task::Linearize, 0)
     }
 
     /// Records the residuals at the trial point.
-    pub fn record_trial_residuals(&self, commands: &mut Commands) {
-        self.record(commands, Task::TrialResiduals, 0);
+    ///
+    /// # Errors
+    /// As [`record_start`](Self::record_start).
+    pub fn record_trial_residuals(&self, commands: &mut Commands) -> Result<(), GpuError> {
+        self.record(commands, Task::TrialResiduals, 0)
     }
 
     /// Records the gradient and the diagonal blocks of JᵀJ.
-    pub fn record_normal(&self, commands: &mut Commands) {
-        self.record(commands, Task::Normal, 0);
+    ///
+    /// # Errors
+    /// As [`record_start`](Self::record_start).
+    pub fn record_normal(&self, commands: &mut Commands) -> Result<(), GpuError> {
+        self.record(commands, Task::Normal, 0)
     }
 
     /// Records the start of conjugate gradients.
-    pub fn record_linear_start(&self, commands: &mut Commands) {
+    ///
+    /// # Errors
+    /// As [`record_start`](Self::record_start).
+    pub fn record_linear_start(&self, commands: &mut Commands) -> Result<(), GpuError> {
         let plain = self.plain_call();
-        self.record(commands, Task::Damp, 0);
-        self.record(commands, Task::Eliminate, 0);
-        self.record(commands, Task::DampReduced, 0);
-        self.record(commands, Task::PlainComplete, plain);
-        self.record(commands, Task::PlainReducedProduct, plain);
-        self.record(commands, Task::Start, 0);
+        self.record(commands, Task::Damp, 0)?;
+        self.record(commands, Task::Eliminate, 0)?;
+        self.record(commands, Task::DampReduced, 0)?;
+        self.record(commands, Task::PlainComplete, plain)?;
+        self.record(commands, Task::PlainReducedProduct, plain)?;
+        self.record(commands, Task::Start, 0)
     }
 
     /// Records the product of JᵀJ + D, or its Schur complement, with the first search direction, once conjugate gradients are
     /// started.
-    pub fn record_normal_product(&self, commands: &mut Commands) {
-        self.record(commands, Task::Iterate, 0);
-        self.record(commands, Task::Product, 0);
-        self.record(commands, Task::NormalProduct, 0);
-        self.record(commands, Task::Direct, 0);
-        self.record(commands, Task::Complete, 0);
-        self.record(commands, Task::ReducedProduct, 0);
+    ///
+    /// # Errors
+    /// As [`record_start`](Self::record_start).
+    pub fn record_normal_product(&self, commands: &mut Commands) -> Result<(), GpuError> {
+        self.record(commands, Task::Iterate, 0)?;
+        self.record(commands, Task::Product, 0)?;
+        self.record(commands, Task::NormalProduct, 0)?;
+        self.record(commands, Task::Direct, 0)?;
+        self.record(commands, Task::Complete, 0)?;
+        self.record(commands, Task::ReducedProduct, 0)
     }
 
     /// Whether the device made the incidence lists.
@@ -263,8 +290,8 @@ impl DeviceProblem {
         self.eliminated
     }
 
-    fn record(&self, commands: &mut Commands, task: Task, call: u32) {
-        record_all(commands, &self.stages[task as usize], call);
+    fn record(&self, commands: &mut Commands, task: Task, call: u32) -> Result<(), GpuError> {
+        record_all(commands, &self.stages[task as usize], call)
     }
 
     /// The state of the solve, decoded; see [`state`] for the places.
@@ -298,11 +325,15 @@ impl DeviceProblem {
     }
 }
 
-/// The modules over groups. Their kernels are then in the context, and so are others that do not depend on the layout.
-fn compiled(context: &GpuContext, kernels: &[&Kernel], formats: Formats) -> Result<Vec<GroupModules>, GpuError> {
+/// The modules over groups, and the kernels of the evaluation at the start that do not depend on the layout, compiled from now on.
+fn started(
+    context: &GpuContext,
+    kernels: &[&Kernel],
+    formats: Formats,
+) -> Result<(Vec<GroupModules>, Vec<PendingKernel>), GpuError> {
     let over_groups = GroupModules::all(context, kernels, formats)?;
-    let over_vectors = over_vectors(formats);
+    let over_vectors = over_vectors_at_start(formats);
     let modules: Vec<&Module> = over_groups.iter().flat_map(GroupModules::each).chain(&over_vectors).collect();
-    stage::kernels(context, &modules)?;
-    Ok(over_groups)
+    let kernels = stage::start(context, &modules)?;
+    Ok((over_groups, kernels))
 }

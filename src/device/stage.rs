@@ -1,7 +1,7 @@
 //! Kernels bound to the buffers they work on.
 
 use super::buffers::Buffers;
-use crate::backend::gpu::{Binding, Commands, GpuBuffer, GpuContext, GpuError, GpuKernel, KernelRequest};
+use crate::backend::gpu::{Binding, Commands, GpuBuffer, GpuContext, GpuError, KernelRequest, PendingKernel};
 use crate::kernel::wgsl::{Module, OutOfRange, Slot};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ pub(super) const CALL: usize = 256;
 
 /// A kernel with its buffers.
 pub(super) struct Stage {
-    kernel: Arc<GpuKernel>,
+    kernel: Arc<PendingKernel>,
     bindings: wgpu::BindGroup,
     workgroups: u64,
     /// Whether the kernel differs from call to call.
@@ -21,21 +21,23 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Records a dispatch with the call at an offset.
-    pub fn record(&self, commands: &mut Commands, call: u32) {
+    /// Records a dispatch with the call at an offset, once the kernel is compiled.
+    pub fn record(&self, commands: &mut Commands, call: u32) -> Result<(), GpuError> {
         let offsets = if self.calls { &[call][..] } else { &[] };
-        commands.dispatch(&self.kernel, &self.bindings, offsets, self.workgroups);
+        commands.dispatch(self.kernel.wait()?, &self.bindings, offsets, self.workgroups);
+        Ok(())
     }
 
     /// Records a dispatch of some of the workgroups, of a kernel that does not differ from call to call.
-    pub fn record_some(&self, commands: &mut Commands, workgroups: u64) {
-        commands.dispatch(&self.kernel, &self.bindings, &[], workgroups);
+    pub fn record_some(&self, commands: &mut Commands, workgroups: u64) -> Result<(), GpuError> {
+        commands.dispatch(self.kernel.wait()?, &self.bindings, &[], workgroups);
+        Ok(())
     }
 }
 
 /// Records what a task takes, one dispatch after the other.
-pub(super) fn record_all(commands: &mut Commands, stages: &[Stage], call: u32) {
-    stages.iter().for_each(|stage| stage.record(commands, call));
+pub(super) fn record_all(commands: &mut Commands, stages: &[Stage], call: u32) -> Result<(), GpuError> {
+    stages.iter().try_for_each(|stage| stage.record(commands, call))
 }
 
 /// A module waiting for its kernel.
@@ -72,24 +74,19 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What the kernels of several tasks are asked for.
+/// What the kernels of several tasks are asked for, each with the number of its task.
 #[derive(Default)]
-pub(super) struct Requests<'a> {
-    tasks: Vec<usize>,
-    requests: Vec<Request<'a>>,
-}
+pub(super) struct Requests<'a>(Vec<(usize, Request<'a>)>);
 
 impl<'a> Requests<'a> {
     /// Asks for one more dispatch of a task.
     pub fn add(&mut self, task: usize, request: Request<'a>) {
-        self.tasks.push(task);
-        self.requests.push(request);
+        self.0.push((task, request));
     }
 
     /// Adds what others ask for.
     pub fn append(&mut self, mut others: Self) {
-        self.tasks.append(&mut others.tasks);
-        self.requests.append(&mut others.requests);
+        self.0.append(&mut others.0);
     }
 
     /// Generated statements of all modules.
@@ -100,31 +97,48 @@ impl<'a> Requests<'a> {
     /// The modules, each once.
     fn modules(&self) -> Vec<&Module> {
         let mut seen = FxHashSet::default();
-        let modules = self.requests.iter().map(|request| &request.module);
+        let modules = self.0.iter().map(|(_, request)| &request.module);
         modules.filter(|module| seen.insert(Arc::as_ptr(module))).map(|module| &**module).collect()
     }
 
-    /// Compiles the modules, all at once, and binds them to their buffers; returns the stages of each task.
-    pub fn compile<const TASKS: usize>(
-        self,
+    /// Has the modules compiled, those of the first tasks first, and binds them to their buffers; returns the stages of each task.
+    pub fn start<const TASKS: usize>(
+        mut self,
         context: &GpuContext,
         common: &Buffers,
     ) -> Result<[Vec<Stage>; TASKS], GpuError> {
+        self.0.sort_by_key(|(task, _)| *task);
         let modules = self.modules();
-        let kernels = kernels(context, &modules)?;
+        let kernels = start(context, &modules)?.into_iter().map(Arc::new);
         let pointers = modules.into_iter().map(std::ptr::from_ref);
-        let kernels: FxHashMap<*const Module, Arc<GpuKernel>> = pointers.zip(kernels).collect();
+        let kernels: FxHashMap<*const Module, Arc<PendingKernel>> = pointers.zip(kernels).collect();
+        // A device that is the processor itself would compute while that compiles, and pass for hung.
+        if context.is_software() {
+            kernels.values().try_for_each(|kernel| kernel.wait().map(drop))?;
+        }
         let mut stages = [const { Vec::new() }; TASKS];
-        for (task, request) in self.tasks.into_iter().zip(&self.requests) {
+        for (task, request) in &self.0 {
             let kernel = kernels[&Arc::as_ptr(&request.module)].clone();
-            stages[task].push(bind(kernel, request, common)?);
+            stages[*task].push(bind(kernel, request, common)?);
         }
         Ok(stages)
     }
 }
 
-/// Compiles modules, several at a time; the context keeps what it compiled.
-pub(super) fn kernels(context: &GpuContext, modules: &[&Module]) -> Result<Vec<Arc<GpuKernel>>, GpuError> {
+/// A module whose kernel is compiled from now on.
+pub(super) struct StartedModule {
+    pub module: Arc<Module>,
+    _kernel: Vec<PendingKernel>,
+}
+
+impl StartedModule {
+    pub fn new(context: &GpuContext, module: Module) -> Result<Self, GpuError> {
+        Ok(StartedModule { _kernel: start(context, &[&module])?, module: module.into() })
+    }
+}
+
+/// Has modules compiled in this order; the context keeps what it compiled.
+pub(super) fn start(context: &GpuContext, modules: &[&Module]) -> Result<Vec<PendingKernel>, GpuError> {
     let binding = |&(slot, writes): &(Slot, bool)| match slot {
         Slot::Call => Binding::DynamicUniform,
         _ if slot.uniform().is_some() => Binding::Uniform,
@@ -139,10 +153,10 @@ pub(super) fn kernels(context: &GpuContext, modules: &[&Module]) -> Result<Vec<A
         entry: &module.entry,
         bindings,
     });
-    context.kernels(&requests.collect::<Vec<_>>())
+    context.start_kernels(&requests.collect::<Vec<_>>())
 }
 
-fn bind(kernel: Arc<GpuKernel>, request: &Request<'_>, common: &Buffers) -> Result<Stage, GpuError> {
+fn bind(kernel: Arc<PendingKernel>, request: &Request<'_>, common: &Buffers) -> Result<Stage, GpuError> {
     let resource = |&(slot, _): &(Slot, bool)| {
         let slot = request.instead.filter(|(from, _)| *from == slot).map_or(slot, |(_, to)| to);
         let buffer = || request.own.and_then(|own| own.find(slot)).unwrap_or_else(|| common.get(slot));

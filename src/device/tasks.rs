@@ -19,16 +19,24 @@ use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A part of a solve. Those over instances take a dispatch or more for each shard.
+/// A part of a solve. Those over instances take a dispatch or more for each shard. Up to `Examine` they are those of the evaluation at the
+/// start, whose kernels are compiled before the others.
 ///
 /// `Product` and `NormalProduct` are empty if blocks are eliminated or JᵀJ is assembled, `Direct`, `Complete` and `ReducedProduct` unless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
     Linearize,
     TrialResiduals,
+    Normal,
+    /// Empty, as `Iterate` and `Finish`, unless JᵀJ is assembled: they are in place of `Start`, the products and `Update`.
+    Assemble,
+    Compare,
+    StartCost,
+    /// Empty unless there are bounds.
+    Hold,
+    Examine,
     Product,
     PlainProduct,
-    Normal,
     Damp,
     /// Empty, as the next, unless the diagonal blocks of the Schur complement are the preconditioner: then `Damp` is over the eliminated
     /// blocks alone.
@@ -42,23 +50,17 @@ pub(super) enum Task {
     ReducedProduct,
     PlainReducedProduct,
     Update,
-    /// In place of `Start`, the products and `Update`, where JᵀJ is assembled; empty unless.
-    Assemble,
     Iterate,
     Finish,
     Advance,
     /// Empty unless there are blocks on manifolds.
     Retract,
-    Compare,
     Decide,
     Commit,
-    /// Empty unless there are bounds.
-    Hold,
-    Examine,
 }
 
 /// Number of tasks.
-pub(super) const TASKS: usize = Task::Examine as usize + 1;
+pub(super) const TASKS: usize = Task::Commit as usize + 1;
 
 /// A problem whose buffers are made.
 pub(super) struct Uploaded<'a> {
@@ -75,6 +77,8 @@ pub(super) struct Uploaded<'a> {
     pub bounded: bool,
     /// For the diagonal blocks of the Schur complement, if they are the preconditioner.
     pub inverse_rows: Option<&'a InverseRows>,
+    /// The module of the gradient and the diagonal blocks.
+    pub normal: Arc<Module>,
 }
 
 /// The manifolds that blocks move on.
@@ -102,13 +106,12 @@ impl<'a> Manifolds<'a> {
     }
 }
 
-/// The kernels over the instances of some groups.
+/// The kernels over the instances of some groups that the evaluation at the start takes.
 pub(super) struct GroupModules {
     /// Indices of the groups.
     groups: Range<usize>,
     linearize: Arc<Module>,
     residuals: Arc<Module>,
-    product: Arc<Module>,
 }
 
 impl GroupModules {
@@ -117,38 +120,29 @@ impl GroupModules {
         let out_of_range = out_of_range(context);
         let modules = |groups: Range<usize>| {
             let kernels = &kernels[groups.clone()];
-            let (linearize, (residuals, product)) = rayon::join(
-                || wgsl::linearize(kernels, formats),
-                || {
-                    rayon::join(
-                        || wgsl::objective(kernels, formats, Slot::TrialPoint, Slot::TrialResiduals),
-                        || wgsl::jacobian_product(kernels, formats),
-                    )
-                },
-            );
+            let residuals = wgsl::objective(kernels, formats, Slot::TrialPoint, Slot::TrialResiduals);
             Ok(GroupModules {
                 groups,
-                linearize: linearize.map_err(&out_of_range)?.into(),
+                linearize: wgsl::linearize(kernels, formats).map_err(&out_of_range)?.into(),
                 residuals: residuals.map_err(&out_of_range)?.into(),
-                product: product.map_err(&out_of_range)?.into(),
             })
         };
         chunks(kernels, formats.real).into_par_iter().map(modules).collect()
     }
 
     /// The modules themselves.
-    pub fn each(&self) -> [&Module; 3] {
-        [&self.linearize, &self.residuals, &self.product]
+    pub fn each(&self) -> [&Module; 2] {
+        [&self.linearize, &self.residuals]
     }
 }
 
-/// The kernels that compare, decide, commit and examine, the same for all problems.
-pub(super) fn over_vectors(formats: Formats) -> [Module; 4] {
-    [wgsl::compare(formats), wgsl::decide(formats), wgsl::commit(formats), wgsl::examine(formats)]
+/// The kernels of the evaluation at the start that are the same for all problems: those that compare, find the cost, and examine.
+pub(super) fn over_vectors_at_start(formats: Formats) -> [Module; 3] {
+    [wgsl::compare(formats), wgsl::start_cost(formats), wgsl::examine(formats)]
 }
 
 impl Uploaded<'_> {
-    /// The kernels of all tasks; the number of generated statements too.
+    /// The kernels of all tasks, which are compiled from now on; the number of generated statements too.
     pub fn stages(
         &self,
         kernels: &[&Kernel],
@@ -176,7 +170,7 @@ impl Uploaded<'_> {
             requests.append(part?);
         }
         let statements = requests.statements();
-        Ok((requests.compile(self.context, self.buffers)?, statements))
+        Ok((requests.start(self.context, self.buffers)?, statements))
     }
 
     fn over_groups<'a>(
@@ -187,7 +181,9 @@ impl Uploaded<'_> {
         (settings, jacobian): (&Settings, Jacobian),
     ) -> Result<(), GpuError> {
         let spread = Spread { tile: self.layout.tile(), batch: settings.batch_size, idle: settings.idle_workgroups };
-        for GroupModules { groups, linearize, residuals, product } in modules {
+        for GroupModules { groups, linearize, residuals } in modules {
+            let product = wgsl::jacobian_product(&kernels[groups.clone()], self.formats);
+            let product = product.map_err(out_of_range(self.context))?.into();
             let step_product = match jacobian {
                 Jacobian::Stored => None,
                 Jacobian::Computed => {
@@ -202,11 +198,11 @@ impl Uploaded<'_> {
                 requests.add(Task::Linearize as usize, request(linearize));
                 requests.add(Task::TrialResiduals as usize, request(residuals));
                 if self.multiplies_by_jacobian() {
-                    requests.add(Task::Product as usize, request(product));
+                    requests.add(Task::Product as usize, request(&product));
                 }
                 let plain = match &step_product {
                     Some(module) => request(module),
-                    None => request(product).instead(Slot::Preconditioned, Slot::Step),
+                    None => request(&product).instead(Slot::Preconditioned, Slot::Step),
                 };
                 requests.add(Task::PlainProduct as usize, plain);
             }
@@ -217,14 +213,13 @@ impl Uploaded<'_> {
     fn over_lists<'a>(&'a self, requests: &mut Requests<'a>, kernels: &[&Kernel]) -> Result<(), GpuError> {
         let (all, formats, out_of_range) = (self.classes.all(), self.formats, out_of_range(self.context));
         let workgroups = u64::from(all.list_workgroups());
-        let normal = wgsl::normal(kernels, &all.code, formats).map_err(&out_of_range)?.into();
         let product = match self.multiplies_by_jacobian() {
             true => Some(wgsl::image(kernels, &all.code, formats).map_err(&out_of_range)?.into()),
             false => None,
         };
         for (shard, buffers) in self.shards.iter().enumerate() {
             let plan = list_plan(self.context, &all, shard)?;
-            requests.add(Task::Normal as usize, Request::new(&normal, &plan, workgroups).with(buffers));
+            requests.add(Task::Normal as usize, Request::new(&self.normal, &plan, workgroups).with(buffers));
             if let Some(product) = &product {
                 requests.add(Task::NormalProduct as usize, Request::new(product, &plan, workgroups).with(buffers));
             }
@@ -367,15 +362,19 @@ impl Uploaded<'_> {
 
     /// Over whole vectors, and the decisions.
     fn over_vectors<'a>(&'a self, requests: &mut Requests<'a>) -> Result<(), GpuError> {
-        let [compare, decide, commit, examine] = over_vectors(self.formats).map(Arc::new);
+        let [compare, start_cost, examine] = over_vectors_at_start(self.formats).map(Arc::new);
+        let [decide, commit] = [wgsl::decide(self.formats), wgsl::commit(self.formats)].map(Arc::new);
         for (dispatch, buffers) in residual_dispatches(self.context, self.layout)?.iter().zip(self.shards) {
             let request = Request::new(&compare, &dispatch.plan, dispatch.workgroups);
             requests.add(Task::Compare as usize, request.with(buffers));
         }
         let parameter_workgroups = (self.layout.places.len() as u64).div_ceil(u64::from(WORKGROUP));
-        for (task, module, workgroups) in
-            [(Task::Decide, decide, 1), (Task::Commit, commit, parameter_workgroups), (Task::Examine, examine, 1)]
-        {
+        for (task, module, workgroups) in [
+            (Task::StartCost, start_cost, 1),
+            (Task::Decide, decide, 1),
+            (Task::Commit, commit, parameter_workgroups),
+            (Task::Examine, examine, 1),
+        ] {
             requests.add(task as usize, Request::without_plan(&module, workgroups));
         }
         Ok(())

@@ -302,7 +302,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
 
     fn submit_start(&self) -> Result<Pending, GpuError> {
         let mut commands = self.commands("start");
-        self.device.record_start(&mut commands);
+        self.device.record_start(&mut commands)?;
         let state = self.read_state(&mut commands);
         let submission = commands.submit();
         self.device.context().check()?;
@@ -311,7 +311,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
 
     fn submit_step(&mut self) -> Result<Pending, GpuError> {
         let mut commands = self.commands("step");
-        self.device.record_step(&mut commands, self.linear_iterations);
+        self.device.record_step(&mut commands, self.linear_iterations)?;
         let state = self.read_state(&mut commands);
         let bytes = self.device.parameter_bytes();
         let due = bytes <= SMALL_POINT || self.checkpoint_time.elapsed() >= self.options.checkpoint_interval;

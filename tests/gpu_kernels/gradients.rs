@@ -29,7 +29,7 @@ pub fn check(context: &GpuContext, name: &str, problem: &Problem, step: f64) {
     let device = DeviceProblem::new(context, &compiled, parameters, formats, &settings).unwrap();
     device.restart(&x, &settings).unwrap();
     let mut commands = context.commands("gradient");
-    device.record_start(&mut commands);
+    device.record_start(&mut commands).unwrap();
     commands.submit().wait(context).unwrap();
     let found = device.read(Slot::Gradient).unwrap();
 

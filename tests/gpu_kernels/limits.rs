@@ -73,10 +73,10 @@ pub fn steps_fill_two_dimensions(context: &GpuContext) {
         };
         let device = DeviceProblem::new(context, &compiled, problem.parameters(), F64, &settings).unwrap();
         let mut commands = context.commands("start");
-        device.record_start(&mut commands);
+        device.record_start(&mut commands).unwrap();
         commands.submit().wait(context).unwrap();
         let mut commands = context.commands("step");
-        device.record_step(&mut commands, 1);
+        device.record_step(&mut commands, 1).unwrap();
         commands.submit().wait(context).unwrap();
         context.check().unwrap();
         device.read(Slot::Point).unwrap()

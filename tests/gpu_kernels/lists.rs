@@ -20,7 +20,7 @@ fn sums(context: &GpuContext, problem: &Problem, formats: Formats, device_lists:
     let compiled = problem.compile().unwrap();
     let device = DeviceProblem::new(context, &compiled, problem.parameters(), formats, &settings).unwrap();
     let mut commands = context.commands("sums");
-    device.record_start(&mut commands);
+    device.record_start(&mut commands).unwrap();
     commands.submit().wait(context).unwrap();
     let numbers = [Slot::Gradient, Slot::Diagonal].map(|slot| device.read(slot).unwrap());
     (numbers.into(), device.read(Slot::Scalars).unwrap()[state::COST], device.lists_itself())

@@ -24,9 +24,9 @@ fn product(context: &GpuContext, problem: &Problem, formats: Formats, assembled:
     let device = DeviceProblem::new(context, &compiled, problem.parameters(), formats, &settings).unwrap();
     assert_eq!(device.is_assembled(), assembled);
     let mut commands = context.commands("product");
-    device.record_start(&mut commands);
-    device.record_linear_start(&mut commands);
-    device.record_normal_product(&mut commands);
+    device.record_start(&mut commands).unwrap();
+    device.record_linear_start(&mut commands).unwrap();
+    device.record_normal_product(&mut commands).unwrap();
     commands.submit().wait(context).unwrap();
     if !assembled {
         return device.read(Slot::Image).unwrap();

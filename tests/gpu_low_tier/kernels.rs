@@ -139,6 +139,39 @@ pub fn several_kernels_compile_at_once(context: &GpuContext) {
     assert!(context.kernels(&[]).unwrap().is_empty());
 }
 
+pub fn kernels_compile_in_the_background(context: &GpuContext) {
+    let context = another(context, GpuOptions::default());
+    let request = |entry| KernelRequest { label: entry, wgsl: ADD, entry, bindings: &ADD_BINDINGS };
+    let first = context.start_kernels(&[request("subtract"), request("none")]).unwrap();
+    let second = context.start_kernels(&[request("add"), request("subtract")]).unwrap();
+    // Bound before anybody waits for the compiler.
+    let size = GpuBuffer::uniform(&context, "size", &[1_u32, 1]).unwrap();
+    let x = GpuBuffer::from_slice(&context, "x", &[7_u32]).unwrap();
+    let groups = [&second[0], &first[0]].map(|kernel| kernel.bind_ranges(&[size.binding(), x.binding()]).unwrap());
+    let mut commands = context.commands("add, subtract and add");
+    for (kernel, group) in [(&second[0], &groups[0]), (&first[0], &groups[1]), (&second[0], &groups[0])] {
+        commands.dispatch(kernel.wait().unwrap(), group, &[], 1);
+    }
+    commands.submit();
+    assert_eq!(x.read_blocking().unwrap(), [8]);
+    assert!(std::sync::Arc::ptr_eq(second[1].wait().unwrap(), first[0].wait().unwrap()));
+    let error = first[1].wait().unwrap_err();
+    assert!(matches!(&error, GpuError::Shader { label, wgsl, .. } if label == "none" && wgsl == ADD), "{error:?}");
+    context.check().unwrap();
+    assert_eq!(context.statistics().kernels_compiled, 2);
+    // What failed is forgotten, and tried anew.
+    let again = context.start_kernels(&[request("none")]).unwrap();
+    assert_eq!(again[0].wait().unwrap_err(), error);
+    assert_eq!(context.statistics().kernel_cache_hits, 1);
+}
+
+pub fn pending_kernels_are_waited_for(context: &GpuContext) {
+    let context = another(context, GpuOptions::default());
+    let request = KernelRequest { label: "add", wgsl: ADD, entry: "add", bindings: &ADD_BINDINGS };
+    drop(context.start_kernels(&[request]).unwrap());
+    assert_eq!(context.statistics().kernels_compiled, 1);
+}
+
 pub fn deep_expressions_do_not_end_the_process(context: &GpuContext) {
     let sum = vec!["x[0]"; 4000].join(" + ");
     let text = format!(

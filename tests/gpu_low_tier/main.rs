@@ -40,6 +40,8 @@ fn main() {
         memory::downloads_of_dropped_commands_are_errors,
         kernels::kernels_are_compiled_once,
         kernels::several_kernels_compile_at_once,
+        kernels::kernels_compile_in_the_background,
+        kernels::pending_kernels_are_waited_for,
         kernels::deep_expressions_do_not_end_the_process,
         devices::bindings_keep_within_the_limit,
         devices::features_can_be_done_without,

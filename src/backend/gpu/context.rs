@@ -11,7 +11,7 @@ use super::memory::Memory;
 use super::pipeline_cache::PipelineCacheFile;
 use super::pool::{Pool, Ticket};
 use super::statistics::Counters;
-use super::{Commands, GpuError, GpuKernel, GpuStatistics, KernelRequest};
+use super::{Commands, GpuError, GpuKernel, GpuStatistics, KernelRequest, PendingKernel};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -241,7 +241,7 @@ impl GpuContext {
         entry: &str,
         bindings: &[super::Binding],
     ) -> Result<Arc<GpuKernel>, GpuError> {
-        self.0.kernels.get(self, &KernelRequest { label, wgsl, entry, bindings })
+        Ok(self.kernels(&[KernelRequest { label, wgsl, entry, bindings }])?.remove(0))
     }
 
     /// Several kernels, compiled on several threads; in the order of the requests.
@@ -249,7 +249,17 @@ impl GpuContext {
     /// # Errors
     /// That of the first request that fails; see [`kernel`](Self::kernel).
     pub fn kernels(&self, requests: &[KernelRequest<'_>]) -> Result<Vec<Arc<GpuKernel>>, GpuError> {
-        self.0.kernels.get_all(self, requests)
+        self.0.kernels.get(self, requests)
+    }
+
+    /// Several kernels that are compiled in the background from now on, in this order where there are fewer threads; where there are none, as
+    /// in a browser, they are compiled when this returns.
+    ///
+    /// # Errors
+    /// [`GpuError::Validation`] where the bindings break a limit, [`GpuError::Lost`]. What a compiler says comes out of
+    /// [`PendingKernel::wait`].
+    pub fn start_kernels(&self, requests: &[KernelRequest<'_>]) -> Result<Vec<PendingKernel>, GpuError> {
+        self.0.kernels.start(self, requests)
     }
 
     /// Writes the pipeline cache to its file, where there is one. It also happens by itself: after compilations that took a while, and
@@ -282,6 +292,10 @@ impl GpuContext {
 
     pub(super) fn counters(&self) -> &Counters {
         &self.0.counters
+    }
+
+    pub(super) fn kernel_cache(&self) -> &KernelCache {
+        &self.0.kernels
     }
 
     pub(super) fn pipelines(&self) -> Option<&PipelineCacheFile> {

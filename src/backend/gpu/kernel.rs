@@ -1,9 +1,9 @@
-//! A compiled kernel.
+//! A kernel, compiled or about to be.
 
 use super::health::{Health, scoped};
 use super::{GpuContext, GpuError};
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What [`GpuKernel::bind`] shows of a [`Binding::DynamicUniform`] at a time: the alignment of its offsets.
 const SLOT: u64 = 256;
@@ -64,48 +64,60 @@ pub struct GpuKernel {
     max_storage: u64,
     max_uniform: u64,
     layout: wgpu::BindGroupLayout,
-    pipeline: wgpu::ComputePipeline,
+    /// There once the compiler is done with it.
+    pipeline: OnceLock<Result<wgpu::ComputePipeline, GpuError>>,
+}
+
+/// A kernel that may still be compiled on another thread; buffers can be bound to it meanwhile.
+///
+/// Who drops one waits for it: no process is to end while its driver compiles.
+#[derive(Debug)]
+pub struct PendingKernel(Arc<GpuKernel>);
+
+impl PendingKernel {
+    pub(super) fn new(kernel: Arc<GpuKernel>) -> Self {
+        PendingKernel(kernel)
+    }
+
+    /// Blocks until the kernel is compiled.
+    ///
+    /// # Errors
+    /// [`GpuError::Shader`] with the compiler's message, [`GpuError::Validation`] where the bindings break a limit.
+    pub fn wait(&self) -> Result<&Arc<GpuKernel>, GpuError> {
+        self.0.compiled()?;
+        Ok(&self.0)
+    }
+
+    /// As [`GpuKernel::bind_ranges`].
+    ///
+    /// # Errors
+    /// As [`GpuKernel::bind_ranges`].
+    pub fn bind_ranges(&self, resources: &[wgpu::BindingResource<'_>]) -> Result<wgpu::BindGroup, GpuError> {
+        self.0.bind_ranges(resources)
+    }
+}
+
+impl Drop for PendingKernel {
+    fn drop(&mut self) {
+        // Its error, if it has one, is nobody's.
+        let _ = self.0.compiled();
+    }
 }
 
 impl GpuKernel {
-    /// Compiles on this thread.
-    pub(super) fn compile(
-        context: &GpuContext,
-        request: &KernelRequest<'_>,
-        text: Arc<str>,
-        module: &wgpu::ShaderModule,
-    ) -> Result<Self, GpuError> {
-        let &KernelRequest { label, entry, bindings, .. } = request;
+    /// A kernel that somebody has to compile.
+    pub(super) fn new(context: &GpuContext, request: &KernelRequest<'_>) -> Result<Self, GpuError> {
+        let &KernelRequest { label, wgsl, entry, bindings } = request;
         let device = context.device();
         let entries: Vec<_> = bindings.iter().zip(0..).map(|(binding, index)| binding.layout(index)).collect();
-        let ((layout, pipeline_layout), error) = scoped(device, || {
-            let layout = device
-                .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries });
-            let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(label),
-                bind_group_layouts: &[Some(&layout)],
-                immediate_size: 0,
-            });
-            (layout, pipeline_layout)
-        });
+        let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some(label), entries: &entries };
+        let (layout, error) = scoped(device, || device.create_bind_group_layout(&descriptor));
         if let Some(error) = error {
             return Err(context.health().error(label, 0, &error));
         }
-        let (pipeline, error) = scoped(device, || {
-            device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(label),
-                layout: Some(&pipeline_layout),
-                module,
-                entry_point: Some(entry),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
-                cache: context.pipelines().map(|pipelines| pipelines.cache()),
-            })
-        });
-        shader_error(context, label, &text, error)?;
-        context.counters().kernels_compiled.add(1);
         Ok(GpuKernel {
             label: label.into(),
-            text,
+            text: wgsl.into(),
             entry: entry.into(),
             bindings: bindings.into(),
             device: device.clone(),
@@ -113,8 +125,49 @@ impl GpuKernel {
             max_storage: context.max_binding_bytes(),
             max_uniform: context.limits().max_uniform_buffer_binding_size,
             layout,
-            pipeline,
+            pipeline: OnceLock::new(),
         })
+    }
+
+    /// Compiles the entry point of a module of the text, on this thread.
+    pub(super) fn compile(
+        &self,
+        context: &GpuContext,
+        module: &wgpu::ShaderModule,
+    ) -> Result<wgpu::ComputePipeline, GpuError> {
+        let (device, label) = (&self.device, &*self.label);
+        let descriptor = wgpu::PipelineLayoutDescriptor {
+            label: Some(label),
+            bind_group_layouts: &[Some(&self.layout)],
+            immediate_size: 0,
+        };
+        let (layout, error) = scoped(device, || device.create_pipeline_layout(&descriptor));
+        if let Some(error) = error {
+            return Err(context.health().error(label, 0, &error));
+        }
+        let (pipeline, error) = scoped(device, || {
+            device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(label),
+                layout: Some(&layout),
+                module,
+                entry_point: Some(&self.entry),
+                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                cache: context.pipelines().map(|pipelines| pipelines.cache()),
+            })
+        });
+        shader_error(context, label, &self.text, error)?;
+        context.counters().kernels_compiled.add(1);
+        Ok(pipeline)
+    }
+
+    /// What became of its compilation, for those who wait for it.
+    pub(super) fn finish(&self, result: Result<wgpu::ComputePipeline, GpuError>) {
+        self.pipeline.set(result).expect("compiled once");
+    }
+
+    /// Waits for its compilation.
+    fn compiled(&self) -> Result<&wgpu::ComputePipeline, GpuError> {
+        self.pipeline.wait().as_ref().map_err(Clone::clone)
     }
 
     /// Whether it is what the request is for; its label does not matter.
@@ -132,9 +185,14 @@ impl GpuKernel {
         &self.bindings
     }
 
+    /// The text.
+    pub(super) fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
     /// wgpu's pipeline.
     pub fn pipeline(&self) -> &wgpu::ComputePipeline {
-        &self.pipeline
+        self.compiled().expect("handed out after it was waited for")
     }
 
     /// Binds whole buffers, pooled ones with what they have beyond their elements; of a dynamic uniform 256 bytes at a time.

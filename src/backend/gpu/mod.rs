@@ -41,6 +41,7 @@
 mod adapter;
 mod buffer;
 mod commands;
+mod compiler;
 mod context;
 mod download;
 mod error;
@@ -60,7 +61,7 @@ pub use commands::Commands;
 pub use context::GpuContext;
 pub use download::Download;
 pub use error::GpuError;
-pub use kernel::{Binding, GpuKernel, KernelRequest};
+pub use kernel::{Binding, GpuKernel, KernelRequest, PendingKernel};
 pub use statistics::GpuStatistics;
 pub use submission::Submission;
 

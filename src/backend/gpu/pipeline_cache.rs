@@ -75,11 +75,15 @@ impl PipelineCacheFile {
         &self.cache
     }
 
-    /// Pipelines were added, which took so long. Saves once that is worth it: a process may end without dropping its context.
+    /// A pipeline was added, which took so long.
     pub fn grew(&self, compiled: Duration) {
+        locked(&self.unsaved).compiled += compiled;
+    }
+
+    /// Saves if it is worth it: a process may end without dropping its context.
+    pub fn save_if_worth(&self) {
         let worth = {
-            let mut unsaved = locked(&self.unsaved);
-            unsaved.compiled += compiled;
+            let unsaved = locked(&self.unsaved);
             unsaved.compiled >= SAVE_SHARE * unsaved.save
         };
         if worth {

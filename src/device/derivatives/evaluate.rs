@@ -13,7 +13,7 @@ impl GpuDerivatives {
     /// [`DerivativesError::NonFinite`] names a residual that is not finite; else what the device says.
     pub fn residuals(&self, x: &[f64]) -> Result<Vec<f64>, DerivativesError> {
         self.set_point(x)?;
-        self.submit("residuals", |commands| self.record_residuals(commands));
+        self.submit("residuals", |commands| self.record_residuals(commands))?;
         let evaluation = Evaluation { residuals: self.read_residuals()?, stored: Vec::new() };
         self.check_finite(x, &evaluation)?;
         Ok(evaluation.residuals)
@@ -25,7 +25,7 @@ impl GpuDerivatives {
     /// As [`residuals`](Self::residuals).
     pub fn linearize(&self, x: &[f64]) -> Result<Evaluation, DerivativesError> {
         self.set_point(x)?;
-        self.submit("linearize", |commands| self.record_linearize(commands));
+        self.submit("linearize", |commands| self.record_linearize(commands))?;
         let evaluation = Evaluation { residuals: self.read_residuals()?, stored: self.read_stored()? };
         self.check_finite(x, &evaluation)?;
         Ok(evaluation)
@@ -37,7 +37,7 @@ impl GpuDerivatives {
     /// As [`residuals`](Self::residuals), and [`DerivativesError::Overflow`].
     pub fn gradient(&self, x: &[f64]) -> Result<Vec<f64>, DerivativesError> {
         self.set_point(x)?;
-        self.submit("gradient", |commands| self.record_gradient(commands));
+        self.submit("gradient", |commands| self.record_gradient(commands))?;
         self.finite_sum(x, "gradient", self.read_gradient()?)
     }
 
@@ -48,14 +48,15 @@ impl GpuDerivatives {
     pub fn jtj_product(&self, x: &[f64], direction: &[f64]) -> Result<Vec<f64>, DerivativesError> {
         self.set_point(x)?;
         self.set_direction(direction)?;
-        self.submit("JᵀJ p", |commands| self.record_jtj_product(commands));
+        self.submit("JᵀJ p", |commands| self.record_jtj_product(commands))?;
         self.finite_sum(x, "product", self.read_product()?)
     }
 
-    fn submit(&self, label: &str, record: impl FnOnce(&mut Commands)) {
+    fn submit(&self, label: &str, record: impl FnOnce(&mut Commands) -> Result<(), GpuError>) -> Result<(), GpuError> {
         let mut commands = self.context.commands(label);
-        record(&mut commands);
+        record(&mut commands)?;
         commands.submit();
+        Ok(())
     }
 
     /// The gradient that was recorded last, finite or not.

@@ -91,7 +91,7 @@ impl std::fmt::Debug for GpuDerivatives {
 }
 
 impl GpuDerivatives {
-    /// Uploads the problem and compiles its kernels.
+    /// Uploads the problem, and has its kernels compiled, which may go on in the background.
     ///
     /// # Errors
     /// What the device says; [`GpuError::Unsupported`] where it lacks a format, or a residual has too many operations.
@@ -198,36 +198,48 @@ impl GpuDerivatives {
         buffers.map(GpuBuffer::bytes).sum()
     }
 
-    /// Records the evaluation of the residuals.
-    pub fn record_residuals(&self, commands: &mut Commands) {
-        self.record(commands, Task::Residuals);
+    /// Records the evaluation of the residuals; blocks until the kernels of it are compiled.
+    ///
+    /// # Errors
+    /// [`GpuError::Shader`] if they cannot be.
+    pub fn record_residuals(&self, commands: &mut Commands) -> Result<(), GpuError> {
+        self.record(commands, Task::Residuals)
     }
 
     /// Records the evaluation of residuals and Jacobian.
-    pub fn record_linearize(&self, commands: &mut Commands) {
-        self.record(commands, Task::Linearize);
+    ///
+    /// # Errors
+    /// As [`record_residuals`](Self::record_residuals).
+    pub fn record_linearize(&self, commands: &mut Commands) -> Result<(), GpuError> {
+        self.record(commands, Task::Linearize)
     }
 
     /// Records the gradient.
-    pub fn record_gradient(&self, commands: &mut Commands) {
-        self.record_sum(commands, Task::Gradient, Task::ClearGradient, Slot::Gradient);
+    ///
+    /// # Errors
+    /// As [`record_residuals`](Self::record_residuals).
+    pub fn record_gradient(&self, commands: &mut Commands) -> Result<(), GpuError> {
+        self.record_sum(commands, Task::Gradient, Task::ClearGradient, Slot::Gradient)
     }
 
     /// Records the product of JᵀJ with the direction, whose held components must be 0.
-    pub fn record_jtj_product(&self, commands: &mut Commands) {
-        self.record_sum(commands, Task::Product, Task::ClearProduct, Slot::Image);
+    ///
+    /// # Errors
+    /// As [`record_residuals`](Self::record_residuals).
+    pub fn record_jtj_product(&self, commands: &mut Commands) -> Result<(), GpuError> {
+        self.record_sum(commands, Task::Product, Task::ClearProduct, Slot::Image)
     }
 
-    fn record(&self, commands: &mut Commands, task: Task) {
-        record_all(commands, &self.stages[task as usize], 0);
+    fn record(&self, commands: &mut Commands, task: Task) -> Result<(), GpuError> {
+        record_all(commands, &self.stages[task as usize], 0)
     }
 
-    fn record_sum(&self, commands: &mut Commands, task: Task, clear_held: Task, sum: Slot) {
+    fn record_sum(&self, commands: &mut Commands, task: Task, clear_held: Task, sum: Slot) -> Result<(), GpuError> {
         if self.addition != Addition::Gather {
             commands.clear(self.buffers.get(sum).raw());
         }
-        self.record(commands, task);
-        self.record(commands, clear_held);
+        self.record(commands, task)?;
+        self.record(commands, clear_held)
     }
 
     /// Sets the point for what is submitted from now on.

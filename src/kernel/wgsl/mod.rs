@@ -50,7 +50,7 @@ pub use module::{Formats, Module, Slot, WORKGROUP};
 pub use normal::{image, normal};
 pub use schur::{better_jacobian, complete, direct, reduced_product, step_product};
 pub use schur_jacobi::{InverseRows, eliminate};
-pub use trial::{advance, commit, compare, decide, examine, retract};
+pub use trial::{advance, commit, compare, decide, examine, retract, start_cost};
 
 #[cfg(test)]
 mod tests;

@@ -113,6 +113,7 @@ fn every_module_is_valid() {
             advance(&classes, formats, false).unwrap(),
             advance(&classes, formats, true).unwrap(),
             compare(formats),
+            start_cost(formats),
             decide(formats),
             commit(formats),
             examine(formats),

@@ -132,6 +132,14 @@ pub fn compare(formats: Formats) -> Module {
     module.finish()
 }
 
+/// The cost at the start.
+pub fn start_cost(formats: Formats) -> Module {
+    let mut module = ModuleBuilder::new("start_cost", formats, &[(Slot::Scalars, true)]);
+    module.main("let sum = total(COST_PARTIALS, solve.residual_partials, lane);");
+    module.main("if (w == 0u && lane == 0u) { scalars[COST] = mul_s(number_s(0.5f), sum); }");
+    module.finish()
+}
+
 /// Accepts or rejects the trial point.
 pub fn decide(formats: Formats) -> Module {
     let mut module = ModuleBuilder::new("decide", formats, &[(Slot::Scalars, true)]);

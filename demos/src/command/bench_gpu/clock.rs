@@ -32,15 +32,19 @@ pub fn copy_bandwidth(context: &GpuContext) -> Result<f64, GpuError> {
     let bindings = kernel.bind_ranges(&[from.binding(), to.binding()])?;
     let seconds = per_repetition(context, |commands, count| {
         (0..count).for_each(|_| commands.dispatch(&kernel, &bindings, &[], bytes.div_ceil(16 * 256) as u64));
+        Ok(())
     })?;
     Ok(2.0 * bytes as f64 / seconds)
 }
 
 /// Seconds a repetition: what many take more than a few, so that the submission does not count.
-pub fn per_repetition(context: &GpuContext, record: impl Fn(&mut Commands, usize)) -> Result<f64, GpuError> {
+pub fn per_repetition(
+    context: &GpuContext,
+    record: impl Fn(&mut Commands, usize) -> Result<(), GpuError>,
+) -> Result<f64, GpuError> {
     let once = |count: usize| -> Result<f64, GpuError> {
         let mut commands = context.commands("bench");
-        record(&mut commands, count);
+        record(&mut commands, count)?;
         let start = Instant::now();
         commands.submit().wait(context)?;
         Ok(start.elapsed().as_secs_f64())

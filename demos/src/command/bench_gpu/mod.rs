@@ -156,7 +156,7 @@ impl Subject<'_> {
         let start = Instant::now();
         let device = self.device()?;
         let mut commands = self.context.commands("start");
-        device.record_start(&mut commands);
+        device.record_start(&mut commands)?;
         commands.submit().wait(self.context)?;
         Ok((device, start.elapsed().as_secs_f64()))
     }
@@ -173,19 +173,19 @@ impl Subject<'_> {
         let start = Instant::now();
         device.restart(self.parameters.values(), &settings())?;
         let mut commands = self.context.commands("start");
-        device.record_start(&mut commands);
+        device.record_start(&mut commands)?;
         commands.submit().wait(self.context)?;
         measured("the same with buffers in place", start.elapsed().as_secs_f64(), None)?;
         let bytes = |slots: &[Slot]| Some(traffic::bytes(&device, slots));
-        let repeat = |record: &dyn Fn(&DeviceProblem, &mut Commands)| {
-            per_repetition(self.context, |commands, count| (0..count).for_each(|_| record(&device, commands)))
+        let repeat = |record: &dyn Fn(&DeviceProblem, &mut Commands) -> Result<(), GpuError>| {
+            per_repetition(self.context, |commands, count| (0..count).try_for_each(|_| record(&device, commands)))
         };
         measured("residuals", repeat(&|d, c| d.record_trial_residuals(c))?, bytes(&traffic::RESIDUALS))?;
         let linearized = repeat(&|d, c| d.record_linearize(c))?;
         measured("residuals and Jacobian", linearized, bytes(&traffic::LINEARIZATION))?;
         measured("gradient and diagonal blocks", repeat(&|d, c| d.record_normal(c))?, bytes(&traffic::NORMAL))?;
         let mut commands = self.context.commands("start of conjugate gradients");
-        device.record_linear_start(&mut commands);
+        device.record_linear_start(&mut commands)?;
         commands.submit().wait(self.context)?;
         let product = repeat(&|d, c| d.record_normal_product(c))?;
         measured("(JᵀJ + D) p", product, Some(traffic::product(&device)))?;
@@ -202,14 +202,14 @@ impl Subject<'_> {
         for _ in 0..RUNS {
             let device = self.device()?;
             let mut commands = self.context.commands("start");
-            device.record_start(&mut commands);
-            device.record_step(&mut commands, LINEAR_ITERATIONS);
+            device.record_start(&mut commands)?;
+            device.record_step(&mut commands, LINEAR_ITERATIONS)?;
             commands.submit().wait(self.context)?;
             let start = Instant::now();
             let mut last = None;
             for _ in 0..steps {
                 let mut commands = self.context.commands("step");
-                device.record_step(&mut commands, LINEAR_ITERATIONS);
+                device.record_step(&mut commands, LINEAR_ITERATIONS)?;
                 last = Some(commands.submit());
             }
             if let Some(last) = last {
@@ -226,8 +226,8 @@ impl Subject<'_> {
             GpuDerivatives::new(self.context, self.compiled, self.parameters, self.formats, accumulation)?;
         derivatives.set_point(self.parameters.values())?;
         derivatives.set_direction(self.parameters.values())?;
-        let repeat = |record: &dyn Fn(&mut Commands)| {
-            per_repetition(self.context, |commands, count| (0..count).for_each(|_| record(commands)))
+        let repeat = |record: &dyn Fn(&mut Commands) -> Result<(), GpuError>| {
+            per_repetition(self.context, |commands, count| (0..count).try_for_each(|_| record(commands)))
         };
         let [gradient, product] = traffic::derivatives(&derivatives, accumulation);
         let seconds = repeat(&|commands| derivatives.record_gradient(commands))?;
