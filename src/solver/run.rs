@@ -69,7 +69,8 @@ async fn solve(
         Begun::Done(report) => return Ok(*report),
         Begun::OnCpu(beginning) => beginning,
     };
-    minimizer::minimize(problem, &compiled, options, beginning, start, callback).await
+    // By reference, as where a device assists: so that it is compiled once.
+    minimizer::minimize(problem, &compiled, options, beginning, start, &mut callback).await
 }
 
 /// What is left to do on the CPU.
