@@ -44,15 +44,15 @@ pub(crate) struct LaneCode {
 impl LaneCode {
     /// Code whose outputs all go to one array.
     pub fn new(program: &Program) -> Self {
-        Self::with_boundary(program, program.outputs.len())
+        Self::with_boundaries(program, &[])
     }
 
-    /// Code whose outputs from `boundary` on go to another array than those before.
-    pub fn with_boundary(program: &Program, boundary: usize) -> Self {
+    /// Code whose outputs from each boundary on go to another array than those before.
+    pub fn with_boundaries(program: &Program, boundaries: &[usize]) -> Self {
         let kept = Kept::new(program);
         let fusion = Fusion::new(program, &kept.nodes);
         let is_kept = |step: &Step| matches!(*step, Step::Compute(id) if kept.nodes[id as usize]);
-        let scheduled = schedule(program, boundary);
+        let scheduled = schedule(program, boundaries);
         let stands = |step: &Step| !matches!(*step, Step::Compute(id) if fusion.absorbed[id as usize]);
         let standing = || scheduled.iter().copied().filter(stands);
         let mut steps = Vec::with_capacity(scheduled.len());

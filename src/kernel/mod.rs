@@ -55,10 +55,11 @@ pub struct Kernel {
     pub objective: Option<Program>,
     /// Residuals and Jacobian, corrected if there is a loss, over the tangent spaces of the parameter blocks.
     pub linearization: Linearization,
-    /// Made when it is first run: a small problem without losses only ever linearizes.
+    /// Made when it is first run: a small problem hardly ever does anything but linearize, and that in one of two ways.
     residual_code: OnceLock<LaneCode>,
     objective_code: OnceLock<LaneCode>,
-    pub(crate) linearize_code: LaneCode,
+    linearize_code: OnceLock<LaneCode>,
+    linearize_with_objective_code: OnceLock<LaneCode>,
 }
 
 impl Kernel {
@@ -70,7 +71,8 @@ impl Kernel {
         Kernel {
             residual_code: OnceLock::new(),
             objective_code: OnceLock::new(),
-            linearize_code: LaneCode::with_boundary(&linearization.program, linearization.residuals),
+            linearize_code: OnceLock::new(),
+            linearize_with_objective_code: OnceLock::new(),
             topology,
             specialization,
             program,
@@ -93,6 +95,21 @@ impl Kernel {
             Some(objective) => self.objective_code.get_or_init(|| LaneCode::new(objective)),
             None => self.residual_code(),
         }
+    }
+
+    /// Residuals and stored numbers.
+    pub(crate) fn linearize_code(&self) -> &LaneCode {
+        let Linearization { program, residuals, .. } = &self.linearization;
+        self.linearize_code.get_or_init(|| LaneCode::with_boundaries(program, &[*residuals]))
+    }
+
+    /// Residuals, the objective and stored numbers, if there is a loss.
+    pub(crate) fn linearize_with_objective_code(&self) -> Option<&LaneCode> {
+        let objective = self.objective.as_ref()?;
+        Some(self.linearize_with_objective_code.get_or_init(|| {
+            let (program, boundaries) = self.linearization.with_objective(objective);
+            LaneCode::with_boundaries(&program, &boundaries)
+        }))
     }
 
     /// Number of residuals of an instance.

@@ -15,13 +15,15 @@ pub(super) enum Step {
 }
 
 /// Walks depth first from the outputs, each argument that needs more registers first (Sethi and Ullman 1970), and hands out some
-/// outputs together as soon as they are known, those from `boundary` on apart from those before it.
-pub(super) fn schedule(program: &Program, boundary: usize) -> Vec<Step> {
+/// outputs together as soon as they are known, those between any two `boundaries` apart from the others.
+pub(super) fn schedule(program: &Program, boundaries: &[usize]) -> Vec<Step> {
     let need = register_need(program);
     let mut steps = Vec::with_capacity(program.nodes.len() + program.outputs.len());
     let mut done = vec![false; program.nodes.len()];
     let mut stack: Vec<(Id, bool)> = Vec::new();
-    for range in [0..boundary, boundary..program.outputs.len()] {
+    let starts = [0].iter().chain(boundaries);
+    for (&start, &end) in starts.zip(boundaries.iter().chain(&[program.outputs.len()])) {
+        let range = start..end;
         for first in range.clone().step_by(WRITTEN_TOGETHER) {
             let together = first..range.end.min(first + WRITTEN_TOGETHER);
             for &root in &program.outputs[together.clone()] {

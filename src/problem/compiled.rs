@@ -66,6 +66,8 @@ pub struct Evaluation {
     /// Per group and instance the stored numbers that the group's
     /// [`Linearization`](crate::program::Linearization) refers to; empty if only residuals were asked for.
     pub stored: Vec<f64>,
+    /// What the cost is half the squared sum of, in the layout of the residuals, if that was asked for and is not the residuals; else empty.
+    pub objective: Vec<f64>,
 }
 
 /// A residual or a Jacobian entry that is NaN or infinite.
@@ -304,7 +306,7 @@ impl CompiledProblem {
 
     /// An evaluation of the right size.
     pub fn new_evaluation(&self) -> Evaluation {
-        Evaluation { residuals: vec![0.0; self.residuals], stored: vec![0.0; self.stored] }
+        Evaluation { residuals: vec![0.0; self.residuals], stored: vec![0.0; self.stored], objective: Vec::new() }
     }
 
     /// Evaluates the residuals at `x`, on the threads of the present rayon pool.
@@ -314,6 +316,7 @@ impl CompiledProblem {
     pub fn evaluate_residuals(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
         self.check(x)?;
         evaluation.residuals.resize(self.residuals, 0.0);
+        evaluation.objective.clear();
         Cpu.residuals(&self.groups, x, &mut evaluation.residuals);
         Ok(())
     }
@@ -326,6 +329,7 @@ impl CompiledProblem {
     pub fn evaluate_objective(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
         self.check(x)?;
         evaluation.residuals.resize(self.residuals, 0.0);
+        evaluation.objective.clear();
         Cpu.objective(&self.groups, x, &mut evaluation.residuals);
         Ok(())
     }
@@ -335,10 +339,26 @@ impl CompiledProblem {
     /// # Errors
     /// [`ProblemError::ParameterCount`] if `x` has the wrong length.
     pub fn linearize(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
+        evaluation.objective.clear();
+        self.linearize_to(x, evaluation)
+    }
+
+    /// As [`CompiledProblem::linearize`], and what [`CompiledProblem::evaluate_objective`] gives, in one pass: [`Evaluation::cost`] is the
+    /// cost then.
+    ///
+    /// # Errors
+    /// [`ProblemError::ParameterCount`] if `x` has the wrong length.
+    pub fn linearize_with_objective(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
+        evaluation.objective.resize(if self.has_losses() { self.residuals } else { 0 }, 0.0);
+        self.linearize_to(x, evaluation)
+    }
+
+    fn linearize_to(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
         self.check(x)?;
         evaluation.residuals.resize(self.residuals, 0.0);
         evaluation.stored.resize(self.stored, 0.0);
-        Cpu.linearize(&self.groups, x, &mut evaluation.residuals, &mut evaluation.stored);
+        let Evaluation { residuals, stored, objective } = evaluation;
+        Cpu.linearize(&self.groups, x, residuals, stored, objective);
         Ok(())
     }
 
@@ -355,7 +375,9 @@ impl CompiledProblem {
                 let row = group.rows.start + instance * width;
                 let entry = group.stored.start + instance * stored;
                 let entries = evaluation.stored.get(entry..entry + stored).unwrap_or(&[]);
-                if evaluation.residuals[row..row + width].iter().chain(entries).all(|r| r.is_finite()) {
+                let objective = evaluation.objective.get(row..row + width).unwrap_or(&[]);
+                let residuals = &evaluation.residuals[row..row + width];
+                if residuals.iter().chain(entries).chain(objective).all(|r| r.is_finite()) {
                     continue;
                 }
                 return Some(self.non_finite_residual(index, instance, &group.parameters(instance, x)));
@@ -426,8 +448,8 @@ fn pairwise(residuals: &[f64]) -> f64 {
 }
 
 impl Evaluation {
-    /// ½ Σ r².
+    /// ½ Σ r² of the objective, if it was evaluated, or of the residuals.
     pub fn cost(&self) -> f64 {
-        half_square_sum(&self.residuals)
+        half_square_sum(if self.objective.is_empty() { &self.residuals } else { &self.objective })
     }
 }

@@ -80,6 +80,17 @@ impl Linearization {
         self.program.outputs.len() - self.residuals
     }
 
+    /// The residuals, the outputs of another program of the same instances, and the stored values as one program, with where the second and the
+    /// third begin. What the two compute alike is computed once.
+    pub fn with_objective(&self, objective: &Program) -> (Program, [usize; 2]) {
+        let mut builder = Builder::from_program(&self.program);
+        let added = builder.inline(objective, Builder::leaf);
+        let (residuals, stored) = self.program.outputs.split_at(self.residuals);
+        let program =
+            builder.finish(self.program.block_sizes.clone(), self.program.data, &[residuals, &added, stored].concat());
+        (program, [residuals.len(), residuals.len() + added.len()])
+    }
+
     /// The program of the stored values alone.
     pub fn jacobian_program(&self) -> Program {
         let builder = Builder::from_program(&self.program);

@@ -57,13 +57,16 @@ impl Hybrid {
     async fn objective(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), GpuError> {
         let pending = self.device.start(x, false)?;
         Cpu.objective(&self.others, x, &mut evaluation.residuals);
+        evaluation.objective.clear();
         self.device.finish(pending, &mut evaluation.residuals, &mut []).await
     }
 
     async fn linearize(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), GpuError> {
         let pending = self.device.start(x, true)?;
-        Cpu.linearize(&self.others, x, &mut evaluation.residuals, &mut evaluation.stored);
-        self.device.finish(pending, &mut evaluation.residuals, &mut evaluation.stored).await
+        evaluation.objective.clear();
+        let Evaluation { residuals, stored, .. } = evaluation;
+        Cpu.linearize(&self.others, x, residuals, stored, &mut []);
+        self.device.finish(pending, residuals, stored).await
     }
 }
 
@@ -95,12 +98,13 @@ impl Evaluator {
         compiled.evaluate_objective(x, evaluation)
     }
 
-    /// Residuals and Jacobian at `x`, likewise.
+    /// Residuals and Jacobian at `x`, likewise, and `with_objective` that too, unless a device helps.
     pub async fn linearize(
         &mut self,
         compiled: &CompiledProblem,
         x: &[f64],
         evaluation: &mut Evaluation,
+        with_objective: bool,
         _notes: &mut Vec<String>,
     ) -> Result<(), ProblemError> {
         #[cfg(feature = "gpu")]
@@ -110,7 +114,10 @@ impl Evaluator {
                 Err(error) => self.leave_device(&error, _notes),
             }
         }
-        compiled.linearize(x, evaluation)
+        match with_objective {
+            true => compiled.linearize_with_objective(x, evaluation),
+            false => compiled.linearize(x, evaluation),
+        }
     }
 
     #[cfg(feature = "gpu")]

@@ -102,15 +102,8 @@ pub(super) async fn solve(
 /// The cost at the start point in double precision, with the evaluation that it comes from, which is finite.
 fn evaluated(compiled: &CompiledProblem, x: &[f64]) -> Result<(f64, Evaluation), SolveError> {
     let mut evaluation = Evaluation::default();
-    let objective = match compiled.has_losses() {
-        true => {
-            compiled.evaluate_objective(x, &mut evaluation)?;
-            Some(evaluation.cost())
-        }
-        false => None,
-    };
-    compiled.linearize(x, &mut evaluation)?;
-    let cost = objective.unwrap_or_else(|| evaluation.cost());
+    compiled.linearize_with_objective(x, &mut evaluation)?;
+    let cost = evaluation.cost();
     check_finite(compiled, x, &evaluation, cost, 0)?;
     Ok((cost, evaluation))
 }

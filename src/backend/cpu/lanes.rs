@@ -196,6 +196,9 @@ where
     }
 }
 
+/// Rows of so many numbers, one behind the other, for one instance each.
+pub(super) type Rows<'a> = (&'a mut [f64], usize);
+
 /// A run of bytecode over some instances.
 ///
 /// This is a struct and not a closure because a closure reaches the dispatcher through a shim that the compiler does not inline,
@@ -209,10 +212,9 @@ where
     pub x: &'a [f64],
     pub instances: Range<usize>,
     pub registers: &'a mut Registers<N>,
-    /// Output `k` of an instance goes to column `k` of its row here, and past the width of the rows to `stored`; both begin at
-    /// the first instance.
-    pub residuals: (&'a mut [f64], usize),
-    pub stored: (&'a mut [f64], usize),
+    /// Output `k` of an instance goes to column `k` of its row in the first of these, and past the width of the rows to the next; all
+    /// begin at the first instance.
+    pub targets: [Rows<'a>; 3],
 }
 
 impl<const N: usize> Run<'_, N>
@@ -290,13 +292,16 @@ where
             Instruction::Apply { op, to, args } => self.registers.apply(op, to, args),
             Instruction::Pair { pair, to, args } => self.registers.apply_pair(pair, to, args),
             Instruction::Write { first: output, count } => {
-                let output = output as usize;
-                let (target, column, width) = match output.checked_sub(self.residuals.1) {
-                    None => (&mut *self.residuals.0, output, self.residuals.1),
-                    Some(column) => (&mut *self.stored.0, column, self.stored.1),
-                };
-                let rows = &mut target[(first - self.instances.start) * width..][..lanes * width];
-                write(&self.registers.lanes, &self.code.outputs[output..][..count as usize], rows, width, column);
+                let outputs = &self.code.outputs[output as usize..][..count as usize];
+                let mut column = output as usize;
+                for (rows, width) in &mut self.targets {
+                    if let Some(beyond) = column.checked_sub(*width) {
+                        column = beyond;
+                        continue;
+                    }
+                    let rows = &mut rows[(first - self.instances.start) * *width..][..lanes * *width];
+                    return write(&self.registers.lanes, outputs, rows, *width, column);
+                }
             }
         }
     }

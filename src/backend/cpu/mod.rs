@@ -16,7 +16,7 @@ use super::{Group, InstanceTable};
 use crate::kernel::LaneCode;
 #[cfg(not(target_arch = "wasm32"))]
 use lanes::FEW;
-use lanes::{Registers, Run};
+use lanes::{Registers, Rows, Run};
 use rayon::prelude::*;
 
 /// Instances a task works through: enough that a task is worth its hand-over, few enough to balance.
@@ -41,24 +41,43 @@ impl Cpu {
     /// The residuals at `x`, by group and instance.
     pub fn residuals(self, groups: &[Group], x: &[f64], residuals: &mut [f64]) {
         for group in groups {
-            let rows = &mut residuals[group.rows.clone()];
-            run_group(group, group.kernel.residual_code(), x, rows, &mut []);
+            let rows = (&mut residuals[group.rows.clone()], group.kernel.residuals());
+            run(group.kernel.residual_code(), &group.table, x, [rows, Rows::default(), Rows::default()]);
         }
     }
 
     /// What the cost at `x` is half the squared sum of, by group and instance.
-    pub fn objective(self, groups: &[Group], x: &[f64], residuals: &mut [f64]) {
+    pub fn objective(self, groups: &[Group], x: &[f64], objective: &mut [f64]) {
         for group in groups {
-            let rows = &mut residuals[group.rows.clone()];
-            run_group(group, group.kernel.objective_code(), x, rows, &mut []);
+            let rows = (&mut objective[group.rows.clone()], group.kernel.residuals());
+            run(group.kernel.objective_code(), &group.table, x, [rows, Rows::default(), Rows::default()]);
         }
     }
 
-    /// The residuals at `x` and the stored numbers of the Jacobian, by group and instance.
-    pub fn linearize(self, groups: &[Group], x: &[f64], residuals: &mut [f64], stored: &mut [f64]) {
+    /// The residuals at `x`, corrected for losses, and the stored numbers of the Jacobian, by group and instance; and what [`Cpu::objective`] gives, unless
+    /// there is no place for it.
+    pub fn linearize(
+        self,
+        groups: &[Group],
+        x: &[f64],
+        residuals: &mut [f64],
+        stored: &mut [f64],
+        objective: &mut [f64],
+    ) {
         for group in groups {
-            let rows = &mut residuals[group.rows.clone()];
-            run_group(group, &group.kernel.linearize_code, x, rows, &mut stored[group.stored.clone()]);
+            let (kernel, table, width) = (&*group.kernel, &group.table, group.kernel.residuals());
+            let residuals = &mut residuals[group.rows.clone()];
+            let objective = if objective.is_empty() { &mut [] } else { &mut objective[group.rows.clone()] };
+            let stored = (&mut stored[group.stored.clone()], kernel.stored());
+            let with_objective = if objective.is_empty() { None } else { kernel.linearize_with_objective_code() };
+            match with_objective {
+                Some(code) => run(code, table, x, [(residuals, width), (objective, width), stored]),
+                None => {
+                    let targets = [(&mut *residuals, width), stored, Rows::default()];
+                    run(kernel.linearize_code(), table, x, targets);
+                    objective.copy_from_slice(&residuals[..objective.len()]);
+                }
+            }
         }
     }
 }
@@ -68,48 +87,33 @@ pub(crate) fn evaluate_code(code: &LaneCode, table: &InstanceTable, x: &[f64]) -
     let width = code.outputs.len();
     let mut outputs = vec![0.0; table.count * width];
     if width > 0 {
-        run(code, table, x, (&mut outputs, width), (&mut [], 0));
+        run(code, table, x, [(&mut outputs, width), Rows::default(), Rows::default()]);
     }
     outputs
 }
 
-/// Runs the `code` of a group: the first outputs of each instance go to `residuals`, the rest to `stored`.
-fn run_group(group: &Group, code: &LaneCode, x: &[f64], residuals: &mut [f64], stored: &mut [f64]) {
-    let stored_width = if stored.is_empty() { 0 } else { group.kernel.stored() };
-    run(code, &group.table, x, (residuals, group.kernel.residuals()), (stored, stored_width));
-}
-
-/// Runs `code` over all instances of `table`: outputs go to the rows of the first array as far as these are wide, then to those of
-/// the second.
-fn run(
-    code: &LaneCode,
-    table: &InstanceTable,
-    x: &[f64],
-    (residuals, width): (&mut [f64], usize),
-    (stored, stored_width): (&mut [f64], usize),
-) {
+/// Runs `code` over all instances of `table`.
+fn run(code: &LaneCode, table: &InstanceTable, x: &[f64], targets: [Rows<'_>; 3]) {
     let count = table.count;
-    let task = |registers: &mut Registers<LANES>, first: usize, residuals: &mut [f64], stored: &mut [f64]| {
-        let instances = first..(first + TASK).min(count);
-        let (residuals, stored) = ((residuals, width), (stored, stored_width));
-        Run { code, table, x, instances, registers, residuals, stored }.run();
-    };
-    let registers = || Registers::new(code, count);
     #[cfg(not(target_arch = "wasm32"))]
     if count <= FEW {
         let registers = &mut Registers::<FEW>::new(code, count);
-        let (residuals, stored) = ((residuals, width), (stored, stored_width));
-        return Run { code, table, x, instances: 0..count, registers, residuals, stored }.run();
+        return Run { code, table, x, instances: 0..count, registers, targets }.run();
     }
+    let registers = || Registers::new(code, count);
+    let task = |registers: &mut Registers<LANES>, (first, targets): (usize, [Rows<'_>; 3])| {
+        let instances = first..(first + TASK).min(count);
+        Run { code, table, x, instances, registers, targets }.run();
+    };
     if count <= TASK {
-        task(&mut registers(), 0, residuals, stored);
-    } else if stored_width == 0 {
-        let chunks = residuals.par_chunks_mut(TASK * width).enumerate();
-        chunks.for_each_init(registers, |registers, (k, r)| task(registers, k * TASK, r, &mut []));
-    } else {
-        let chunks = residuals.par_chunks_mut(TASK * width).zip(stored.par_chunks_mut(TASK * stored_width));
-        chunks.enumerate().for_each_init(registers, |registers, (k, (r, s))| task(registers, k * TASK, r, s));
+        return task(&mut registers(), (0, targets));
     }
+    let mut chunks = targets.map(|(rows, width)| (rows.chunks_mut((TASK * width).max(1)), width));
+    let tasks = (0..count).step_by(TASK).map(|first| {
+        let targets = chunks.each_mut().map(|(chunks, width)| (chunks.next().unwrap_or_default(), *width));
+        (first, targets)
+    });
+    tasks.collect::<Vec<_>>().into_par_iter().for_each_init(registers, task);
 }
 
 #[cfg(test)]

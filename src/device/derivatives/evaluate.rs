@@ -14,7 +14,7 @@ impl GpuDerivatives {
     pub fn residuals(&self, x: &[f64]) -> Result<Vec<f64>, DerivativesError> {
         self.set_point(x)?;
         self.submit("residuals", |commands| self.record_residuals(commands))?;
-        let evaluation = Evaluation { residuals: self.read_residuals()?, stored: Vec::new() };
+        let evaluation = Evaluation { residuals: self.read_residuals()?, ..Evaluation::default() };
         self.check_finite(x, &evaluation)?;
         Ok(evaluation.residuals)
     }
@@ -26,7 +26,8 @@ impl GpuDerivatives {
     pub fn linearize(&self, x: &[f64]) -> Result<Evaluation, DerivativesError> {
         self.set_point(x)?;
         self.submit("linearize", |commands| self.record_linearize(commands))?;
-        let evaluation = Evaluation { residuals: self.read_residuals()?, stored: self.read_stored()? };
+        let (residuals, stored) = (self.read_residuals()?, self.read_stored()?);
+        let evaluation = Evaluation { residuals, stored, ..Evaluation::default() };
         self.check_finite(x, &evaluation)?;
         Ok(evaluation)
     }

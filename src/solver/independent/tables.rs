@@ -144,11 +144,8 @@ impl Evaluated {
         let (rows, numbers) = tables.groups.last().map_or((0, 0), |last| (last.rows.end, last.stored.end));
         self.residuals.resize(rows, 0.0);
         self.stored.resize(numbers, 0.0);
-        Cpu.linearize(&tables.groups, x, &mut self.residuals, &mut self.stored);
-        if tables.has_losses {
-            self.objective.resize(rows, 0.0);
-            Cpu.objective(&tables.groups, x, &mut self.objective);
-        }
+        self.objective.resize(if tables.has_losses { rows } else { 0 }, 0.0);
+        Cpu.linearize(&tables.groups, x, &mut self.residuals, &mut self.stored, &mut self.objective);
     }
 }
 
@@ -176,7 +173,6 @@ impl There<'_> {
 
     /// The first instance with a number that is not finite at `x`, the parameters of the batch, and why it is not.
     pub fn non_finite(&self, x: &[f64]) -> Option<NonFiniteResidual> {
-        let objective = if self.tables.has_losses { &self.evaluated.objective[..] } else { &[] };
         for run in self.runs {
             let group = &self.tables.groups[run.group];
             let (width, stored) = (group.kernel.residuals(), group.kernel.stored());
@@ -186,7 +182,7 @@ impl There<'_> {
                 let numbers = self.evaluated.residuals[row..row + width]
                     .iter()
                     .chain(&self.evaluated.stored[entry..entry + stored])
-                    .chain(objective.get(row..row + width).unwrap_or(&[]));
+                    .chain(self.evaluated.objective.get(row..row + width).unwrap_or(&[]));
                 if !numbers.copied().all(f64::is_finite) {
                     let (origin, instances) = &self.tables.origins[run.group];
                     let parameters = group.parameters(instance, x);

@@ -86,7 +86,8 @@ struct Minimizer<'a, C> {
     step: Vec<f64>,
     trial_x: Vec<f64>,
     trial: Evaluation,
-    /// Whether the Jacobian is so small that one at the trial point costs less than to evaluate an accepted point twice.
+    /// Whether the Jacobian is so small that one at the trial point costs less than to evaluate an accepted point twice. Then nothing is linearized
+    /// without the objective, and one code serves.
     small: bool,
     /// Whether the trial was linearized.
     ahead: bool,
@@ -126,11 +127,12 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         };
         let x = problem.parameters().values().to_vec();
         let mut evaluation = compiled.new_evaluation();
-        let mut trial = Evaluation { residuals: vec![0.0; compiled.residuals()], stored: Vec::new() };
+        let mut trial = Evaluation { residuals: vec![0.0; compiled.residuals()], ..Evaluation::default() };
         let began = Instant::now();
-        evaluator.linearize(compiled, &x, &mut evaluation, &mut notes).await?;
+        evaluator.linearize(compiled, &x, &mut evaluation, true, &mut notes).await?;
         let mut cost = evaluation.cost();
-        if compiled.has_losses() {
+        // A device linearizes without the objective.
+        if compiled.has_losses() && evaluation.objective.is_empty() {
             evaluator.objective(compiled, &x, &mut trial, &mut notes).await?;
             cost = trial.cost();
         }
@@ -152,7 +154,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             trust_region.resume(last.trust_region_radius);
         }
         let on_cpu = matches!(evaluator, Evaluator::Cpu);
-        let small = on_cpu && !compiled.has_losses() && compiled.stored() <= SMALL_JACOBIAN;
+        let small = on_cpu && compiled.stored() <= SMALL_JACOBIAN;
         Ok(Minimizer {
             bounds,
             trust_region,
@@ -304,7 +306,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         };
         let before = scaled(&self.equations.gradient);
         let mut there = self.compiled.new_evaluation();
-        self.evaluator.linearize(self.compiled, &self.trial_x, &mut there, &mut self.notes).await?;
+        self.evaluator.linearize(self.compiled, &self.trial_x, &mut there, self.small, &mut self.notes).await?;
         self.equations.refill(self.compiled, &there);
         if scaled(&self.equations.gradient) < POLISHED * POLISHED * before {
             std::mem::swap(&mut self.x, &mut self.trial_x);
@@ -363,7 +365,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         // After a step that was accepted the next one is likely to be.
         self.ahead = self.small && self.iterations.last().is_none_or(|last| last.accepted);
         let evaluated = if self.ahead {
-            self.evaluator.linearize(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes).await
+            self.evaluator.linearize(self.compiled, &self.trial_x, &mut self.trial, true, &mut self.notes).await
         } else {
             self.trial.stored.clear();
             self.evaluator.objective(self.compiled, &self.trial_x, &mut self.trial, &mut self.notes).await
@@ -394,7 +396,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             std::mem::swap(&mut self.evaluation, &mut self.trial);
         } else {
             let began = self.looked;
-            self.evaluator.linearize(self.compiled, &self.x, &mut self.evaluation, &mut self.notes).await?;
+            self.evaluator.linearize(self.compiled, &self.x, &mut self.evaluation, self.small, &mut self.notes).await?;
             self.looked = Instant::now();
             self.times.evaluate += (self.looked - began).as_secs_f64();
         }
