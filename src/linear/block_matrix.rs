@@ -153,10 +153,11 @@ impl BlockMatrix {
     /// Overwrites `diagonal` with the scalar diagonal.
     pub fn write_diagonal(&self, diagonal: &mut Vec<f64>) {
         let structure = &*self.structure;
-        diagonal.clear();
-        for j in 0..structure.blocks() {
-            let block = self.diagonal_block(j);
-            diagonal.extend(block.iter().step_by(structure.size(j) + 1));
+        diagonal.resize(structure.scalars(), 0.0);
+        for (j, bounds) in structure.offsets().windows(2).enumerate() {
+            let (block, numbers) = (self.diagonal_block(j), &mut diagonal[bounds[0]..bounds[1]]);
+            let stride = numbers.len() + 1;
+            numbers.iter_mut().enumerate().for_each(|(k, number)| *number = block[k * stride]);
         }
     }
 

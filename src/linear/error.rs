@@ -87,9 +87,14 @@ pub fn check_length(what: &'static str, expected: usize, found: usize) -> Result
     if expected == found { Ok(()) } else { Err(LinearError::DimensionMismatch { what, expected, found }) }
 }
 
+/// Whether no value is a NaN or an infinity.
+pub fn all_finite(values: &[f64]) -> bool {
+    Arch::new().dispatch(AllFinite(values))
+}
+
 /// Fails if any value is a NaN or an infinity.
 pub fn check_finite(what: &'static str, values: &[f64]) -> Result<(), LinearError> {
-    if Arch::new().dispatch(AllFinite(values)) { Ok(()) } else { Err(LinearError::NonFinite { what }) }
+    if all_finite(values) { Ok(()) } else { Err(LinearError::NonFinite { what }) }
 }
 
 /// Whether all values are finite; a struct for the reason that `backend/cpu` gives.

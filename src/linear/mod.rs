@@ -44,6 +44,7 @@ pub use block_structure::{BlockStructure, Storage};
 pub use dense_cholesky::DenseCholesky;
 pub use dense_qr::DenseQr;
 pub use error::LinearError;
+pub(crate) use error::all_finite;
 pub use lagged_cholesky::LaggedCholesky;
 pub use ordering::Ordering;
 pub use pcg::Pcg;

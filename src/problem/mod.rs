@@ -17,6 +17,7 @@ mod kept;
 mod locality;
 pub mod loss;
 pub mod manifold;
+mod memo;
 mod parameters;
 mod residuals;
 mod rows;

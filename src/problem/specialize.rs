@@ -50,8 +50,14 @@ impl<'p> Specializer<'p> {
         }
         let mut numbers: FxHashMap<Vec<u32>, usize> = FxHashMap::default();
         let mut members: Vec<Vec<u32>> = Vec::new();
+        // Most instances are like the one before them.
+        let (mut key, mut before, mut part) = (Vec::new(), Vec::new(), 0);
         for instance in 0..instances.table.count {
-            let part = *numbers.entry(self.key(instances, instance)).or_insert(members.len());
+            self.write_key(instances, instance, &mut key);
+            if key != before {
+                part = *numbers.entry(key.clone()).or_insert(members.len());
+                std::mem::swap(&mut key, &mut before);
+            }
             if part == members.len() {
                 members.push(Vec::new());
             }
@@ -66,10 +72,10 @@ impl<'p> Specializer<'p> {
     }
 
     /// The loss of an instance, and the manifolds of its blocks, as numbers.
-    fn key(&self, instances: &GroupInstances, instance: usize) -> Vec<u32> {
-        let loss = self.loss(instances, instance).map_or(0, |loss| loss + 1);
-        let manifolds = instances.table.blocks.iter().map(|column| self.manifold(column[instance]));
-        std::iter::once(loss).chain(manifolds).collect()
+    fn write_key(&self, instances: &GroupInstances, instance: usize, key: &mut Vec<u32>) {
+        key.clear();
+        key.push(self.loss(instances, instance).map_or(0, |loss| loss + 1));
+        key.extend(instances.table.blocks.iter().map(|column| self.manifold(column[instance])));
     }
 
     fn loss(&self, instances: &GroupInstances, instance: usize) -> Option<u32> {

@@ -86,8 +86,18 @@ impl Accumulation {
                 width: group.kernel.residuals(),
             })
             .collect();
+        let linearized = Linearized {
+            contributions: &self.contributions,
+            instances: &instances,
+            weights: &self.weights,
+            residuals: &evaluation.residuals,
+            offsets: structure.offsets(),
+        };
         let mut values = matrix.values.as_mut_slice();
         let mut gradient = gradient;
+        if let [task] = &self.tasks[..] {
+            return task.run(&linearized, &mut values[..task.numbers.len()], gradient);
+        }
         let mut work = Vec::with_capacity(self.tasks.len());
         for task in &self.tasks {
             let (mine, rest) = values.split_at_mut(task.numbers.len());
@@ -96,19 +106,7 @@ impl Accumulation {
             work.push((task, mine, mine_too));
             (values, gradient) = (rest, rest_too);
         }
-        let linearized = Linearized {
-            contributions: &self.contributions,
-            instances: &instances,
-            weights: &self.weights,
-            residuals: &evaluation.residuals,
-            offsets: structure.offsets(),
-        };
-        let run = |(task, values, gradient): (&Task, &mut [f64], &mut [f64])| task.run(&linearized, values, gradient);
-        if work.len() == 1 {
-            work.into_iter().for_each(run);
-        } else {
-            work.into_par_iter().for_each(run);
-        }
+        work.into_par_iter().for_each(|(task, values, gradient)| task.run(&linearized, values, gradient));
     }
 }
 
@@ -126,6 +124,8 @@ impl Task {
         let mut weighted = None;
         if self.leading {
             weighted = Some(sums);
+        } else if self.weighted.counts.is_empty() {
+            gradient.fill(0.0);
         } else {
             let offsets = &linearized.offsets[self.columns.start..=self.columns.end];
             for bounds in offsets.windows(2) {

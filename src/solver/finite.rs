@@ -1,6 +1,7 @@
 //! What is not finite, and where.
 
 use super::SolveError;
+use crate::linear::all_finite;
 use crate::problem::{CompiledProblem, Evaluation};
 
 /// Names the residual or the derivative that is not finite, if there is one.
@@ -11,9 +12,7 @@ pub(super) fn check_finite(
     cost: f64,
     iterations: usize,
 ) -> Result<(), SolveError> {
-    // Unlike a search with early exit, and unlike a sum, this vectorises.
-    let derivatives = evaluation.stored.iter().fold(true, |finite, d| finite & d.is_finite());
-    if cost.is_finite() && derivatives {
+    if cost.is_finite() && all_finite(&evaluation.stored) {
         return Ok(());
     }
     match compiled.find_non_finite(x, evaluation) {

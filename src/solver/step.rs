@@ -132,10 +132,12 @@ impl StepSolver {
         let summary = match self {
             StepSolver::Normal(solver) => {
                 active.iter().for_each(|&scalar| damping[scalar] = HOLDING * (1.0 + damping[scalar]));
-                let rhs: Vec<f64> = equations.gradient.iter().map(|g| -g).collect();
                 let stopping =
                     Stopping { relative_tolerance: options.forcing, max_iterations: options.max_linear_iterations };
-                solver.solve(&equations.matrix, damping, &rhs, step, &stopping)?
+                let summary = solver.solve(&equations.matrix, damping, &equations.gradient, step, &stopping)?;
+                // Turned round now, the same to the last bit, and no right-hand side of its own.
+                step.iter_mut().for_each(|number| *number = -*number);
+                summary
             }
             StepSolver::DenseQr => {
                 let mut jacobian = dense_jacobian(problem, equations, evaluation);

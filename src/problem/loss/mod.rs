@@ -11,9 +11,10 @@ mod losses;
 pub use combined::{Composed, Scaled};
 pub use losses::{Arctan, Cauchy, Fair, GemanMcClure, Huber, SoftL1, Tolerant, Trivial, Tukey, Welsch};
 
+use super::memo::Memo;
 use super::{Problem, ProblemError};
 use crate::Value;
-use crate::program::{LossProgram, Program};
+use crate::program::LossProgram;
 use crate::topology::Tracer;
 use std::fmt::Debug;
 use std::ops::Range;
@@ -113,9 +114,9 @@ impl Problem {
     pub fn set_loss(&mut self, residual_blocks: Range<usize>, loss: impl Loss) -> Result<(), ProblemError> {
         self.check_residual_blocks(&residual_blocks)?;
         let program = trace(&loss, &mut self.tracer)?;
-        let known = self.losses.programs.iter().position(|other| **other == program);
+        let known = self.losses.programs.iter().position(|other| *other == program);
         let index = known.unwrap_or_else(|| {
-            self.losses.programs.push(Arc::new(program));
+            self.losses.programs.push(program);
             self.losses.programs.len() - 1
         });
         self.kept.clear();
@@ -150,27 +151,38 @@ const SAMPLE: f64 = 0.5;
 /// Where it may overflow, but not fall: a width below 0 shows only past its square.
 const FURTHER: [f64; 5] = [1.0, 1e2, 1e4, 1e8, 1e16];
 
+/// Losses, those that are concave behind the others.
+static LOSSES: [Memo<Arc<LossProgram>>; 2] = [Memo::new(), Memo::new()];
+
 /// Records ρ and differentiates it.
-fn trace(loss: &dyn Loss, tracer: &mut Tracer) -> Result<LossProgram, ProblemError> {
+fn trace(loss: &dyn Loss, tracer: &mut Tracer) -> Result<Arc<LossProgram>, ProblemError> {
     let fault = |reason: String| ProblemError::LossFunction { loss: loss.name(), reason };
     let sample: &[f64] = &[SAMPLE];
     tracer.trace([sample].into_iter(), &[], |s, _| loss.rho(s[0][0])).map_err(|error| fault(error.to_string()))?;
     if !tracer.guards.outputs.is_empty() {
         return Err(fault("it compares its argument; decide with Value::select".to_owned()));
     }
-    let constants: Vec<Option<f64>> = tracer.data.iter().copied().map(Some).collect();
-    let program = LossProgram::new(Program::new(&tracer.expression, &constants), loss.is_concave());
+    let concave = loss.is_concave();
+    LOSSES[usize::from(concave)].get(&tracer.expression, &tracer.data, |rho| {
+        let program = LossProgram::new(rho, concave);
+        check(&program).map_err(&fault)?;
+        Ok(Arc::new(program))
+    })
+}
+
+/// Looks at ρ and ρ′ here and there.
+fn check(program: &LossProgram) -> Result<(), String> {
     for s in [0.0, SAMPLE] {
         let [rho, slope, _] = program.derivatives.evaluate(&[&[s]], &[])[..] else { unreachable!("three outputs") };
         if !(rho.is_finite() && slope.is_finite() && rho >= -1e-9 && slope >= 0.0) {
-            return Err(fault(format!("rho({s}) = {rho} with slope {slope}; both must be 0 or more")));
+            return Err(format!("rho({s}) = {rho} with slope {slope}; both must be 0 or more"));
         }
     }
     for s in FURTHER {
         let [rho, slope, _] = program.derivatives.evaluate(&[&[s]], &[])[..] else { unreachable!("three outputs") };
         if rho < -1e-9 || slope < 0.0 {
-            return Err(fault(format!("rho({s}) = {rho} with slope {slope}; neither may be below 0")));
+            return Err(format!("rho({s}) = {rho} with slope {slope}; neither may be below 0"));
         }
     }
-    Ok(program)
+    Ok(())
 }

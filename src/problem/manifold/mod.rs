@@ -9,7 +9,6 @@ mod angle;
 mod euclidean;
 mod product;
 mod quaternion;
-mod retractions;
 mod se2;
 mod se3;
 mod sim3;
@@ -28,11 +27,13 @@ pub use so2::So2;
 pub use sphere::UnitSphere;
 pub use subset::Subset;
 
+use super::memo::Memo;
 use super::{BlockId, Problem, ProblemError};
 use crate::Value;
 use crate::kernel::LaneCode;
 use crate::program::Retraction;
 use crate::topology::Tracer;
+use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -203,6 +204,9 @@ impl Problem {
     }
 }
 
+/// Retractions, and the code of x ⊞ δ.
+static RETRACTIONS: Memo<(Arc<Retraction>, Arc<LaneCode>)> = Memo::new();
+
 /// Records x ⊞ δ and differentiates it.
 fn trace(
     manifold: &dyn Manifold,
@@ -230,5 +234,10 @@ fn trace(
     if let Some(k) = (0..x.len()).find(|&k| (tracer.primals[k] - x[k]).abs() > UNIT_TOLERANCE * (1.0 + x[k].abs())) {
         return Err(fault(format!("x ⊞ 0 has component {k} = {}, but x has {}", tracer.primals[k], x[k])));
     }
-    Ok(retractions::compile(&tracer.expression, &tracer.data))
+    let Ok(compiled) = RETRACTIONS.get(&tracer.expression, &tracer.data, |plus| {
+        let retraction = Retraction::new(plus);
+        let code = LaneCode::new(&retraction.plus);
+        Ok::<_, Infallible>((Arc::new(retraction), Arc::new(code)))
+    });
+    Ok(compiled)
 }

@@ -13,7 +13,7 @@ use super::step::StepSolver;
 use super::trust_region::TrustRegion;
 use super::{NormalEquations, Precision, SolveError, SolverOptions};
 use crate::backend::Selection;
-use crate::linear::LinearError;
+use crate::linear::{LinearError, all_finite};
 use crate::problem::{CompiledProblem, Evaluation, Problem, half_square_sum};
 use std::ops::ControlFlow;
 use web_time::Instant;
@@ -349,7 +349,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             Err(error) => return Err(error.into()),
         };
         self.factorizations += usize::from(summary.factored);
-        if !self.step.iter().all(|d| d.is_finite()) {
+        if !all_finite(&self.step) {
             self.unsolved = Some(LinearError::NonFinite { what: "the step" });
             return Ok(None);
         }
