@@ -193,6 +193,34 @@ proptest! {
     }
 }
 
+/// What is evaluated together is what is evaluated alone, to the last bit: with losses and without, by a task or several.
+#[test]
+fn the_objective_comes_with_the_jacobian() {
+    let bits = |numbers: &[f64]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+    for (count, (loss, ..)) in [5, 40, 3000].into_iter().flat_map(|count| cases().into_iter().map(move |c| (count, c)))
+    {
+        let name = loss.name();
+        let mut problem = Problem::new();
+        let x: Vec<f64> = (0..2 * count).map(|k| 1.5 * (0.37 * k as f64).sin()).collect();
+        let rows: Vec<_> = problem.add_parameter_blocks(2, &x).unwrap().into_iter().map(|block| [block]).collect();
+        let pair = |x: &[Value]| [x[0] * x[1] - 0.5, x[1].sin() + x[0]];
+        let with_loss = problem.add_residual_batch(&rows, &(), |x, _| pair(&x[0])).unwrap();
+        problem.add_residual_batch(&rows, &(), |x, _| 0.3 * x[0][0] * x[0][1]).unwrap();
+        problem.set_loss(with_loss, loss).unwrap();
+        let compiled = problem.compile().unwrap();
+        let (mut alone, mut plain, mut both) = <(Evaluation, Evaluation, Evaluation)>::default();
+        compiled.evaluate_objective(&x, &mut alone).unwrap();
+        compiled.linearize(&x, &mut plain).unwrap();
+        compiled.linearize_with_objective(&x, &mut both).unwrap();
+        assert_eq!(bits(&both.objective), bits(&alone.residuals), "{name}");
+        assert_eq!(bits(&both.residuals), bits(&plain.residuals), "{name}");
+        assert_eq!(bits(&both.stored), bits(&plain.stored), "{name}");
+        assert_eq!(both.cost().to_bits(), alone.cost().to_bits(), "{name}");
+        compiled.linearize(&x, &mut both).unwrap();
+        assert!(both.objective.is_empty(), "what is not evaluated again is not kept");
+    }
+}
+
 #[test]
 fn losses_begin_with_slope_one() {
     for (loss, ..) in cases() {
