@@ -10,14 +10,13 @@ struct RowClass {
     @align(16) end: u32,
     first: u32,
     count: u32,
-    // Where their table begins: four numbers a row (start, held components as bits, first and end of its columns).
+    // Where their table begins: three numbers a row (start, held components as bits, number among the packed diagonals).
     table: u32,
     // Where their numbers begin in the packed diagonals.
     diagonal: u32,
-    // Column k of the class, all rows after each other, begins at `numbers` + size k in the matrix.
-    numbers: u32,
-    // Where their columns begin, the first of every few side by side.
-    columns: u32,
+    // Where the table of their slices begins: four numbers for the rows that a workgroup takes at a time (where their columns begin, where
+    // their numbers begin, how many entries the longest has, and how many multiples of the identity).
+    slices: u32,
 }
 
 // The sums of a dispatch: rᵀz, pᵀs, rᵀMs and sᵀMs.
@@ -43,7 +42,18 @@ fn quad_share(lane: u32) -> S {
     var sum = number_s(0.0f);
     if (call.iteration == 0u) { return sum; }
     let first = quad_place(call.iteration - 1u, 0u);
-    for (var k = lane; k < 4u * solve.iterate_partials; k += 256u) { sum = add_s(sum, scalars[first + k]); }
+    let end = 4u * solve.iterate_partials;
+    // Four are asked for at a time.
+    for (var k = lane; k < end; k += 1024u) {
+        let a = scalars[first + k];
+        let b = scalars[first + select(k, k + 256u, k + 256u < end)];
+        let c = scalars[first + select(k, k + 512u, k + 512u < end)];
+        let d = scalars[first + select(k, k + 768u, k + 768u < end)];
+        sum = add_s(sum, a);
+        if (k + 256u < end) { sum = add_s(sum, b); }
+        if (k + 512u < end) { sum = add_s(sum, c); }
+        if (k + 768u < end) { sum = add_s(sum, d); }
+    }
     return sum;
 }
 

@@ -228,7 +228,7 @@ pub(super) fn row_plan(
     for place in &couplings.rows {
         let first = end;
         end += workgroups(place);
-        push_row(&mut rows, &[end, first, place.count, place.table, place.diagonal, place.numbers, place.columns]);
+        push_row(&mut rows, &[end, first, place.count, place.table, place.diagonal, place.slices]);
     }
     Ok((plan(context, &rows)?, u64::from(end)))
 }

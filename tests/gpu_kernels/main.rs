@@ -44,6 +44,10 @@ fn main() {
         ("gradient_of_curves", models::curves),
         ("assembled_and_not_agree_on_meshes", products::assembled_and_not_agree_on_meshes),
         ("assembled_and_not_agree_on_blocks_of_all_sizes", products::assembled_and_not_agree_on_blocks_of_all_sizes),
+        (
+            "assembled_and_not_agree_on_multiples_of_the_identity",
+            products::assembled_and_not_agree_on_multiples_of_the_identity,
+        ),
         ("lists_of_a_mesh_are_the_same_from_the_device", lists::lists_of_a_mesh_are_the_same_from_the_device),
         ("long_lists_are_left_to_the_host", lists::long_lists_are_left_to_the_host),
         ("small_bindings_make_shards", limits::small_bindings_make_shards),

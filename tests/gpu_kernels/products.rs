@@ -1,15 +1,14 @@
 //! The two ways to multiply by JᵀJ + D: by J and its transpose, and with the assembled matrix.
 
 use super::reference::{F32, F64};
-use isograd::Problem;
 use isograd::backend::gpu::GpuContext;
 use isograd::device::{DeviceProblem, Settings};
 use isograd::kernel::wgsl::{Formats, Slot};
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::icosphere;
+use isograd::{Problem, Value};
 
-/// The product with the first direction of conjugate gradients, in the order of the device.
-fn product(context: &GpuContext, problem: &Problem, formats: Formats, assembled: bool) -> Vec<f64> {
+fn device(context: &GpuContext, problem: &Problem, formats: Formats, assembled: bool) -> DeviceProblem {
     let settings = Settings {
         jacobi_scaling: true,
         max_diagonal: 1e32,
@@ -23,6 +22,12 @@ fn product(context: &GpuContext, problem: &Problem, formats: Formats, assembled:
     let compiled = problem.compile().unwrap();
     let device = DeviceProblem::new(context, &compiled, problem.parameters(), formats, &settings).unwrap();
     assert_eq!(device.is_assembled(), assembled);
+    device
+}
+
+/// The product with the first direction of conjugate gradients, in the order of the device.
+fn product(context: &GpuContext, problem: &Problem, formats: Formats, assembled: bool) -> Vec<f64> {
+    let device = device(context, problem, formats, assembled);
     let mut commands = context.commands("product");
     device.record_start(&mut commands).unwrap();
     device.record_linear_start(&mut commands).unwrap();
@@ -53,6 +58,48 @@ pub fn assembled_and_not_agree_on_meshes(context: &GpuContext) {
     for energy in Energy::ALL {
         compare(context, &MeshProblem::new(energy, &icosphere(2).unwrap()).unwrap().problem);
     }
+}
+
+/// A ring of second differences, whose blocks are a number each; then with pairs that are coupled in other ways too, a block that meets many
+/// others, blocks of another size, and some that are held in whole or in part.
+pub fn assembled_and_not_agree_on_multiples_of_the_identity(context: &GpuContext) {
+    let mut problem = Problem::new();
+    let numbers: Vec<f64> = (0..300).map(|k| (f64::from(k) + 0.4).sin() + 1.5).collect();
+    let blocks = problem.add_parameter_blocks(3, &numbers).unwrap();
+    for k in 0..100 {
+        problem
+            .add_residual(&[blocks[k], blocks[(k + 1) % 100], blocks[(k + 2) % 100]], |x| {
+                [0, 1, 2].map(|c| x[0][c] - 2.0 * x[1][c] + x[2][c])
+            })
+            .unwrap();
+    }
+    compare(context, &problem);
+    // Five a row, which workgroups take 64 at a time.
+    assert_eq!(device(context, &problem, F64, true).read(Slot::Matrix).unwrap().len(), 5 * 128);
+    for k in (0..90).step_by(7) {
+        problem
+            .add_residual(&[blocks[k], blocks[k + 1 + k % 3]], |x| {
+                (0..3).map(|c| (x[0][c] - x[1][c]).powi(2)).sum::<Value>()
+            })
+            .unwrap();
+    }
+    for &other in &blocks[51..71] {
+        problem.add_residual(&[blocks[50], other], |x| [0, 1, 2].map(|c| 0.2 * x[0][c] - 0.1 * x[1][c])).unwrap();
+    }
+    compare(context, &problem);
+    // Multiples by a number that is stored.
+    let scales = problem.add_parameter_blocks(1, &numbers[..10]).unwrap();
+    for (k, &scale) in scales.iter().cycle().take(60).enumerate() {
+        let ends = [scale, blocks[k], blocks[(k + 7) % 100]];
+        problem.add_residual(&ends, |x| [0, 1, 2].map(|c| x[0][0] * (x[1][c] - 0.4 * x[2][c]))).unwrap();
+    }
+    let pair = problem.add_parameter_block(&[0.3, 0.7]).unwrap();
+    problem.add_residual(&[pair, blocks[20]], |x| [x[0][0] * x[1][2], x[0][1] + x[1][0]]).unwrap();
+    problem.add_residual(&[pair], |x| [0, 1].map(|c| 0.5 * x[0][c])).unwrap();
+    problem.fix(blocks[31]).unwrap();
+    problem.fix_component(blocks[50], 1).unwrap();
+    problem.fix_component(blocks[71], 2).unwrap();
+    compare(context, &problem);
 }
 
 /// Blocks of several sizes, one in pieces, some held in whole or in part; residuals with several outputs.

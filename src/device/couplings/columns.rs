@@ -7,7 +7,7 @@ pub(super) struct Column {
     pub piece: u32,
     /// Where it starts.
     pub place: u32,
-    /// Class of the pair.
+    /// Class of the pair: where instances differ, that which has the kinds of all of them.
     pub pair: u32,
     /// Components.
     pub size: u32,
@@ -24,7 +24,7 @@ pub(super) struct Columns {
     numbers: Vec<u32>,
     /// In the order in which they were met.
     found: Vec<Column>,
-    /// Places in the upper half, and the numbers of their columns.
+    /// Class of pairs, place and number of each column.
     sorted: Vec<u64>,
     /// Where the next entry of each column goes.
     next: Vec<u32>,
@@ -55,14 +55,17 @@ impl Columns {
             let is_new = *number == 0;
             len += u32::from(is_new);
             *number = if is_new { len } else { *number };
-            found[*number as usize - 1].count += 1;
+            let found = &mut found[*number as usize - 1];
+            found.count += 1;
+            // Those of all kinds come before those of multiples alone.
+            found.pair = found.pair.min(column.pair);
         }
         self.found.truncate(len as usize);
     }
 
-    /// Components of all columns, once the row is ended.
-    pub fn components(&self) -> usize {
-        self.found.iter().map(|column| column.size as usize).sum()
+    /// All columns in the order of meeting, once the row is ended.
+    pub fn found(&self) -> &[Column] {
+        &self.found
     }
 
     /// Entries of the lists of all columns.
@@ -70,19 +73,21 @@ impl Columns {
         self.met.len()
     }
 
-    /// Calls `f` with the columns by place, adds what was met of each to the list of its class of pairs, column by column, in the order of meeting, and
-    /// makes ready for another row.
+    /// Calls `f` with the columns by class of pairs and place, adds what was met of each to the list of its class, column by column, in the order of
+    /// meeting, and makes ready for another row. There are no more than 65,535 entries.
     pub fn list(&mut self, lists: &mut [Vec<u32>], mut f: impl FnMut(&Column)) {
         self.sorted.clear();
-        self.sorted.extend((0..).zip(&self.found).map(|(number, column)| u64::from(column.place) << 32 | number));
+        let key =
+            |(number, column): (u64, &Column)| u64::from(column.pair) << 48 | u64::from(column.place) << 16 | number;
+        self.sorted.extend((0..).zip(&self.found).map(key));
         self.sorted.sort_unstable();
         self.next.resize(self.found.len(), 0);
         let mut end = 0;
-        for &key in &self.sorted {
-            let column = &self.found[key as u32 as usize];
-            self.next[key as u32 as usize] = end;
-            end += column.count;
-            f(column);
+        for key in &self.sorted {
+            let number = usize::from(*key as u16);
+            self.next[number] = end;
+            end += self.found[number].count;
+            f(&self.found[number]);
         }
         self.entries.resize(self.met.len(), 0);
         let (numbers, next, entries) = (&self.numbers[..], &mut self.next[..], &mut self.entries[..]);
@@ -91,15 +96,12 @@ impl Columns {
             entries[*next as usize] = *entry;
             *next += 1;
         }
-        let mut rest = &self.entries[..];
-        let columns = || self.sorted.iter().map(|&key| &self.found[key as u32 as usize]);
-        match lists {
-            [list] => list.extend_from_slice(rest),
-            lists => columns().for_each(|column| {
-                let (mine, others) = rest.split_at(column.count as usize);
-                lists[column.pair as usize].extend_from_slice(mine);
-                rest = others;
-            }),
+        let mut begin = 0;
+        for keys in self.sorted.chunk_by(|a, b| a >> 48 == b >> 48) {
+            let count = |key: &u64| self.found[usize::from(*key as u16)].count as usize;
+            let end = begin + keys.iter().map(count).sum::<usize>();
+            lists[(keys[0] >> 48) as usize].extend_from_slice(&self.entries[begin..end]);
+            begin = end;
         }
         self.clear();
     }
@@ -116,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_come_by_place_and_their_entries_in_order() {
+    fn columns_come_by_class_and_place_and_their_entries_in_order() {
         let mut state = 1u32;
         let mut columns = Columns::new(40);
         for row in 0..200 {
@@ -128,20 +130,22 @@ mod tests {
                 .collect();
             // Places are not in the order of pieces.
             let column =
-                |piece: u32, count: u32| Column { piece, place: 3 * (piece * 7 % 40), pair: piece % 2, size: 3, count };
-            met.iter().for_each(|&(piece, entry)| columns.meet(column(piece, 0), entry));
+                |piece: u32, pair: u32, count: u32| Column { piece, place: 3 * (piece * 7 % 40), pair, size: 3, count };
+            // A piece may be met in either class if one of its entries is odd, and then is in the first.
+            let class = |piece: u32| u32::from(!met.iter().any(|&(other, entry)| other == piece && entry % 2 == 1));
+            met.iter().for_each(|&(piece, entry)| columns.meet(column(piece, 1 - entry % 2, 0), entry));
             let mut sorted = met.clone();
-            sorted.sort_by_key(|&(piece, _)| column(piece, 0).place);
+            sorted.sort_by_key(|&(piece, _)| (class(piece), column(piece, 0, 0).place));
             let mut expected = [vec![7], vec![7, 7]];
-            sorted.iter().for_each(|&(piece, entry)| expected[piece as usize % 2].push(entry));
+            sorted.iter().for_each(|&(piece, entry)| expected[class(piece) as usize].push(entry));
             columns.end();
-            let counts = (columns.components(), columns.entries());
+            let counts = (columns.found().len(), columns.entries());
             let (mut lists, mut found) = ([vec![7], vec![7, 7]], Vec::new());
             columns.list(&mut lists, |column| found.push(*column));
             assert_eq!(lists, expected);
             let runs = sorted.chunk_by(|a, b| a.0 == b.0);
-            assert_eq!(found, runs.map(|run| column(run[0].0, run.len() as u32)).collect::<Vec<_>>());
-            assert_eq!(counts, (3 * found.len(), met.len()));
+            assert_eq!(found, runs.map(|run| column(run[0].0, class(run[0].0), run.len() as u32)).collect::<Vec<_>>());
+            assert_eq!(counts, (found.len(), met.len()));
         }
     }
 }

@@ -18,14 +18,16 @@ pub(super) struct Coupling {
 /// The classes of pairs with their kinds, where the instances of these stand, and for each kind of each class of blocks what it couples.
 pub(super) type Kinds = (Vec<PairClass>, Vec<KindPlace>, Vec<Vec<Vec<Coupling>>>);
 
+/// A coupling before bases are known: the part of the instance's blocks, the class of the pair, and the number of the kind there.
+type Found = (usize, usize, usize);
+
 /// Finds them.
 pub(super) fn find_kinds(groups: &[Group], layout: &Layout, classes: &Classes) -> Kinds {
     let mut code: Vec<PairClass> = Vec::new();
     let columns: Vec<Vec<Vec<Derivative>>> = (groups.iter().zip(&layout.shapes))
         .map(|(group, shape)| shape.parts.iter().map(|part| derivatives(&group.kernel, part)).collect())
         .collect();
-    // Class and number of the kind of each coupling, before bases are known.
-    let mut found: Vec<Vec<Vec<(usize, usize, usize)>>> = Vec::new();
+    let mut found: Vec<Vec<Vec<Found>>> = Vec::new();
     for class in &classes.code {
         let of_kind = |kind: &wgsl::Kind| {
             let parts = layout.shapes[kind.group].parts.iter().enumerate();
@@ -37,7 +39,7 @@ pub(super) fn find_kinds(groups: &[Group], layout: &Layout, classes: &Classes) -
                 let (rows, columns) = (class.size, part.size as usize);
                 let pair =
                     code.iter().position(|pair| (pair.rows, pair.columns) == (rows, columns)).unwrap_or_else(|| {
-                        code.push(PairClass { rows, columns, kinds: Vec::new() });
+                        code.push(PairClass { rows, columns, multiples: false, kinds: Vec::new() });
                         code.len() - 1
                     });
                 let kind = PairKind { group: kind.group, row: kind.derivatives.clone(), column: column.clone() };
@@ -47,6 +49,7 @@ pub(super) fn find_kinds(groups: &[Group], layout: &Layout, classes: &Classes) -
         };
         found.push(class.kinds.iter().map(of_kind).collect());
     }
+    part_multiples(&mut code, &mut found);
     let mut kinds = Vec::new();
     let bases: Vec<Vec<u32>> = code
         .iter()
@@ -62,10 +65,31 @@ pub(super) fn find_kinds(groups: &[Group], layout: &Layout, classes: &Classes) -
             pair.kinds.iter().map(base).collect()
         })
         .collect();
-    let based = |&(part, class, kind): &(usize, usize, usize)| Coupling { part, class, base: bases[class][kind] };
+    let based = |&(part, class, kind): &Found| Coupling { part, class, base: bases[class][kind] };
     let couplings = found
         .iter()
         .map(|kinds| kinds.iter().map(|couplings| couplings.iter().map(based).collect()).collect())
         .collect();
     (code, kinds, couplings)
+}
+
+/// Makes a class of its own of the kinds that are multiples of the identity, and puts them first in the class where they are: where all instances
+/// of a pair are of these kinds, it goes to the class of multiples, and otherwise to the other, with the same entries.
+fn part_multiples(code: &mut Vec<PairClass>, found: &mut [Vec<Vec<Found>>]) {
+    for class in 0..code.len() {
+        let PairClass { rows, columns, ref kinds, .. } = code[class];
+        let is_multiple = |&kind: &usize| rows > 1 && rows == columns && kinds[kind].is_multiple(rows);
+        let (multiples, others): (Vec<usize>, Vec<usize>) = (0..kinds.len()).partition(is_multiple);
+        if multiples.is_empty() {
+            continue;
+        }
+        let order = || multiples.iter().chain(&others);
+        let kinds: Vec<PairKind> = order().map(|&kind| kinds[kind].clone()).collect();
+        for (_, pair, number) in found.iter_mut().flatten().flatten().filter(|(_, pair, _)| *pair == class) {
+            *number = order().position(|kind| kind == number).expect("each kind has a place");
+            *pair = if *number < multiples.len() { code.len() } else { class };
+        }
+        code.push(PairClass { rows, columns, multiples: true, kinds: kinds[..multiples.len()].to_vec() });
+        code[class].kinds = kinds;
+    }
 }

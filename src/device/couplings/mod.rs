@@ -6,13 +6,14 @@
 mod columns;
 mod kinds;
 mod rows;
+mod slices;
 mod tables;
 
 pub use self::tables::Tables;
 
 use self::kinds::{Coupling, Kinds, find_kinds};
-use self::rows::{Find, Stretch};
-use self::tables::Placed;
+use self::rows::Find;
+use self::slices::Slices;
 use super::buffers::Buffers;
 use super::classes::Classes;
 use super::layout::Layout;
@@ -23,11 +24,8 @@ use super::pieces::Pieces;
 use super::plans::{ClassPlace, KindPlace};
 use crate::backend::Group;
 use crate::backend::gpu::GpuError;
-use crate::kernel::wgsl::{Format, ITERATE_WORKGROUP, PairClass, PairKind, RowShape, Slot, WORKGROUP};
+use crate::kernel::wgsl::{Format, PairClass, PairKind, ROW_WORDS, RowShape, SLICE_WORDS, Slot, WORKGROUP};
 use rayon::prelude::*;
-
-/// Words of a row of a table.
-const WIDTH: usize = ROW as usize;
 
 /// Most products in the code that puts the matrix together, which has to compile in good time.
 const MOST_TERMS: usize = 2000;
@@ -54,10 +52,8 @@ pub struct RowPlace {
     pub table: u32,
     /// Where their numbers begin in the packed diagonals.
     pub diagonal: u32,
-    /// Where their numbers begin.
-    pub numbers: u32,
-    /// Where their columns begin.
-    pub columns: u32,
+    /// Where the table of their slices begins.
+    pub slices: u32,
 }
 
 /// The matrix of a problem.
@@ -77,7 +73,8 @@ pub struct Couplings {
 }
 
 impl Couplings {
-    /// The matrix, unless it is larger than `most` bytes, or the problem is none for it.
+    /// The matrix, unless it is larger than `most` bytes with all its blocks in full, or the problem is none for it. What is kept of a block does not
+    /// count: to find it takes the host as long.
     pub fn new(
         groups: &[Group],
         layout: &Layout,
@@ -100,10 +97,12 @@ impl Couplings {
         if (numbers * format.bytes()) as u64 > most {
             return None;
         }
-        let stretches: Vec<Vec<Stretch>> = finds.iter().map(Find::all).collect::<Option<_>>()?;
-        let shapes: Vec<RowShape> =
-            finds.iter().map(|find| RowShape { lanes: find.lanes, width: find.width }).collect();
-        Some(Self::laid_out(classes, &shapes, code, kinds, stretches))
+        let found: Vec<Slices> = finds
+            .iter()
+            .map(|find| find.all().map(|stretches| Slices::new(stretches, find.shape, find.size())))
+            .collect::<Option<_>>()?;
+        let shapes: Vec<RowShape> = finds.iter().map(|find| find.shape).collect();
+        Some(Self::laid_out(classes, &shapes, code, kinds, found))
     }
 
     /// Whether [`new`](Self::new) would find none, for pieces of one class whose lists are not there.
@@ -126,19 +125,18 @@ impl Couplings {
         finds(groups, layout, pieces, classes, (&code, &couplings)).any(is_too_large)
     }
 
-    /// Lays the stretches of all classes out one after the other.
+    /// Lays the rows of all classes out one after the other.
     fn laid_out(
         classes: &Classes,
         shapes: &[RowShape],
         code: Vec<PairClass>,
         kinds: Vec<KindPlace>,
-        stretches: Vec<Vec<Stretch>>,
+        found: Vec<Slices>,
     ) -> Couplings {
-        let all = || stretches.iter().flatten();
-        let rows: usize = all().map(|stretch| stretch.rows.len()).sum();
         let (mut table, mut pair_places) = (0, Vec::new());
         for class in 0..code.len() {
-            let count = all().map(|stretch| stretch.pairs[class].len()).sum::<usize>() as u32;
+            let stretches = found.iter().flat_map(Slices::stretches);
+            let count = stretches.map(|stretch| stretch.pairs[class].len()).sum::<usize>() as u32;
             let workgroups = count.div_ceil(WORKGROUP).min(MOST_PAIR_WORKGROUPS);
             pair_places.push(ClassPlace {
                 count,
@@ -150,35 +148,17 @@ impl Couplings {
             });
             table += ROW * count;
         }
-        let (mut placed, mut row_places) = (Vec::new(), Vec::new());
-        let (mut row, mut column, mut list, mut numbers) = (0, (WIDTH * rows) as u32, table, 0);
-        for (((class, place), stretches), &shape) in classes.code.iter().zip(&classes.places).zip(stretches).zip(shapes)
-        {
-            row_places.push(RowPlace {
-                count: place.count,
-                shape,
-                workgroups: place.count.div_ceil(ITERATE_WORKGROUP / shape.lanes).min(MOST_WORKGROUPS),
-                table: row,
-                diagonal: place.diagonal,
-                numbers,
-                columns: column,
-            });
-            let size = class.size as u32;
-            // Columns of the class, all rows after each other.
-            let mut entry = 0;
-            for stretch in stretches {
-                let (count, columns) = (stretch.rows.len() as u32, stretch.columns.len() as u32);
-                let length: usize = stretch.lists.iter().map(Vec::len).sum();
-                placed.push(Placed { stretch, size, numbers, entry, list });
-                row += ROW * count;
-                column += columns;
-                entry += shape.width * columns;
-                list += length as u32;
-            }
-            numbers += size * entry;
+        let (mut slices, mut rows) = (0, Vec::new());
+        let mut table = found.iter().map(|found| SLICE_WORDS * found.len() as u32).sum();
+        for ((found, place), &shape) in found.iter().zip(&classes.places).zip(shapes) {
+            let workgroups = (found.len() as u32).min(MOST_WORKGROUPS);
+            rows.push(RowPlace { count: place.count, shape, workgroups, table, diagonal: place.diagonal, slices });
+            slices += SLICE_WORDS * found.len() as u32;
+            table += ROW_WORDS * place.count;
         }
-        let tables = Tables::new(placed, code.len());
-        Couplings { tables, rows: row_places, code, pair_places, kinds, numbers: numbers as usize }
+        let tables = Tables::new(found, code.iter().map(|pair| pair.multiples).collect());
+        let numbers = tables.numbers();
+        Couplings { tables, rows, code, pair_places, kinds, numbers }
     }
 
     /// Bytes of the largest buffer that the matrix takes.
@@ -226,24 +206,6 @@ fn finds<'a>(
     classes: &'a Classes,
     (code, couplings): (&'a [PairClass], &'a [Vec<Vec<Coupling>>]),
 ) -> impl Iterator<Item = Find<'a>> {
-    (0..classes.code.len()).map(move |class| Find {
-        groups,
-        layout,
-        pieces,
-        classes,
-        couplings: &couplings[class],
-        pair_classes: code.len(),
-        class,
-        width: width(code, &couplings[class]),
-        lanes: 1,
-        columns: 0,
-        entries: 0,
-    })
-}
-
-/// Components of every block that rows of a class are coupled with, of each of its kinds; 1 where these differ.
-fn width(code: &[PairClass], couplings: &[Vec<Coupling>]) -> u32 {
-    let mut widths = couplings.iter().flatten().map(|coupling| code[coupling.class].columns as u32);
-    let first = widths.next().unwrap_or(1);
-    if widths.all(|width| width == first) { first } else { 1 }
+    (0..classes.code.len())
+        .map(move |class| Find::new((groups, layout, pieces), (classes, class), (code, &couplings[class])))
 }

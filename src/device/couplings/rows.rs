@@ -6,8 +6,9 @@ use super::super::pieces::{Piece, Pieces};
 use super::columns::{Column, Columns};
 use super::kinds::Coupling;
 use crate::backend::Group;
-use crate::kernel::wgsl::FEWEST_LANES;
+use crate::kernel::wgsl::{FEWEST_LANES, PairClass, RowShape};
 use rayon::prelude::*;
+use std::cmp::Reverse;
 
 /// Rows that are looked at to tell how many columns all have.
 const SAMPLES: usize = 64;
@@ -18,42 +19,87 @@ const LONGEST: usize = 512;
 /// Most lanes that share a row.
 const MOST_LANES: u32 = 32;
 
-/// Columns that a lane takes, about.
-const COLUMNS_A_LANE: usize = 7;
+/// Numbers that a lane loads for its share of a row, about.
+const LOADS_A_LANE: usize = 40;
+
+/// Where the block of a row starts, and its share of the columns of its stretch: the first of every entry, then the start of every multiple.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Row {
+    pub start: u32,
+    pub held: u16,
+    pub entries: u16,
+    pub multiples: u16,
+    /// Among the columns of the stretch.
+    pub first: u32,
+}
+
+impl Row {
+    /// Numbers, where an entry has so many.
+    fn numbers(&self, of_entry: usize) -> usize {
+        usize::from(self.entries) * of_entry + usize::from(self.multiples)
+    }
+}
 
 /// Rows of a class one after the other.
 pub(super) struct Stretch {
-    /// Where the block of each row starts, its held components, and its columns.
-    pub rows: Vec<[u32; 3]>,
-    /// The first of every `width` columns.
+    pub rows: Vec<Row>,
+    /// The rows in the order in which the matrix has them: much longer ones first, as those that a workgroup takes at a time wait for each other.
+    pub order: Vec<u32>,
     pub columns: Vec<u32>,
-    /// By class of pairs: the first column of each in the stretch, held components and the length of its list.
+    /// By class of pairs: row in the stretch, number among its entries or its multiples, and the length of its list.
     pub pairs: Vec<Vec<(u32, u16, u16)>>,
     pub lists: Vec<Vec<u32>>,
 }
 
-/// Finds the columns of rows.
-pub(super) struct Find<'a> {
-    pub groups: &'a [Group],
-    pub layout: &'a Layout,
-    pub pieces: &'a Pieces,
-    pub classes: &'a Classes,
-    /// Of each kind of the class.
-    pub couplings: &'a [Vec<Coupling>],
-    pub pair_classes: usize,
-    pub class: usize,
-    /// Columns side by side in every row, of which the first tells the others.
-    pub width: u32,
-    /// Lanes that share a row.
-    pub lanes: u32,
-    /// Components of the columns of a row, about, and entries of their lists.
-    pub columns: usize,
-    pub entries: usize,
+/// What there is in rows, on average.
+#[derive(Default)]
+struct Average {
+    rows: usize,
+    /// Numbers of the matrix with all blocks in full, and what of it as it is and of vectors lanes load.
+    numbers: usize,
+    loads: usize,
+    columns: usize,
+    /// By class of pairs: pairs, and entries of their lists.
+    pairs: Vec<[usize; 2]>,
 }
 
-impl Find<'_> {
+/// Finds the columns of rows.
+pub(super) struct Find<'a> {
+    groups: &'a [Group],
+    layout: &'a Layout,
+    pieces: &'a Pieces,
+    classes: &'a Classes,
+    /// Of each kind of the class.
+    couplings: &'a [Vec<Coupling>],
+    code: &'a [PairClass],
+    pub class: usize,
+    pub shape: RowShape,
+    average: Average,
+}
+
+impl<'a> Find<'a> {
+    pub fn new(
+        (groups, layout, pieces): (&'a [Group], &'a Layout, &'a Pieces),
+        (classes, class): (&'a Classes, usize),
+        (code, couplings): (&'a [PairClass], &'a [Vec<Coupling>]),
+    ) -> Self {
+        let pairs = || couplings.iter().flatten().map(|coupling| &code[coupling.class]);
+        let multiples = pairs().any(|pair| pair.multiples);
+        // Where blocks differ in size, entries are columns.
+        let mut widths = pairs().map(|pair| pair.columns as u32);
+        let first = widths.next().unwrap_or(1);
+        let width = if widths.all(|width| width == first) { first } else { 1 };
+        let shape = RowShape { lanes: 1, width, multiples };
+        Find { groups, layout, pieces, classes, couplings, code, class, shape, average: Average::default() }
+    }
+
     fn rows(&self) -> usize {
         self.classes.places[self.class].count as usize
+    }
+
+    /// Components of a row.
+    pub fn size(&self) -> usize {
+        self.classes.code[self.class].size
     }
 
     /// The rows that all are judged by.
@@ -61,24 +107,38 @@ impl Find<'_> {
         (0..self.rows()).step_by(self.rows().div_ceil(SAMPLES).max(1)).collect()
     }
 
-    /// Finds how many lanes do for a row; returns the numbers of the matrix in all rows, judged by the lists of [`samples`](Self::samples).
+    /// Finds how many lanes do for a row; returns the numbers of the matrix in all rows, were no block a multiple of the identity, judged by the
+    /// lists of [`samples`](Self::samples).
     pub fn prepare(&mut self, lists: &[Vec<u32>]) -> usize {
-        let columns = |columns: &mut Columns, list: &Vec<u32>| {
+        let found = |columns: &mut Columns, list: &Vec<u32>| {
             self.meet(columns, list)?;
-            let counts = (columns.components(), columns.entries());
+            let found = columns.found().to_vec();
             columns.clear();
-            Some(counts)
+            Some(found)
         };
-        let found: Vec<Option<(usize, usize)>> =
-            lists.par_iter().map_init(|| Columns::new(self.pieces.len()), columns).collect();
-        let found = found.into_iter().flatten();
-        let (rows, columns, entries) = found
-            .fold((0, 0, 0), |(rows, columns, entries), (more, others)| (rows + 1, columns + more, entries + others));
-        (self.columns, self.entries) = (columns / rows.max(1), entries / rows.max(1));
-        let columns = self.columns;
-        let wanted = (columns / COLUMNS_A_LANE) as u32;
-        self.lanes = wanted.clamp(FEWEST_LANES, MOST_LANES).next_power_of_two();
-        self.classes.code[self.class].size * columns * self.rows()
+        let rows: Vec<Option<Vec<Column>>> =
+            lists.par_iter().map_init(|| Columns::new(self.pieces.len()), found).collect();
+        let mut sum = Average { pairs: vec![[0; 2]; self.code.len()], ..Average::default() };
+        for columns in rows.iter().flatten() {
+            sum.rows += 1;
+            for column in columns {
+                let pair = &self.code[column.pair as usize];
+                sum.numbers += pair.rows * pair.columns;
+                sum.loads += pair.numbers() + pair.columns;
+                sum.columns += self.entries(pair);
+                let [pairs, entries] = &mut sum.pairs[column.pair as usize];
+                (*pairs, *entries) = (*pairs + 1, *entries + column.count as usize);
+            }
+        }
+        let wanted = (sum.loads / sum.rows.max(1) / LOADS_A_LANE) as u32;
+        self.shape.lanes = wanted.clamp(FEWEST_LANES, MOST_LANES).next_power_of_two();
+        self.average = sum;
+        self.average.numbers * self.rows() / self.average.rows.max(1)
+    }
+
+    /// Entries of a row, or multiples, that a pair makes.
+    fn entries(&self, pair: &PairClass) -> usize {
+        if pair.multiples { 1 } else { pair.columns / self.shape.width as usize }
     }
 
     /// All rows; `None` if one has too many instances.
@@ -97,34 +157,50 @@ impl Find<'_> {
         rows: impl Iterator<Item = (&'r Piece, &'r [u32])>,
     ) -> Option<Stretch> {
         let mut stretch = self.empty(rows.size_hint().1.unwrap_or(0));
-        let Stretch { rows: table, columns: firsts, pairs, lists } = &mut stretch;
+        let Stretch { rows: table, columns: firsts, pairs, lists, .. } = &mut stretch;
         for (piece, list) in rows {
             self.meet(columns, list)?;
             // Tables have two bytes for it.
             u16::try_from(columns.entries()).ok()?;
-            let begin = firsts.len();
+            let (first, row) = (firsts.len(), table.len() as u32);
+            let mut counts = [0_u32; 2];
             columns.list(lists, |column| {
-                let first = self.width * firsts.len() as u32;
-                pairs[column.pair as usize].push((first, piece.held, column.count as u16));
-                firsts.extend((column.place..column.place + column.size).step_by(self.width as usize));
+                let pair = &self.code[column.pair as usize];
+                let number = &mut counts[usize::from(pair.multiples)];
+                pairs[column.pair as usize].push((row, *number as u16, column.count as u16));
+                if pair.multiples {
+                    firsts.push(column.place);
+                    *number += 1;
+                } else {
+                    let before = firsts.len();
+                    firsts.extend((column.place..column.place + column.size).step_by(self.shape.width as usize));
+                    *number += (firsts.len() - before) as u32;
+                }
             });
-            table.push([piece.start, u32::from(piece.held), self.width * (firsts.len() - begin) as u32]);
+            u16::try_from(firsts.len() - first).ok()?;
+            let [entries, multiples] = counts.map(|count| count as u16);
+            table.push(Row { start: piece.start, held: piece.held, entries, multiples, first: first as u32 });
         }
+        let of_entry = self.size() * self.shape.width as usize;
+        stretch.order = (0..stretch.rows.len() as u32).collect();
+        // Those of about the same length stay where they are, since neighbours have columns in common.
+        stretch.order.sort_by_key(|&row| Reverse(stretch.rows[row as usize].numbers(of_entry).max(1).ilog2()));
         Some(stretch)
     }
 
     /// Room for so many rows: memory that grows is touched several times.
     fn empty(&self, rows: usize) -> Stretch {
-        let more = |count: usize| count + count / 8;
-        // Most often there is but one class.
-        let of_class = |count: usize| if self.pair_classes == 1 { more(rows * count) } else { 0 };
-        let lists = (0..self.pair_classes).map(|_| Vec::with_capacity(of_class(self.entries)));
-        let blocks = self.columns.div_ceil(self.classes.code[self.class].size);
+        let Average { rows: samples, columns, pairs, .. } = &self.average;
+        let room = |count: usize| {
+            let about = rows * count / samples.max(&1);
+            about + about / 8
+        };
         Stretch {
             rows: Vec::with_capacity(rows),
-            columns: Vec::with_capacity(more(rows * self.columns.div_ceil(self.width as usize))),
-            pairs: (0..self.pair_classes).map(|_| Vec::with_capacity(of_class(blocks))).collect(),
-            lists: lists.collect(),
+            order: Vec::new(),
+            columns: Vec::with_capacity(room(*columns)),
+            pairs: pairs.iter().map(|&[pairs, _]| Vec::with_capacity(room(pairs))).collect(),
+            lists: pairs.iter().map(|&[_, entries]| Vec::with_capacity(room(entries))).collect(),
         }
     }
 

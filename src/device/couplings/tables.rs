@@ -1,38 +1,30 @@
 //! The words of an assembled JᵀJ on the device: tables of its rows with their columns, tables of pairs with what they sum over.
 
-use super::WIDTH;
-use super::rows::Stretch;
+use super::super::lists::ROW;
+use super::slices::{RowNumbers, Slices};
+use crate::kernel::wgsl::{ROW_WORDS, SLICE_WORDS};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// A stretch of rows, and where it stands.
-pub(super) struct Placed {
-    pub stretch: Stretch,
-    /// Components of a row.
-    pub size: u32,
-    /// Where the numbers of its class begin in the matrix.
-    pub numbers: u32,
-    /// Columns of its class before it.
-    pub entry: u32,
-    /// Where its lists begin among the words of pairs.
-    pub list: u32,
-}
-
-/// What a section has of a stretch.
+/// What a section has.
 #[derive(Clone, Copy)]
 enum Part {
-    Rows,
-    Columns,
-    /// The table of a class of pairs.
-    Pairs(usize),
-    /// What the pairs of a class sum over.
-    Lists(usize),
+    /// The table of the slices of a class.
+    Slices,
+    /// The rows of a stretch.
+    Rows(usize),
+    /// The columns of a slice.
+    Columns(usize),
+    /// Of a stretch, the table of a class of pairs.
+    Pairs(usize, usize),
+    /// Of a stretch, what the pairs of a class sum over.
+    Lists(usize, usize),
 }
 
-/// Words of a stretch that follow each other.
+/// Words that follow each other, of the rows of a class.
 #[derive(Clone, Copy)]
 struct Section {
-    stretch: usize,
+    class: usize,
     part: Part,
     end: usize,
 }
@@ -40,9 +32,15 @@ struct Section {
 /// What is written to [`Slot::Columns`](crate::kernel::wgsl::Slot::Columns) and to [`Slot::Pairs`](crate::kernel::wgsl::Slot::Pairs).
 #[derive(Default)]
 pub struct Tables {
-    stretches: Vec<Placed>,
+    /// The rows of each class.
+    rows: Vec<Slices>,
+    /// Whether each class of pairs is one of multiples of the identity.
+    multiples: Vec<bool>,
     columns: Sections,
     pairs: Sections,
+    /// Where the lists of each stretch begin among the words of pairs, class by class of rows.
+    lists: Vec<Vec<u32>>,
+    numbers: usize,
 }
 
 /// Sections one after the other.
@@ -50,9 +48,9 @@ pub struct Tables {
 struct Sections(Vec<Section>);
 
 impl Sections {
-    fn push(&mut self, stretch: usize, part: Part, words: usize) {
+    fn push(&mut self, class: usize, part: Part, words: usize) {
         let end = self.len() + words;
-        self.0.push(Section { stretch, part, end });
+        self.0.push(Section { class, part, end });
     }
 
     fn len(&self) -> usize {
@@ -61,21 +59,45 @@ impl Sections {
 }
 
 impl Tables {
-    /// Of the stretches of all classes, for so many classes of pairs.
-    pub(super) fn new(stretches: Vec<Placed>, pair_classes: usize) -> Self {
-        let (mut columns, mut pairs) = (Sections::default(), Sections::default());
-        let each = || stretches.iter().map(|placed| &placed.stretch).enumerate();
-        each().for_each(|(index, stretch)| columns.push(index, Part::Rows, WIDTH * stretch.rows.len()));
-        each().for_each(|(index, stretch)| columns.push(index, Part::Columns, stretch.columns.len()));
-        for class in 0..pair_classes {
-            each()
-                .for_each(|(index, stretch)| pairs.push(index, Part::Pairs(class), WIDTH * stretch.pairs[class].len()));
+    /// Of the rows of all classes; `multiples` tells classes of pairs that are multiples of the identity.
+    pub(super) fn new(mut rows: Vec<Slices>, multiples: Vec<bool>) -> Self {
+        let mut columns = Sections::default();
+        let words = |rows: &Slices| SLICE_WORDS as usize * rows.len();
+        rows.iter().enumerate().for_each(|(class, rows)| columns.push(class, Part::Slices, words(rows)));
+        for (class, rows) in rows.iter().enumerate() {
+            let stretches = rows.stretches().iter().enumerate();
+            stretches.for_each(|(index, stretch)| {
+                columns.push(class, Part::Rows(index), ROW_WORDS as usize * stretch.rows.len());
+            });
         }
-        for (index, stretch) in each() {
-            let lists = stretch.lists.iter().enumerate();
-            lists.for_each(|(class, list)| pairs.push(index, Part::Lists(class), list.len()));
+        let (mut begin, mut numbers) = (columns.len() as u32, 0);
+        for (class, rows) in rows.iter_mut().enumerate() {
+            rows.begin_at(&mut begin, &mut numbers);
+            (0..rows.len()).for_each(|slice| columns.push(class, Part::Columns(slice), rows.columns_len(slice)));
         }
-        Tables { stretches, columns, pairs }
+        let each = || {
+            let stretches = |(class, rows): (usize, &Slices)| (0..rows.stretches().len()).map(move |k| (class, k));
+            rows.iter().enumerate().flat_map(stretches).collect::<Vec<_>>()
+        };
+        let mut pairs = Sections::default();
+        for pair in 0..multiples.len() {
+            for (class, index) in each() {
+                let count = rows[class].stretches()[index].pairs[pair].len();
+                pairs.push(class, Part::Pairs(index, pair), ROW as usize * count);
+            }
+        }
+        let mut lists = vec![Vec::new(); rows.len()];
+        for (class, index) in each() {
+            lists[class].push(pairs.len() as u32);
+            let of_pairs = rows[class].stretches()[index].lists.iter().enumerate();
+            of_pairs.for_each(|(pair, list)| pairs.push(class, Part::Lists(index, pair), list.len()));
+        }
+        Tables { rows, multiples, columns, pairs, lists, numbers: numbers as usize }
+    }
+
+    /// Numbers of the matrix.
+    pub fn numbers(&self) -> usize {
+        self.numbers
     }
 
     /// Words of rows and columns.
@@ -114,26 +136,27 @@ impl Tables {
     }
 
     fn words(&self, section: &Section) -> Cow<'_, [u32]> {
-        let Placed { stretch, size, numbers, entry, list } = &self.stretches[section.stretch];
+        let rows = &self.rows[section.class];
         match section.part {
-            Part::Columns => Cow::Borrowed(&stretch.columns),
-            Part::Lists(class) => Cow::Borrowed(&stretch.lists[class]),
-            Part::Rows => {
-                let mut end = *entry;
-                let row = |&[start, held, length]: &[u32; 3]| {
-                    end += length;
-                    [start, held, end - length, end]
-                };
-                stretch.rows.iter().flat_map(row).collect()
-            }
-            Part::Pairs(class) => {
-                let before: usize = stretch.lists[..class].iter().map(Vec::len).sum();
-                let mut end = list + before as u32;
-                let row = |&(place, held, length): &(u32, u16, u16)| {
+            Part::Slices => rows.table().into(),
+            Part::Rows(stretch) => rows.rows_table(stretch).into(),
+            Part::Columns(slice) => rows.columns(slice).into(),
+            Part::Lists(stretch, pair) => Cow::Borrowed(&rows.stretches()[stretch].lists[pair]),
+            Part::Pairs(index, pair) => {
+                let stretch = &rows.stretches()[index];
+                let before: usize = stretch.lists[..pair].iter().map(Vec::len).sum();
+                let mut end = self.lists[section.class][index] + before as u32;
+                let (is_multiple, mut known) = (self.multiples[pair], (u32::MAX, RowNumbers::default()));
+                let row = |&(row, number, length): &(u32, u16, u16)| {
                     end += u32::from(length);
-                    [numbers + size * (entry + place), u32::from(held), end - u32::from(length), end]
+                    // Pairs of a row follow each other.
+                    if known.0 != row {
+                        known = (row, rows.place(index, row));
+                    }
+                    let place = if is_multiple { known.1.multiple(number) } else { known.1.entry(number) };
+                    [place, known.1.apart, end - u32::from(length), end]
                 };
-                stretch.pairs[class].iter().flat_map(row).collect()
+                stretch.pairs[pair].iter().flat_map(row).collect()
             }
         }
     }
@@ -141,24 +164,39 @@ impl Tables {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rows::{Row, Stretch};
     use super::*;
+    use crate::kernel::wgsl::RowShape;
+    use std::cmp::Reverse;
 
     #[test]
     fn shares_are_parts_of_the_whole() {
-        let stretch = |seed: u32, rows: u32| Stretch {
-            rows: (0..rows).map(|row| [seed + row, row % 2, 2 + row % 3]).collect(),
-            columns: (0..rows).flat_map(|row| (0..2 + row % 3).map(move |column| 7 * column + row)).collect(),
-            pairs: vec![
-                (0..rows).map(|row| (row, row as u16 % 2, 1)).collect(),
-                (0..seed).map(|k| (k, 0, k as u16 % 3)).collect(),
-            ],
-            lists: vec![(0..rows).collect(), (0..seed).flat_map(|k| 0..k % 3).collect()],
+        // Rows of blocks of two components: `longer` of them have sixteen entries, the others one, and two multiples each.
+        let stretch = |seed: u32, rows: u32, longer: u32| {
+            let row = |row: u32| Row {
+                start: seed + row,
+                held: row as u16 % 2,
+                entries: if row < rows - longer { 1 } else { 16 },
+                multiples: 2,
+                first: 0,
+            };
+            let mut rows: Vec<Row> = (0..rows).map(row).collect();
+            let (mut columns, mut pairs) = (Vec::new(), vec![Vec::new(); 2]);
+            for (number, row) in (0..).zip(&mut rows) {
+                row.first = columns.len() as u32;
+                columns.extend((0..row.entries + 2).map(|k| 100 * (seed + number) + u32::from(k)));
+                (0..row.entries).for_each(|k| pairs[0].push((number, k, 1)));
+                (0..2).for_each(|k| pairs[1].push((number, k, k)));
+            }
+            let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+            order.sort_by_key(|&row| Reverse(rows[row as usize].entries));
+            let lists =
+                pairs.iter().map(|pairs| pairs.iter().flat_map(|&(row, _, n)| (0..n).map(move |_| row)).collect());
+            Stretch { rows, order, columns, lists: lists.collect(), pairs }
         };
-        let mut placed = Vec::new();
-        for (seed, rows) in [(5, 4), (0, 0), (9, 3)] {
-            placed.push(Placed { stretch: stretch(seed, rows), size: 3, numbers: 100, entry: 10 * seed, list: 1000 });
-        }
-        let tables = Tables::new(placed, 2);
+        let shape = RowShape { lanes: 64, width: 2, multiples: true };
+        let stretches = vec![stretch(10, 4, 0), stretch(20, 0, 0), stretch(30, 5, 1)];
+        let tables = Tables::new(vec![Slices::new(stretches, shape, 2)], vec![false, true]);
         type Make = fn(&Tables, Range<usize>, &mut dyn FnMut(usize, &[u32]));
         let both: [(usize, Make); 2] = [
             (tables.columns_len(), |tables, words, f| tables.make_columns(words, f)),
@@ -177,9 +215,29 @@ mod tests {
                 assert_eq!(shares.collect::<Vec<_>>().concat(), whole);
             }
         }
-        // A row: start, held components, its first column of all, and the end.
-        let mut row = [0; 4];
-        tables.make_columns(4..8, &mut |place, words| row[place..place + words.len()].copy_from_slice(words));
-        assert_eq!(row, [6, 1, 52, 55]);
+        let made = |words: Range<usize>, make: Make| {
+            let mut all = vec![u32::MAX; words.len()];
+            make(&tables, words, &mut |place, some| all[place..place + some.len()].copy_from_slice(some));
+            all
+        };
+        let columns = made(0..tables.columns_len(), both[0].1);
+        // Nine rows in slices of four: start, held components and number; the longer one of its stretch comes first.
+        let (slices, rows) = columns[..12 + 27].split_at(12);
+        assert_eq!(rows[12..18], [34, 0, 8, 30, 0, 4]);
+        // Where columns and numbers begin, and what the longest row has.
+        assert_eq!(slices, [39, 0, 1, 2, 51, 24, 16, 2, 123, 288, 1, 2]);
+        assert_eq!(columns[39..51], [1000, 1100, 1200, 1300, 1001, 1101, 1201, 1301, 1002, 1102, 1202, 1302]);
+        assert_eq!(columns[51..57], [3400, 3000, 3100, 3200, 3401, 0]);
+        assert_eq!(tables.numbers(), 312);
+        // A pair: the place of its first number, how far they are apart, and its list; every number of a row is somebody's.
+        let pairs = made(0..tables.pairs_len(), both[1].1);
+        let entries = 4 + 4 + 16;
+        assert_eq!(pairs[4..8], [1, 4, 169, 170]);
+        let mut places: Vec<u32> =
+            pairs[..4 * entries].chunks(4).flat_map(|row| (0..4).map(|k| row[0] + 4 * k)).collect();
+        places.extend(pairs[4 * entries..4 * (entries + 18)].chunks(4).map(|row| row[0]));
+        places.sort_unstable();
+        assert!(places.windows(2).all(|pair| pair[0] < pair[1]) && places.len() == 4 * entries + 18);
+        assert!(places.iter().all(|&place| place < 312));
     }
 }

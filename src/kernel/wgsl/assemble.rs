@@ -26,6 +26,21 @@ impl PairKind {
     pub fn terms(&self) -> usize {
         self.row.iter().map(|a| self.column.iter().filter(|b| b.residual == a.residual).count()).sum()
     }
+
+    /// Whether what an instance adds to a square block is a multiple of the identity, whatever its numbers are: nothing beside the
+    /// diagonal, and on it the same products everywhere.
+    pub fn is_multiple(&self, size: usize) -> bool {
+        let mut diagonal = vec![Vec::new(); size];
+        for a in &self.row {
+            for b in self.column.iter().filter(|b| b.residual == a.residual) {
+                if a.component != b.component {
+                    return false;
+                }
+                diagonal[a.component as usize].push((a.factor * b.factor, a.stored, b.stored));
+            }
+        }
+        diagonal.windows(2).all(|pair| pair[0] == pair[1])
+    }
 }
 
 /// Pairs of coupled blocks of two sizes.
@@ -35,11 +50,20 @@ pub struct PairClass {
     pub rows: usize,
     /// Components of the block of the columns.
     pub columns: usize,
+    /// Whether their blocks are multiples of the identity, each kept as one number.
+    pub multiples: bool,
     /// Kinds of instances.
     pub kinds: Vec<PairKind>,
 }
 
-/// Puts the matrix together, if the point is new. Its rows of components that are held are 0.
+impl PairClass {
+    /// Numbers of a block.
+    pub fn numbers(&self) -> usize {
+        if self.multiples { 1 } else { self.rows * self.columns }
+    }
+}
+
+/// Puts the matrix together, if the point is new.
 ///
 /// # Errors
 /// [`OutOfRange`] for a constant that the format cannot hold.
@@ -48,18 +72,16 @@ pub fn assemble(kernels: &[&Kernel], classes: &[PairClass], formats: Formats) ->
     let mut module = ModuleBuilder::new("assemble", formats, &bindings);
     module.table("classes", "Class", classes.len());
     module.table("kinds", "Kind", classes.iter().map(|class| class.kinds.len()).sum());
-    let zero = formats.real.literal(0.0)?;
     let mut first = 0;
     for (c, class) in classes.iter().enumerate() {
         let text = couple(c, class, first, kernels, formats.real, &mut module.statements)?;
         module.function(&text);
         first += class.kinds.len();
         let mut text = format!("fn assemble_{c}(row: u32) {{\n");
-        text += "    let place = pairs[row];\n    let held = pairs[row + 1u];\n";
+        text += "    let place = pairs[row];\n    let apart = pairs[row + 1u];\n";
         let _ = writeln!(text, "    let block = couple_{c}(pairs[row + 2u], pairs[row + 3u]);");
-        for k in 0..class.rows * class.columns {
-            let bit = 1u32 << (k % class.rows);
-            let _ = writeln!(text, "    matrix[place + {k}u] = select(block[{k}], {zero}, (held & {bit}u) != 0u);");
+        for k in 0..class.numbers() {
+            let _ = writeln!(text, "    matrix[place + {k}u * apart] = block[{k}];");
         }
         module.function(&(text + "}\n"));
     }
@@ -68,7 +90,7 @@ pub fn assemble(kernels: &[&Kernel], classes: &[PairClass], formats: Formats) ->
     Ok(module.finish())
 }
 
-/// The sum over the instances that couple a pair of blocks: a block of the matrix, column by column.
+/// The sum over the instances that couple a pair of blocks: a block of the matrix, column by column, or what it is a multiple by.
 fn couple(
     c: usize,
     class: &PairClass,
@@ -77,7 +99,8 @@ fn couple(
     format: Format,
     statements: &mut usize,
 ) -> Result<String, OutOfRange> {
-    let count = class.rows * class.columns;
+    let count = class.numbers();
+    let is_kept = |derivative: &&Derivative| !class.multiples || derivative.component == 0;
     let zero = format.literal(0.0)?;
     let mut text = format!("fn couple_{c}(first: u32, end: u32) -> array<R, {count}> {{\n");
     for k in 0..count {
@@ -90,15 +113,15 @@ fn couple(
         let mut body = Body::new(format);
         body.line(format!("let i = id - plan.kinds[{index}].base;"));
         let mut stored: Vec<Option<String>> = vec![None; kernel.stored()];
-        for number in kind.row.iter().chain(&kind.column).filter_map(|derivative| derivative.stored) {
+        for number in kind.row.iter().chain(&kind.column).filter(is_kept).filter_map(|derivative| derivative.stored) {
             if stored[number as usize].is_none() {
                 let place = format!("stored[plan.kinds[{index}].stored + i * {}u + {number}u]", kernel.stored());
                 stored[number as usize] = Some(body.name("j", &place));
             }
         }
         let number = |derivative: &Derivative| derivative.stored.and_then(|k| stored[k as usize].clone());
-        for a in &kind.row {
-            for b in kind.column.iter().filter(|b| b.residual == a.residual) {
+        for a in kind.row.iter().filter(is_kept) {
+            for b in kind.column.iter().filter(is_kept).filter(|b| b.residual == a.residual) {
                 let factor = a.factor * b.factor;
                 let term = match (number(a), number(b)) {
                     (Some(a), Some(b)) => {

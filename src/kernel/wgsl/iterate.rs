@@ -13,6 +13,12 @@ use std::fmt::Write;
 /// Invocations of a workgroup of [`iterate`] and [`finish_iterate`]: few workgroups, as each adds up the partial sums of all.
 pub const ITERATE_WORKGROUP: u32 = 256;
 
+/// Words of a row of the matrix in its table: see `RowClass` in `kernels/predict.wgsl`.
+pub const ROW_WORDS: u32 = 3;
+
+/// Words of the rows that a workgroup takes at a time.
+pub const SLICE_WORDS: u32 = 4;
+
 /// Lanes that a row may have at least: four sums come from each.
 pub const FEWEST_LANES: u32 = 4;
 
@@ -21,12 +27,22 @@ pub const FEWEST_LANES: u32 = 4;
 pub struct RowShape {
     /// Lanes that share a row.
     pub lanes: u32,
-    /// Columns side by side, of which only the first is told.
+    /// Columns side by side that an entry of a row stands for.
     pub width: u32,
+    /// Whether rows have blocks that are multiples of the identity.
+    pub multiples: bool,
 }
 
-/// Columns that a lane asks for at a time.
+impl RowShape {
+    /// Rows that a workgroup takes at a time. Lanes side by side have rows side by side, and so do the numbers of the matrix.
+    pub fn rows(&self) -> u32 {
+        ITERATE_WORKGROUP / self.lanes
+    }
+}
+
+/// Columns that a lane asks for at a time, or a few more; of blocks that are multiples of the identity, which have few numbers, or a few less.
 const AT_ONCE: u32 = 4;
+const MULTIPLES_AT_ONCE: u32 = 9;
 
 /// The type of what stands at a place of [`Slot::Krylov`].
 fn krylov(module: &mut ModuleBuilder, format: Format) {
@@ -101,7 +117,7 @@ pub fn iterate(classes: &[Class], shapes: &[RowShape], formats: Formats) -> Resu
         let text = row_step(c, class.size, shape, formats.real, &mut statements)?;
         module.statements += statements;
         module.function(&text);
-        module.function(&move_text(c, class.size, shape.lanes));
+        module.function(&move_text(c, class.size, shape));
     }
     module.main("let may_go_on = is_running() & is_still_iterating();");
     module.main("let share = quad_share(lane);");
@@ -112,24 +128,26 @@ pub fn iterate(classes: &[Class], shapes: &[RowShape], formats: Formats) -> Resu
     module.main("let multiplies = workgroupUniformLoad(&go_on) != 0u;");
     module.main("rz_sum = number_s(0.0f);\n    ps_sum = number_s(0.0f);");
     module.main("rms_sum = number_s(0.0f);\n    sms_sum = number_s(0.0f);");
-    for (c, &RowShape { lanes, .. }) in shapes.iter().enumerate() {
-        let rows = ITERATE_WORKGROUP / lanes;
+    for (c, shape) in shapes.iter().enumerate() {
+        let rows = shape.rows();
         let word = if c == 0 { "if" } else { "} else if" };
         module.main(format!("{word} (w < plan.rows[{c}].end) {{"));
-        module.main(format!("    let step = (plan.rows[{c}].end - plan.rows[{c}].first) * {rows}u;"));
-        module.main(format!("    let first = (w - plan.rows[{c}].first) * {rows}u;"));
-        module.main(format!("    for (var base = first; base < plan.rows[{c}].count; base += step) {{"));
-        module.main(format!("        let present = base + lane / {lanes}u;"));
+        module.main(format!("    let step = plan.rows[{c}].end - plan.rows[{c}].first;"));
+        module.main(format!("    let first = w - plan.rows[{c}].first;"));
+        module.main(format!("    for (var slice = first; slice * {rows}u < plan.rows[{c}].count; slice += step) {{"));
+        module.main(format!("        let present = slice * {rows}u + lane % {rows}u;"));
         module.main(format!("        let is_active = present < plan.rows[{c}].count;"));
-        module.main(format!("        let block = min(present, plan.rows[{c}].count - 1u);"));
-        module.main(format!("        let row = plan.rows[{c}].table + 4u * block;"));
-        module.main(format!("        if (multiplies) {{ iterate_{c}(block, row, is_active, lane); }}"));
+        module.main(format!(
+            "        let row = plan.rows[{c}].table + {ROW_WORDS}u * min(present, plan.rows[{c}].count - 1u);"
+        ));
+        module.main(format!("        let place = plan.rows[{c}].slices + {SLICE_WORDS}u * slice;"));
+        module.main(format!("        if (multiplies) {{ iterate_{c}(place, row, is_active, lane); }}"));
         module.main(format!("        else {{ move_{c}(row, is_active, lane); }}"));
         module.main("    }");
         // The lanes that lead a row have sums; they stand side by side.
-        module.main(format!("    if (lane % {lanes}u == 0u) {{"));
+        module.main(format!("    if (lane < {rows}u) {{"));
         for (q, sum) in ["rz_sum", "ps_sum", "rms_sum", "sms_sum"].into_iter().enumerate() {
-            module.main(format!("        quads[4u * (lane / {lanes}u) + {q}u] = {sum};"));
+            module.main(format!("        quads[4u * lane + {q}u] = {sum};"));
         }
         module.main("    }");
         if 4 * rows < ITERATE_WORKGROUP {
@@ -143,50 +161,92 @@ pub fn iterate(classes: &[Class], shapes: &[RowShape], formats: Formats) -> Resu
     Ok(module.finish())
 }
 
+/// A lane's share in the product of a row: entries of `width` columns with all their numbers, and multiples of the identity with one each.
+fn product_text(size: usize, shape: RowShape, format: Format) -> Result<String, OutOfRange> {
+    let RowShape { lanes, width, multiples } = shape;
+    let rows = shape.rows();
+    let zero = format.literal(0.0)?;
+    let at_once = AT_ONCE.div_ceil(width);
+    let multiples_at_once = if multiples { (MULTIPLES_AT_ONCE / size as u32).max(1) } else { 0 };
+    let mut text = format!("    let member = lane / {rows}u;\n");
+    let _ = writeln!(text, "    let columns_place = columns[slice] + lane % {rows}u;");
+    let _ = writeln!(text, "    let numbers_place = columns[slice + 1u] + lane % {rows}u;");
+    text += "    let entries = columns[slice + 2u];\n";
+    // Both kinds are asked for together, several of each, so that a lane waits for memory twice, and not twice an entry.
+    match multiples {
+        true => {
+            text += "    let multiples = columns[slice + 3u];\n";
+            let _ =
+                writeln!(text, "    let multiples_place = numbers_place + entries * {}u;", rows * width * size as u32);
+            text += "    var j = member;\n    for (var k = member; k < entries || j < multiples; ";
+        }
+        false => text += "    for (var k = member; k < entries; ",
+    }
+    let _ = writeln!(text, "k += {}u) {{", at_once * lanes);
+    for n in 0..at_once {
+        let _ = writeln!(text, "        let has{n} = k + {}u < entries;", n * lanes);
+        let _ = writeln!(text, "        let k{n} = select(0u, k + {}u, has{n});", n * lanes);
+        let _ = writeln!(text, "        let column{n} = before + columns[columns_place + k{n} * {rows}u];");
+    }
+    for n in 0..multiples_at_once {
+        let _ = writeln!(text, "        let has_multiple{n} = j + {}u < multiples;", n * lanes);
+        let _ = writeln!(text, "        let j{n} = select(0u, j + {}u, has_multiple{n});", n * lanes);
+        let _ = writeln!(text, "        let block{n} = before + columns[columns_place + (entries + j{n}) * {rows}u];");
+    }
+    for n in 0..at_once {
+        let _ = writeln!(text, "        let place{n} = numbers_place + k{n} * {}u;", rows * width * size as u32);
+        for i in 0..width as usize {
+            let _ = writeln!(text, "        let v{n}_{i} = krylov[column{n} + {i}u];");
+            for l in 0..size {
+                let number = i * size + l;
+                let _ = writeln!(text, "        let m{n}_{number} = matrix[place{n} + {}u];", number as u32 * rows);
+            }
+        }
+    }
+    for n in 0..multiples_at_once {
+        for l in 0..size {
+            let _ = writeln!(text, "        let w{n}_{l} = krylov[block{n} + {l}u];");
+        }
+        let _ = writeln!(text, "        let multiple{n} = matrix[multiples_place + j{n} * {rows}u];");
+    }
+    for n in 0..at_once {
+        for i in 0..width as usize {
+            let _ = writeln!(text, "        let p{n}_{i} = select({zero}, predicted_direction(v{n}_{i}), has{n});");
+            for l in 0..size {
+                let _ = writeln!(text, "        s{l} = add_r(s{l}, mul_r(m{n}_{}, p{n}_{i}));", i * size + l);
+            }
+        }
+    }
+    for n in 0..multiples_at_once {
+        let _ = writeln!(text, "        let factor{n} = select({zero}, multiple{n}, has_multiple{n});");
+        for l in 0..size {
+            let _ = writeln!(text, "        s{l} = add_r(s{l}, mul_r(factor{n}, predicted_direction(w{n}_{l})));");
+        }
+    }
+    if multiples {
+        let _ = writeln!(text, "        j += {}u;", multiples_at_once * lanes);
+    }
+    Ok(text + "    }\n")
+}
+
 /// A row's part in an iteration.
 fn row_step(
     c: usize,
     size: usize,
-    RowShape { lanes, width: side_by_side }: RowShape,
+    shape: RowShape,
     format: Format,
     statements: &mut usize,
 ) -> Result<String, OutOfRange> {
+    let (lanes, rows) = (shape.lanes as usize, shape.rows() as usize);
     let width = ITERATE_WORKGROUP as usize;
     let packed = packed_len(size);
-    let mut text = format!("fn iterate_{c}(block: u32, row: u32, is_active: bool, lane: u32) {{\n");
-    let _ = writeln!(text, "    let member = lane % {lanes}u;");
-    text += "    let start = columns[row];\n    let first = columns[row + 2u];\n";
-    text += "    let end = select(first, columns[row + 3u], is_active);\n";
+    let zero = format.literal(0.0)?;
+    let mut text = format!("fn iterate_{c}(slice: u32, row: u32, is_active: bool, lane: u32) {{\n");
     text += "    let before = (call.iteration & 1u) * solve.parameters;\n    let after = solve.parameters - before;\n";
     for k in 0..size {
-        let _ = writeln!(text, "    var s{k} = {};\n    var sum{k}: R;", format.literal(0.0)?);
+        let _ = writeln!(text, "    var s{k} = {zero};\n    var sum{k}: R;");
     }
-    // Some columns at a time, so that a lane waits for memory twice, and not twice a column.
-    let _ = writeln!(text, "    for (var k = first + member; k < end; k += {}u) {{", AT_ONCE * lanes);
-    for n in 0..AT_ONCE {
-        let later = n * lanes;
-        let _ = writeln!(text, "        let k{n} = select(k, k + {later}u, k + {later}u < end);");
-        let column = match side_by_side {
-            1 => format!("columns[plan.rows[{c}].columns + k{n}]"),
-            width => format!("columns[plan.rows[{c}].columns + k{n} / {width}u] + k{n} % {width}u"),
-        };
-        let _ = writeln!(text, "        let v{n} = krylov[before + {column}];");
-    }
-    for n in 0..AT_ONCE {
-        let _ = writeln!(text, "        let place{n} = plan.rows[{c}].numbers + {size}u * k{n};");
-        for j in 0..size {
-            let _ = writeln!(text, "        let m{n}_{j} = matrix[place{n} + {j}u];");
-        }
-    }
-    let zero = format.literal(0.0)?;
-    for n in 0..AT_ONCE {
-        let p = format!("select({zero}, predicted_direction(v{n}), k + {}u < end)", n * lanes);
-        let _ = writeln!(text, "        let p{n} = {p};");
-        for j in 0..size {
-            let _ = writeln!(text, "        s{j} = add_r(s{j}, mul_r(m{n}_{j}, p{n}));");
-        }
-    }
-    text += "    }\n";
+    text += &product_text(size, shape, format)?;
     let round = (SHARED_BYTES / (width * format.bytes())).min(size);
     for first in (0..size).step_by(round) {
         let components = first..(first + round).min(size);
@@ -200,7 +260,7 @@ fn row_step(
             let _ = writeln!(text, "    if (member < {left}u) {{");
             for slot in 0..components.len() {
                 let here = format!("shared_reals[{}u + lane]", slot * width);
-                let there = format!("shared_reals[{}u + lane]", slot * width + left as usize);
+                let there = format!("shared_reals[{}u + lane]", slot * width + left * rows);
                 let _ = writeln!(text, "        {here} = add_r({here}, {there});");
             }
             text += "    }\n    workgroupBarrier();\n";
@@ -210,15 +270,18 @@ fn row_step(
             let base = slot * width;
             let _ = writeln!(text, "        sum{k} = shared_reals[{base}u + lane];");
             for other in 1..left {
-                let _ = writeln!(text, "        sum{k} = add_r(sum{k}, shared_reals[{base}u + lane + {other}u]);");
+                let there = base + other * rows;
+                let _ = writeln!(text, "        sum{k} = add_r(sum{k}, shared_reals[{there}u + lane]);");
             }
         }
         text += "    }\n    workgroupBarrier();\n";
     }
     let mut body = Body::new(format);
     body.line("if (is_active && member == 0u) {");
+    body.line("let start = columns[row];");
+    body.line("let held = columns[row + 1u];");
     body.line("let own = 2u * solve.parameters + start;");
-    body.line(format!("let place = plan.rows[{c}].diagonal + block * {packed}u;"));
+    body.line(format!("let place = plan.rows[{c}].diagonal + columns[row + 2u] * {packed}u;"));
     for k in 0..size {
         body.line(format!("let old{k} = krylov[before + start + {k}u];"));
         body.line(format!("let own{k} = krylov[own + {k}u];"));
@@ -228,7 +291,8 @@ fn row_step(
     for k in 0..size {
         p.push(body.name("p", &format!("predicted_direction(old{k})")));
         r.push(body.name("r", &format!("sub_r(own{k}.x, mul_r(alpha, own{k}.y))")));
-        y.push(body.name("y", &format!("add_r(sum{k}, mul_r(own{k}.z, {}))", p[k])));
+        let coupled = body.name("c", &format!("select(sum{k}, {zero}, (held & {}u) != 0u)", 1u32 << k));
+        y.push(body.name("y", &format!("add_r({coupled}, mul_r(own{k}.z, {}))", p[k])));
     }
     let z = precondition(&mut body, size, &m, &r)?;
     let my = precondition(&mut body, size, &m, &y)?;
@@ -247,9 +311,9 @@ fn row_step(
 }
 
 /// A row's part in the dispatch that finds its step good enough: δ += α p.
-fn move_text(c: usize, size: usize, lanes: u32) -> String {
+fn move_text(c: usize, size: usize, shape: RowShape) -> String {
     let mut text = format!("fn move_{c}(row: u32, is_active: bool, lane: u32) {{\n");
-    let _ = writeln!(text, "    if (!is_active || lane % {lanes}u != 0u) {{ return; }}");
+    let _ = writeln!(text, "    if (!is_active || lane >= {}u) {{ return; }}", shape.rows());
     text += "    let before = (call.iteration & 1u) * solve.parameters + columns[row];\n";
     text += "    let own = 2u * solve.parameters + columns[row];\n";
     for k in 0..size {
@@ -293,7 +357,7 @@ pub fn finish_iterate(classes: &[Class], formats: Formats) -> Result<Module, Out
         module.main(format!("{word} (w < plan.rows[{c}].end) {{"));
         module.main(format!("    let block = (w - plan.rows[{c}].first) * {ITERATE_WORKGROUP}u + lane;"));
         module.main(format!("    if (block < plan.rows[{c}].count) {{"));
-        module.main(format!("        finish_{c}(plan.rows[{c}].table + 4u * block, found == 2u);"));
+        module.main(format!("        finish_{c}(plan.rows[{c}].table + {ROW_WORDS}u * block, found == 2u);"));
         module.main("    }");
     }
     module.main("}");

@@ -44,7 +44,9 @@ pub use damping::{Damp, damp};
 pub use format::{Format, OutOfRange};
 pub use groups::{MOST_STATEMENTS, data_columns, jacobian_product, objective, obstacle, operations, residuals};
 pub use incidence::Jacobian;
-pub use iterate::{FEWEST_LANES, ITERATE_WORKGROUP, RowShape, finish_iterate, iterate, start_iterate};
+pub use iterate::{
+    FEWEST_LANES, ITERATE_WORKGROUP, ROW_WORDS, RowShape, SLICE_WORDS, finish_iterate, iterate, start_iterate,
+};
 pub use linearize::linearize;
 pub use module::{Formats, Module, Slot, WORKGROUP};
 pub use normal::{image, normal};

@@ -82,7 +82,11 @@ fn every_module_is_valid() {
             row: kind.derivatives.clone(),
             column: kind.derivatives.clone(),
         };
-        let pairs = [PairClass { rows: 3, columns: 3, kinds: kinds.iter().map(pair).collect() }];
+        let pairs = [false, true].map(|multiples| {
+            let kinds = kinds.iter().map(pair).collect();
+            PairClass { rows: 3, columns: 3, multiples, kinds }
+        });
+        let shape = |lanes: u32, width: u32, multiples: bool| RowShape { lanes, width, multiples };
         let computed = Jacobian::Computed;
         let inverse_rows = InverseRows { sizes: vec![3] };
         let bounded = Damp { bounded: true, ..Damp::default() };
@@ -108,7 +112,7 @@ fn every_module_is_valid() {
             update(&classes, formats, true).unwrap(),
             assemble(&kernels, &pairs, formats).unwrap(),
             start_iterate(&classes, formats).unwrap(),
-            iterate(&classes, &[RowShape { lanes: 4, width: 1 }, RowShape { lanes: 32, width: 3 }], formats).unwrap(),
+            iterate(&classes, &[shape(4, 1, false), shape(32, 3, true)], formats).unwrap(),
             finish_iterate(&classes, formats).unwrap(),
             advance(&classes, formats, false).unwrap(),
             advance(&classes, formats, true).unwrap(),
