@@ -4,6 +4,8 @@
 use super::adapter::AdapterSummary;
 use super::adapter::{self, ByteLimits, GpuOptions};
 #[cfg(not(target_arch = "wasm32"))]
+use super::compiler_loading::LoadingCompiler;
+#[cfg(not(target_arch = "wasm32"))]
 use super::health::locked;
 use super::health::{Health, scoped};
 use super::kernel_cache::KernelCache;
@@ -260,6 +262,13 @@ impl GpuContext {
     /// [`PendingKernel::wait`].
     pub fn start_kernels(&self, requests: &[KernelRequest<'_>]) -> Result<Vec<PendingKernel>, GpuError> {
         self.0.kernels.start(self, requests)
+    }
+
+    /// Has the driver load its compiler in the background, by a kernel that does nothing: the first kernel that no disk has waits for it otherwise, some
+    /// 20 ms on an NVIDIA H200. For programs that read their data or state their problem meanwhile; who drops what is returned waits.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn load_compiler(&self) -> LoadingCompiler {
+        LoadingCompiler::new(self.device(), self.health())
     }
 
     /// Writes the pipeline cache to its file, where there is one. It also happens by itself: after compilations that took a while, and

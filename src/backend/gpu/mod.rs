@@ -42,6 +42,8 @@ mod adapter;
 mod buffer;
 mod commands;
 mod compiler;
+#[cfg(not(target_arch = "wasm32"))]
+mod compiler_loading;
 mod context;
 mod download;
 mod error;
@@ -58,6 +60,8 @@ mod submission;
 pub use adapter::{AdapterSummary, GpuOptions};
 pub use buffer::GpuBuffer;
 pub use commands::Commands;
+#[cfg(not(target_arch = "wasm32"))]
+pub use compiler_loading::LoadingCompiler;
 pub use context::GpuContext;
 pub use download::Download;
 pub use error::GpuError;
