@@ -18,6 +18,8 @@ use super::shard::Shard;
 use crate::backend::Group;
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Class, Derivative, InverseRows, Kind, MOST_COMPONENTS, Part, WORKGROUP};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::problem::Parameters;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -116,6 +118,35 @@ impl Classes {
         classes.kinds.push(places);
         classes.place(&[(0, pieces.len() as u32)]);
         (classes, listed)
+    }
+
+    /// The code of the classes as it most likely comes out, where all blocks are of one size: none is eliminated, and all have about as many instances. That
+    /// is known without looking at any, so that kernels can compile before anything is in order.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn expected(groups: &[Group], parameters: &Parameters) -> Option<Vec<Class>> {
+        let size = parameters.common_size().filter(|&size| size <= MOST_COMPONENTS && !parameters.has_manifolds())?;
+        let (mut kinds, mut instances) = (Vec::new(), 0);
+        for (group, Group { kernel, table, .. }) in groups.iter().enumerate() {
+            for part in wgsl::parts(kernel) {
+                number_of(&mut kinds, Kind { group, derivatives: derivatives(kernel, &part), own: None });
+                instances += table.count;
+            }
+        }
+        let blocks = parameters.blocks();
+        let lanes = lanes_for(((instances + blocks / 2) / blocks) as u32, blocks as u32);
+        Some(vec![Class { size, lanes, kinds, eliminated: false }])
+    }
+
+    /// What is known of them without their lists.
+    pub fn without_lists(&self) -> Self {
+        Classes {
+            code: self.code.clone(),
+            places: self.places.clone(),
+            of_pieces: Vec::new(),
+            kinds: self.kinds.clone(),
+            lists: Vec::new(),
+            diagonal: self.diagonal,
+        }
     }
 
     /// Finds the kinds of every class, where `met` tells the classes that a group meets in a piece, as bits, and what is asked for besides is whether there
@@ -339,11 +370,15 @@ fn typical_lanes(pieces: &[Piece], counts: &[u32]) -> [u32; MOST_COMPONENTS + 1]
             below += count;
             below > blocks / 2
         });
-        let a_lane = if blocks >= MANY_BLOCKS { 8 * INSTANCES_A_LANE } else { INSTANCES_A_LANE };
-        let wanted = median.unwrap_or(0) as u32 / a_lane;
-        *lanes = wanted.clamp(1, WORKGROUP).next_power_of_two().min(WORKGROUP);
+        *lanes = lanes_for(median.unwrap_or(0) as u32, blocks);
     }
     lanes
+}
+
+/// Lanes for lists of a length, of which there are so many.
+fn lanes_for(length: u32, lists: u32) -> u32 {
+    let a_lane = if lists >= MANY_BLOCKS { 8 * INSTANCES_A_LANE } else { INSTANCES_A_LANE };
+    (length / a_lane).clamp(1, WORKGROUP).next_power_of_two().min(WORKGROUP)
 }
 
 /// Adds to a count, which may be beyond the end.
@@ -389,4 +424,44 @@ pub(super) fn derivatives(kernel: &Kernel, part: &Part) -> Vec<Derivative> {
         stored: entry.stored,
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::places;
+    use super::super::shard::Sums;
+    use super::*;
+    use crate::kernel::wgsl::Format;
+    use crate::mesh::energy::{Energy, MeshProblem};
+    use crate::mesh::icosphere;
+    use crate::problem::Problem;
+
+    /// The code as it is expected, and as it comes out.
+    fn both(problem: &Problem) -> (Option<Vec<Class>>, Vec<Class>) {
+        let (compiled, parameters) = (problem.compile().unwrap(), problem.parameters());
+        let (groups, order) = (&compiled.groups, compiled.block_order());
+        let pieces = Pieces::new(parameters, order);
+        let sums = (Sums::Lists, pieces.len());
+        let layout = Layout::new(groups, places(parameters, order), sums, Format::F32, u64::MAX).unwrap();
+        (Classes::expected(groups, parameters), Classes::new(groups, &layout, &pieces, None).code)
+    }
+
+    #[test]
+    fn classes_of_meshes_are_as_expected() {
+        for energy in [Energy::Smooth, Energy::Stretch, Energy::Arap] {
+            for level in [1, 3, 6] {
+                let mesh = MeshProblem::new(energy, &icosphere(level).unwrap()).unwrap();
+                let (expected, found) = both(&mesh.problem);
+                assert_eq!(expected, Some(found), "{energy}, level {level}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_expected_of_blocks_of_several_sizes() {
+        let mut problem = Problem::new();
+        let blocks = [1, 2].map(|size| problem.add_parameter_block(&vec![1.0; size]).unwrap());
+        problem.add_residual(&blocks, |x| x[0][0] * x[1][1]).unwrap();
+        assert_eq!(both(&problem).0, None);
+    }
 }

@@ -90,7 +90,7 @@ impl DeviceComponents {
         for (module, buffers, _, plan) in &uploaded {
             requests.add(0, Request::new(module, plan, 0).with(buffers));
         }
-        let [stages] = requests.start::<1>(context, &Buffers::new(context))?;
+        let [stages] = requests.start::<1>(context, &[])?;
         let lots = uploaded.into_iter().zip(stages).zip(lots).map(|(((_, buffers, rows, plan), stage), lot)| {
             DeviceLot { components: lot.components(), ambient: lot.shape.ambient(), buffers, rows, plan, stage }
         });

@@ -80,7 +80,7 @@ impl DeviceEvaluator {
                 }
             }
         }
-        let [residuals, linearize] = requests.start(context, &buffers)?;
+        let [residuals, linearize] = requests.start(context, &[&buffers])?;
         Ok(DeviceEvaluator { context: context.clone(), groups, layout, format, buffers, shards, residuals, linearize })
     }
 

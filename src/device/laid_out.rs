@@ -1,15 +1,14 @@
-//! A problem made ready on a device, but for its kernels: where everything stands, and the buffers.
+//! A problem made ready on a device as far as the evaluation at the start takes it, but for its kernels: where everything stands, and the buffers.
 
 use super::buffers::Buffers;
 #[cfg(not(target_arch = "wasm32"))]
 use super::classes;
 use super::classes::Classes;
-use super::couplings::{Couplings, Tables};
+use super::couplings::Couplings;
 use super::elimination;
 use super::layout::{Layout, bounds, places, point};
 #[cfg(not(target_arch = "wasm32"))]
 use super::listing::{self, Listed, Listing};
-use super::lists::{Lists, write_words};
 use super::pieces::Pieces;
 use super::settings::{Counts, Settings};
 use super::shard::Sums;
@@ -17,85 +16,70 @@ use super::stage::{CALL, StartedModule, out_of_range};
 use crate::backend::Group;
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::kernel::Kernel;
-use crate::kernel::wgsl::{self, Format, Formats, InverseRows, Slot, state};
+use crate::kernel::wgsl::{self, Format, Formats, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
 use rayon::prelude::*;
-use std::sync::Arc;
 
 /// Most bytes of an assembled JᵀJ.
 const MOST_MATRIX_BYTES: u64 = 40 << 20;
 
-/// Blocks of which the host lists in less time than it takes to tell whether the device may.
-#[cfg(not(target_arch = "wasm32"))]
-const FEW_BLOCKS: usize = 1 << 17;
-
-/// A problem that stands on the device but for its kernels.
+/// A problem that stands on the device as far as the evaluation at the start takes it, but for its kernels.
 pub(super) struct LaidOut {
     pub layout: Layout,
+    /// Without lists.
     pub classes: Classes,
-    pub couplings: Option<Couplings>,
     /// What all shards share.
     pub buffers: Buffers,
     pub shards: Vec<Buffers>,
-    /// What is yet to be written to the [`Slot::Incidence`] of each shard.
-    pub lists: UnwrittenLists,
-    /// Where the inverses of eliminated blocks are to be written for the preconditioner.
-    pub inverse_rows: Option<InverseRows>,
+    pub sorted: Sorted,
     /// Of the gradient and the diagonal blocks, which takes longest to compile of what the evaluation at the start needs.
     pub normal: StartedModule,
 }
 
-/// The lists of all shards, and the tables of an assembled JᵀJ.
-pub(super) struct UnwrittenLists {
-    /// None where the device makes them.
-    shards: Vec<Lists>,
+/// Instances sorted by the blocks that they touch: what lists are made of, and what only the steps take.
+pub(super) struct Sorted {
+    /// With indices, unless the device makes the lists.
+    pub layout: Layout,
+    pub pieces: Pieces,
+    /// With lists, unless the device makes them.
+    pub classes: Classes,
+    /// If the device makes them.
     #[cfg(not(target_arch = "wasm32"))]
     listing: Option<Listing>,
-    tables: Option<Tables>,
-    pieces: Pieces,
-    /// The class of each piece.
-    of_pieces: Vec<u8>,
-    /// To be freed with the rest, which takes a while.
-    _indices: Vec<Vec<u32>>,
+    /// Most bytes of an assembled JᵀJ, if it may be.
+    most: Option<u64>,
 }
 
-impl UnwrittenLists {
-    /// Whether the device makes those of the shards.
-    pub fn are_made_there(&self) -> bool {
-        self.shards.is_empty()
+impl Sorted {
+    /// Whether the device makes the lists.
+    pub fn are_listed_there(&self) -> bool {
+        self.classes.lists.is_empty()
     }
 
-    /// Makes them in the buffers of the shards, and in those that these share. False if those that the device makes are longer than was
-    /// taken for granted.
-    pub fn write(self, context: &GpuContext, shared: &Buffers, shards: &[Buffers]) -> Result<bool, GpuError> {
+    /// Makes the lists in the buffers of the shards. False if those that the device makes are longer than was taken for granted.
+    pub fn write_lists(&mut self, context: &GpuContext, shards: &[Buffers]) -> Result<bool, GpuError> {
+        let Classes { lists, of_pieces, .. } = &self.classes;
+        for (lists, to) in lists.iter().zip(shards) {
+            lists.write(&self.pieces, of_pieces, to.get(Slot::Incidence))?;
+        }
         #[cfg(not(target_arch = "wasm32"))]
-        let (this, listing) = self.without_listing();
-        #[cfg(target_arch = "wasm32")]
-        let this = self;
-        let tables = || match &this.tables {
-            Some(tables) => {
-                write_words(shared.get(Slot::Pairs), &|words, f| tables.make_pairs(words, f))?;
-                write_words(shared.get(Slot::Columns), &|words, f| tables.make_columns(words, f))
-            }
-            None => Ok(()),
-        };
-        let mut lists = this.shards.iter().zip(shards);
-        let written = lists
-            .try_for_each(|(lists, to)| lists.write(&this.pieces, &this.of_pieces, to.get(Slot::Incidence)))
-            .and_then(|()| tables());
-        #[cfg(not(target_arch = "wasm32"))]
-        let are_short = listing.map_or(Ok(true), |listing| listing.make(context, &shards[0], &this.pieces));
-        #[cfg(target_arch = "wasm32")]
-        let are_short = context.check().map(|()| true);
-        // Nobody waits for this.
-        rayon::spawn(move || drop(this));
-        written.and(are_short)
+        if let Some(listing) = self.listing.take() {
+            return listing.make(context, &shards[0], &self.pieces);
+        }
+        context.check().map(|()| true)
     }
 
-    #[cfg(not(target_arch = "wasm32"))]
-    fn without_listing(mut self) -> (Self, Option<Listing>) {
-        let listing = self.listing.take();
-        (self, listing)
+    /// JᵀJ as a matrix, if it is to be assembled.
+    pub fn couplings(&self, context: &GpuContext, groups: &[Group], real: Format) -> Option<Couplings> {
+        let most = self.most.filter(|_| !self.are_listed_there())?;
+        let couplings = Couplings::new(groups, &self.layout, &self.pieces, &self.classes, real, most)?;
+        (couplings.most_bytes(self.layout.places.len(), real) <= context.max_binding_bytes()).then_some(couplings)
+    }
+
+    /// The most workgroups that an iteration with that matrix may have.
+    fn most_iterate_partials(&self) -> u32 {
+        let may_be = self.most.is_some() && !self.are_listed_there();
+        if may_be { Couplings::most_workgroups(&self.layout, &self.classes) } else { 0 }
     }
 }
 
@@ -112,129 +96,73 @@ impl LaidOut {
         let block_order = problem.block_order();
         let (places, pieces) = rayon::join(|| places(parameters, block_order), || Pieces::new(parameters, block_order));
         let real = formats.real;
+        let sums = (Sums::Lists, pieces.len());
         // The bus and the cores are busy at the same time.
         let (vectors, sorted) = rayon::join(
             || vectors(context, (&places, block_order), formats, parameters),
             || {
-                Sorted::new(
-                    context,
-                    &problem.groups,
-                    parameters,
-                    (places.clone(), pieces),
-                    (kernels, formats),
-                    settings,
-                )
+                let layout =
+                    Layout::without_indices(&problem.groups, places.clone(), sums, real, context.max_binding_bytes())?;
+                let (sorted, shards) = rayon::join(
+                    || sorted(context, &problem.groups, parameters, (&layout, pieces), (kernels, formats), settings),
+                    || uploaded(context, &problem.groups, &layout, real),
+                );
+                Ok((layout, sorted?, shards?))
             },
         );
         // Of two errors the first is the one that names what grows fastest.
-        let (sorted, mut buffers) = (sorted?, vectors?);
-        let Sorted { layout, pieces, mut classes, mut couplings, indices, mut shards, normal, .. } = sorted;
-        add_numbers(&mut buffers, &layout, &classes, couplings.as_ref(), formats, settings, parameters)?;
-        if let Some(couplings) = &couplings {
-            couplings.make_buffers(&mut buffers, layout.places.len(), real)?;
-        }
-        let inverse_rows = classes.inverse_rows().filter(|_| settings.schur_jacobi);
-        let rows_len = inverse_rows.as_ref().map_or(0, InverseRows::width) * layout.places.len();
-        // A binding of a browser holds those of a million points.
-        let inverse_rows = inverse_rows.filter(|_| (rows_len * real.bytes()) as u64 <= context.max_binding_bytes());
-        if inverse_rows.is_some() {
-            buffers.zeros(Slot::InverseRows, rows_len, real)?;
-        }
-        for (buffers, lists) in shards.iter_mut().zip(&classes.lists) {
+        let ((layout, (sorted, normal), mut shards), mut buffers) = (sorted?, vectors?);
+        let classes = sorted.classes.without_lists();
+        let iterate_partials = sorted.most_iterate_partials();
+        add_numbers(&mut buffers, &layout, &classes, iterate_partials, formats, settings, parameters)?;
+        for (buffers, lists) in shards.iter_mut().zip(&sorted.classes.lists) {
             buffers.words(Slot::Incidence, lists.len())?;
         }
-        let (lists, of_pieces) = (std::mem::take(&mut classes.lists), std::mem::take(&mut classes.of_pieces));
-        let tables = couplings.as_mut().map(|couplings| std::mem::take(&mut couplings.tables));
-        let lists = UnwrittenLists {
-            shards: lists,
-            #[cfg(not(target_arch = "wasm32"))]
-            listing: sorted.listing,
-            tables,
-            pieces,
-            of_pieces,
-            _indices: indices,
-        };
-        Ok(LaidOut { layout, classes, couplings, buffers, shards, lists, inverse_rows, normal })
-    }
-}
-
-/// Instances on the device, and sorted by the blocks that they touch.
-struct Sorted {
-    layout: Layout,
-    pieces: Pieces,
-    classes: Classes,
-    couplings: Option<Couplings>,
-    /// Of each shard, no longer needed.
-    indices: Vec<Vec<u32>>,
-    /// But for the lists.
-    shards: Vec<Buffers>,
-    /// If the device makes them.
-    #[cfg(not(target_arch = "wasm32"))]
-    listing: Option<Listing>,
-    normal: StartedModule,
-}
-
-impl Sorted {
-    fn new(
-        context: &GpuContext,
-        groups: &[Group],
-        parameters: &Parameters,
-        (places, pieces): (Arc<Vec<u32>>, Pieces),
-        (kernels, formats): (&[&Kernel], Formats),
-        settings: &Settings,
-    ) -> Result<Self, GpuError> {
-        let real = formats.real;
-        let sums = (Sums::Lists, pieces.len());
-        let layout = Layout::without_indices(groups, places, sums, real, context.max_binding_bytes())?;
-        // Compiles while the rest is sorted and uploaded.
-        let normal = |classes: &Classes| {
-            let module = wgsl::normal(kernels, &classes.all().code, formats);
-            StartedModule::new(context, module.map_err(out_of_range(context))?)
-        };
-        let sort = || {
-            // Which components bounds hold changes from step to step, the matrix only with the point.
-            let most = (!parameters.has_bounds()).then(|| most_matrix_bytes(context, settings));
-            #[cfg(not(target_arch = "wasm32"))]
-            if let Some((classes, listed)) = listed_on_device(context, groups, &layout, &pieces, (real, most), settings)
-            {
-                let (normal, sizes) = (normal(&classes), (classes.code[0].size, layout.places.len()));
-                return ((classes, normal, Some(Listing::new(context, listed, sizes))), None, Vec::new());
-            }
-            let mut layout = layout.clone();
-            layout.make_indices(groups);
-            let eliminates = settings.eliminate && !is_hopeless(groups, &layout, &pieces);
-            let eliminated = eliminates.then(|| elimination::find(&layout, &pieces)).flatten();
-            let classes = Classes::new(groups, &layout, &pieces, eliminated.as_ref());
-            let normal = normal(&classes);
-            let couplings = most.and_then(|most| Couplings::new(groups, &layout, &pieces, &classes, real, most));
-            let fits =
-                |couplings: &Couplings| couplings.most_bytes(layout.places.len(), real) <= context.max_binding_bytes();
-            ((classes, normal, None), couplings.filter(fits), layout.take_indices())
-        };
-        let (((classes, normal, listing), couplings, indices), shards) =
-            rayon::join(sort, || uploaded(context, groups, &layout, real));
         #[cfg(not(target_arch = "wasm32"))]
-        let (shards, listing) = match (shards?, listing.transpose()?) {
-            (mut shards, Some(listing)) => {
-                shards[0].words(Slot::Incidence, listing.words(&pieces))?;
-                (shards, Some(listing))
-            }
-            (shards, None) => (shards, None),
-        };
-        #[cfg(target_arch = "wasm32")]
-        let (shards, None | Some(())) = (shards?, listing);
-        Ok(Sorted {
-            layout,
-            pieces,
-            classes,
-            couplings,
-            indices,
-            shards,
-            #[cfg(not(target_arch = "wasm32"))]
-            listing,
-            normal: normal?,
-        })
+        if let Some(listing) = &sorted.listing {
+            shards[0].words(Slot::Incidence, listing.words(&sorted.pieces))?;
+        }
+        Ok(LaidOut { layout, classes, buffers, shards, sorted, normal })
     }
+}
+
+/// Sorts the instances, and has the kernel of the gradient compiled as soon as it is known.
+fn sorted(
+    context: &GpuContext,
+    groups: &[Group],
+    parameters: &Parameters,
+    (layout, pieces): (&Layout, Pieces),
+    (kernels, formats): (&[&Kernel], Formats),
+    settings: &Settings,
+) -> Result<(Sorted, StartedModule), GpuError> {
+    let normal = |classes: &Classes| {
+        let module = wgsl::normal(kernels, &classes.all().code, formats);
+        StartedModule::new(context, module.map_err(out_of_range(context))?)
+    };
+    // Which components bounds hold changes from step to step, the matrix only with the point.
+    let most = (!parameters.has_bounds()).then(|| most_matrix_bytes(context, settings));
+    #[cfg(not(target_arch = "wasm32"))]
+    if let Some((classes, listed)) = listed_on_device(context, groups, layout, &pieces, (formats.real, most), settings)
+    {
+        let normal = normal(&classes)?;
+        let listing = Some(Listing::new(context, listed, (classes.code[0].size, layout.places.len()))?);
+        return Ok((Sorted { layout: layout.clone(), pieces, classes, listing, most }, normal));
+    }
+    let mut layout = layout.clone();
+    layout.make_indices(groups);
+    let eliminates = settings.eliminate && !is_hopeless(groups, &layout, &pieces);
+    let eliminated = eliminates.then(|| elimination::find(&layout, &pieces)).flatten();
+    let classes = Classes::new(groups, &layout, &pieces, eliminated.as_ref());
+    let normal = normal(&classes)?;
+    let sorted = Sorted {
+        layout,
+        pieces,
+        classes,
+        #[cfg(not(target_arch = "wasm32"))]
+        listing: None,
+        most,
+    };
+    Ok((sorted, normal))
 }
 
 /// Whether it is known without a search that no blocks are worth eliminating.
@@ -273,8 +201,7 @@ fn listed_on_device(
     (real, most): (Format, Option<u64>),
     settings: &Settings,
 ) -> Option<(Classes, Vec<Listed>)> {
-    let suits = || context.info().device_type == wgpu::DeviceType::DiscreteGpu && pieces.len() >= FEW_BLOCKS;
-    let wanted = settings.device_lists.unwrap_or_else(suits);
+    let wanted = settings.device_lists.unwrap_or_else(|| listing::suits(context, pieces.len()));
     if !wanted || layout.shards.len() != 1 || pieces.len() < classes::MANY_BLOCKS as usize {
         return None;
     }
@@ -355,22 +282,21 @@ fn diagonal_numbers(parameters: &Parameters) -> usize {
     free.map(|block| pieces(block).map(|piece| wgsl::packed_len(piece.len())).sum::<usize>()).sum()
 }
 
-/// Adds the others.
+/// Adds the others; `iterate_partials`: the most that there may be.
 fn add_numbers(
     buffers: &mut Buffers,
     layout: &Layout,
     classes: &Classes,
-    couplings: Option<&Couplings>,
+    iterate_partials: u32,
     formats: Formats,
     settings: &Settings,
     parameters: &Parameters,
 ) -> Result<(), GpuError> {
     debug_assert_eq!(classes.diagonal, diagonal_numbers(parameters));
-    let iterate_partials = couplings.map_or(0, Couplings::workgroups);
-    let counts = Counts::new(layout, classes, iterate_partials, parameters.has_bounds());
+    let counts = Counts::new(layout, classes, parameters.has_bounds());
     let mut scalars = first_state(settings);
     // Those of an iteration that is one dispatch stand there twice, as the next reads them while it leaves its own.
-    let partials = state::PARTIAL_SUMS * counts.capacity as usize + 8 * counts.iterate_partials as usize;
+    let partials = state::PARTIAL_SUMS * counts.capacity as usize + 8 * iterate_partials as usize;
     scalars.resize(state::STATE + partials, 0.0);
     buffers.upload(Slot::Scalars, &formats.sum.encode(&scalars))?;
     buffers.uniform(Slot::Solve, &settings.words(&counts))?;

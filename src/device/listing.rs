@@ -45,6 +45,14 @@ pub struct Listed {
     pub base: u32,
 }
 
+/// Blocks of which the host lists in less time than it takes to tell whether the device may.
+const FEW_BLOCKS: usize = 1 << 17;
+
+/// Whether the device is one for it, and there are blocks enough.
+pub fn suits(context: &GpuContext, blocks: usize) -> bool {
+    context.info().device_type == wgpu::DeviceType::DiscreteGpu && blocks >= FEW_BLOCKS
+}
+
 /// Number of components of every piece, if all have as many, and no instance touches another piece than the first of a block.
 pub fn common_size(layout: &Layout, pieces: &Pieces) -> Option<usize> {
     let mut parts = layout.shapes.iter().flat_map(|shape| &shape.parts);
@@ -172,7 +180,7 @@ impl Listing {
 }
 
 /// In the order in which they run.
-fn start_kernels(context: &GpuContext) -> Result<Vec<PendingKernel>, GpuError> {
+pub fn start_kernels(context: &GpuContext) -> Result<Vec<PendingKernel>, GpuError> {
     const READ: Binding = Binding::ReadOnly;
     const WRITE: Binding = Binding::ReadWrite;
     let request = |entry| KernelRequest {

@@ -3,7 +3,8 @@
 //! In: a [`CompiledProblem`](crate::problem::CompiledProblem) and a [`GpuContext`](crate::backend::gpu::GpuContext). Out: its buffers and
 //! the kernels of every stage, for [`solver`](crate::solver) to record.
 //!
-//! * [`DeviceProblem`] has what Levenberg-Marquardt on the device needs;
+//! * [`DeviceProblem`] has what Levenberg-Marquardt on the device needs; [`StartedKernels`] compile while the problem is put in order, and
+//!   [`DeviceStart`] evaluates while the rest is made ready;
 //! * [`DeviceComponents`] minimises many small components, a lane each;
 //! * [`DeviceEvaluator`] evaluates residuals and Jacobian for a solver on the CPU;
 //! * [`GpuDerivatives`] has gradients and products with JᵀJ that need no stored Jacobian; it waits for the device, so there is none in
@@ -19,6 +20,7 @@ mod components;
 mod couplings;
 #[cfg(not(target_arch = "wasm32"))]
 mod derivatives;
+mod early;
 mod elimination;
 mod evaluator;
 mod incidence;
@@ -33,6 +35,8 @@ mod problem;
 mod settings;
 mod shard;
 mod stage;
+mod start;
+mod steps;
 mod tasks;
 
 #[cfg(not(target_arch = "wasm32"))]
@@ -40,6 +44,8 @@ pub use accumulation::Accumulation;
 pub use components::{DeviceComponents, Lot};
 #[cfg(not(target_arch = "wasm32"))]
 pub use derivatives::{DerivativesError, GpuDerivatives};
+pub use early::StartedKernels;
 pub use evaluator::{DeviceEvaluator, PendingEvaluation};
 pub use problem::DeviceProblem;
 pub use settings::Settings;
+pub use start::DeviceStart;

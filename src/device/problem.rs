@@ -1,39 +1,25 @@
 //! A problem on a device: its buffers, and the kernels of every stage of a solve.
 
 use super::buffers::Buffers;
-use super::couplings::Couplings;
-use super::laid_out::{LaidOut, first_state};
-use super::layout::Layout;
-use super::settings::{Counts, Settings, Shape};
-use super::stage::{self, CALL, Stage, StartedModule, record_all};
-use super::tasks::{GroupModules, Manifolds, TASKS, Task, Uploaded, over_vectors_at_start};
-use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError, PendingKernel};
-use crate::kernel::Kernel;
-use crate::kernel::wgsl::{Formats, Module, Slot, state};
+use super::early::StartedKernels;
+use super::laid_out::first_state;
+use super::settings::{Settings, Shape};
+use super::stage::{CALL, record_all};
+use super::start::DeviceStart;
+use super::steps::Steps;
+use super::tasks::Task;
+use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
+use crate::kernel::wgsl::{Formats, Slot};
 use crate::problem::{CompiledProblem, Parameters};
 
 /// A problem on a device.
 pub struct DeviceProblem {
-    context: GpuContext,
-    layout: Layout,
+    start: DeviceStart,
+    steps: Steps,
     /// Number formats.
     pub formats: Formats,
-    /// What all shards share.
-    buffers: Buffers,
-    shards: Vec<Buffers>,
-    /// Where blocks on manifolds start: kept as long as it is bound.
-    _starts: Buffers,
-    stages: [Vec<Stage>; TASKS],
-    /// Those of the stages that were started first: who drops them waits for them.
-    _early: (Vec<PendingKernel>, StartedModule),
-    /// What settings are written down with.
-    counts: Counts,
-    max_linear_iterations: usize,
     /// What of the settings is built in.
     shape: Shape,
-    eliminated: usize,
-    lists_itself: bool,
-    schur_jacobi: bool,
     /// Generated statements over all kernels.
     pub statements: usize,
 }
@@ -56,58 +42,41 @@ impl DeviceProblem {
         formats: Formats,
         settings: &Settings,
     ) -> Result<Self, GpuError> {
-        let kernels: Vec<&Kernel> = problem.groups.iter().map(|group| &*group.kernel).collect();
-        // They compile while the problem is laid out.
-        let (started, laid_out) = rayon::join(
-            || started(context, &kernels, formats),
-            || LaidOut::new(context, problem, parameters, &kernels, formats, settings),
-        );
-        let (
-            (over_groups, early),
-            LaidOut { layout, classes, couplings, buffers, shards, lists, inverse_rows, normal },
-        ) = (started?, laid_out?);
-        let uploaded = Uploaded {
-            context,
-            layout: &layout,
-            classes: &classes,
-            formats,
-            buffers: &buffers,
-            shards: &shards,
-            manifolds: Manifolds::new(context, problem, &layout.places)?,
-            bounded: parameters.has_bounds(),
-            inverse_rows: inverse_rows.as_ref(),
-            normal: normal.module.clone(),
-            couplings,
+        Ok(Self::begun(context, problem, parameters, formats, settings, None, |_| Ok(()))?.0)
+    }
+
+    /// As [`new`](Self::new); `begin` is called as soon as the evaluation at the start can be recorded, and what only the steps take is made ready
+    /// meanwhile. `early`: kernels that were started before the problem was in order.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), and those of `begin`.
+    pub fn begun<T: Send>(
+        context: &GpuContext,
+        problem: &CompiledProblem,
+        parameters: &Parameters,
+        formats: Formats,
+        settings: &Settings,
+        early: Option<StartedKernels>,
+        begin: impl FnOnce(&DeviceStart) -> Result<T, GpuError> + Send,
+    ) -> Result<(Self, T), GpuError> {
+        let (start, sorted) = DeviceStart::new(context, problem, parameters, formats, settings, early)?;
+        let steps = || Steps::new(start.uploaded(), problem, settings, sorted);
+        let (begun, steps) = match context.is_software() {
+            false => rayon::join(|| begin(&start), steps),
+            // A device that is the processor itself would compute while kernels compile, and pass for hung.
+            true => {
+                let steps = steps();
+                (begin(&start), steps)
+            }
         };
-        let lists_itself = lists.are_made_there();
-        let (stages, written) = rayon::join(
-            || uploaded.stages(&kernels, &over_groups, settings),
-            || lists.write(context, &buffers, &shards),
-        );
-        if !written? {
-            let settings = Settings { device_lists: Some(false), ..*settings };
-            return Self::new(context, problem, parameters, formats, &settings);
-        }
-        let (stages, statements) = stages?;
-        let iterate_partials = uploaded.couplings.as_ref().map_or(0, Couplings::workgroups);
-        let starts = uploaded.manifolds.buffers;
-        Ok(DeviceProblem {
-            context: context.clone(),
-            formats,
-            buffers,
-            shards,
-            _starts: starts,
-            stages,
-            _early: (early, normal),
-            counts: Counts::new(&layout, &classes, iterate_partials, parameters.has_bounds()),
-            eliminated: classes.eliminated(),
-            lists_itself,
-            schur_jacobi: inverse_rows.is_some(),
-            max_linear_iterations: settings.max_linear_iterations,
-            shape: settings.shape(),
-            statements,
-            layout,
-        })
+        let (steps, begun) = (steps?, begun?);
+        let statements = start.statements + steps.statements;
+        Ok((DeviceProblem { start, steps, formats, shape: settings.shape(), statements }, begun))
+    }
+
+    /// The part of it that the evaluation at the start takes.
+    pub fn start(&self) -> &DeviceStart {
+        &self.start
     }
 
     /// Begins anew at another point with other settings, of which the most iterations of conjugate gradients and the batch size stay
@@ -116,50 +85,51 @@ impl DeviceProblem {
     /// # Errors
     /// [`GpuError::Lost`].
     pub fn restart(&self, x: &[f64], settings: &Settings) -> Result<(), GpuError> {
-        let (from, to) = (self.buffers.get(Slot::Point), self.buffers.get(Slot::TrialPoint));
-        from.write(0, &self.formats.real.encode(&self.layout.point(x)))?;
-        self.buffers.get(Slot::Scalars).write(0, &self.formats.sum.encode(&first_state(settings)))?;
-        self.buffers.get(Slot::Solve).write(0, bytemuck::cast_slice(&settings.words(&self.counts)))?;
-        let mut commands = self.context.commands("restart");
+        let DeviceStart { buffers, layout, .. } = &self.start;
+        let (from, to) = (buffers.get(Slot::Point), buffers.get(Slot::TrialPoint));
+        from.write(0, &self.formats.real.encode(&layout.point(x)))?;
+        buffers.get(Slot::Scalars).write(0, &self.formats.sum.encode(&first_state(settings)))?;
+        buffers.get(Slot::Solve).write(0, bytemuck::cast_slice(&settings.words(&self.steps.counts)))?;
+        let mut commands = self.context().commands("restart");
         commands.copy(from.raw(), 0, to.raw(), 0, from.bytes());
         commands.submit();
-        self.context.check()
+        self.context().check()
     }
 
     /// Whether [`restart`](Self::restart) does for a solve on this device, in these formats and with these settings.
     pub fn suits(&self, context: &GpuContext, formats: Formats, settings: &Settings) -> bool {
-        let is_there = self.context.is(context) && context.lost().is_none();
+        let is_there = self.context().is(context) && context.lost().is_none();
         is_there && self.formats == formats && self.shape == settings.shape()
     }
 
     /// The context the problem lives in.
     pub fn context(&self) -> &GpuContext {
-        &self.context
+        self.start.context()
+    }
+
+    /// Those of all instances, and then those of each shard.
+    fn all_buffers(&self) -> impl Iterator<Item = &Buffers> {
+        [&self.start.buffers, &self.steps.buffers].into_iter().chain(&self.start.shards)
     }
 
     /// The buffer behind a slot that all instances share.
     pub fn buffer(&self, slot: Slot) -> &GpuBuffer<u8> {
-        self.buffers.get(slot)
+        self.start.buffers.find(slot).unwrap_or_else(|| self.steps.buffers.get(slot))
     }
 
     /// Bytes of all buffers.
     pub fn bytes(&self) -> u64 {
-        self.shards.iter().chain([&self.buffers]).map(Buffers::bytes).sum()
+        self.all_buffers().map(Buffers::bytes).sum()
     }
 
     /// Bytes of the buffers behind a slot, over all shards.
     pub fn bytes_of(&self, slot: Slot) -> u64 {
-        let buffers = self.shards.iter().chain([&self.buffers]).filter_map(|buffers| buffers.find(slot));
-        buffers.map(GpuBuffer::bytes).sum()
+        self.all_buffers().filter_map(|buffers| buffers.find(slot)).map(GpuBuffer::bytes).sum()
     }
 
     /// Parts that the instances are in, because buffers of all of them would be larger than a binding may be.
     pub fn shards(&self) -> usize {
-        self.shards.len()
-    }
-
-    fn plain_call(&self) -> u32 {
-        ((self.max_linear_iterations + 1) * CALL) as u32
+        self.start.shards.len()
     }
 
     /// Records the evaluation at the start point: residuals, Jacobian, gradient, cost. Like all that follow, it blocks until its kernels are
@@ -168,16 +138,7 @@ impl DeviceProblem {
     /// # Errors
     /// [`GpuError::Shader`] for a kernel that does not compile.
     pub fn record_start(&self, commands: &mut Commands) -> Result<(), GpuError> {
-        let plain = self.plain_call();
-        commands.stage("evaluate");
-        self.record(commands, Task::Linearize, 0)?;
-        self.record(commands, Task::TrialResiduals, 0)?;
-        self.record(commands, Task::Compare, plain)?;
-        self.record(commands, Task::StartCost, 0)?;
-        self.record(commands, Task::Normal, 0)?;
-        self.record(commands, Task::Assemble, 0)?;
-        self.record(commands, Task::Hold, 0)?;
-        self.record(commands, Task::Examine, 0)
+        self.start.record(commands)
     }
 
     /// Records a step: conjugate gradients of at most `iterations`, the trial, the decision, and the evaluation at the new point.
@@ -185,10 +146,10 @@ impl DeviceProblem {
     /// # Errors
     /// As [`record_start`](Self::record_start).
     pub fn record_step(&self, commands: &mut Commands, iterations: usize) -> Result<(), GpuError> {
-        let plain = self.plain_call();
+        let plain = self.start.plain_call();
         commands.stage("linear solve");
         self.record_linear_start(commands)?;
-        let iterations = iterations.min(self.max_linear_iterations);
+        let iterations = iterations.min(self.start.max_linear_iterations);
         for iteration in 0..iterations {
             let call = (iteration * CALL) as u32;
             // Of these, either the first is there, or the next two, or the three after them.
@@ -213,7 +174,6 @@ impl DeviceProblem {
         self.record(commands, Task::Commit, 0)?;
         self.record(commands, Task::Linearize, 0)?;
         self.record(commands, Task::Normal, 0)?;
-        self.record(commands, Task::Assemble, 0)?;
         self.record(commands, Task::Hold, 0)?;
         self.record(commands, Task::Examine, 0)
     }
@@ -242,12 +202,13 @@ impl DeviceProblem {
         self.record(commands, Task::Normal, 0)
     }
 
-    /// Records the start of conjugate gradients.
+    /// Records the start of conjugate gradients, and puts JᵀJ together before, if it is assembled and the point is new.
     ///
     /// # Errors
     /// As [`record_start`](Self::record_start).
     pub fn record_linear_start(&self, commands: &mut Commands) -> Result<(), GpuError> {
-        let plain = self.plain_call();
+        let plain = self.start.plain_call();
+        self.record(commands, Task::Assemble, 0)?;
         self.record(commands, Task::Damp, 0)?;
         self.record(commands, Task::Eliminate, 0)?;
         self.record(commands, Task::DampReduced, 0)?;
@@ -272,46 +233,48 @@ impl DeviceProblem {
 
     /// Whether the device made the incidence lists.
     pub fn lists_itself(&self) -> bool {
-        self.lists_itself
+        self.start.lists_itself
     }
 
     /// Whether JᵀJ is assembled.
     pub fn is_assembled(&self) -> bool {
-        !self.stages[Task::Assemble as usize].is_empty()
+        !self.steps.stages[Task::Assemble as usize].is_empty()
     }
 
     /// Whether the diagonal blocks of the Schur complement are the preconditioner.
     pub fn is_schur_jacobi(&self) -> bool {
-        self.schur_jacobi
+        self.steps.schur_jacobi
     }
 
     /// Number of blocks that are eliminated before the linear system is solved, if any.
     pub fn eliminated(&self) -> usize {
-        self.eliminated
+        self.start.eliminated()
     }
 
     fn record(&self, commands: &mut Commands, task: Task, call: u32) -> Result<(), GpuError> {
-        record_all(commands, &self.stages[task as usize], call)
+        // A task is either of the evaluation or of the steps.
+        record_all(commands, &self.start.stages[task as usize], call)?;
+        record_all(commands, &self.steps.stages[task as usize], call)
     }
 
-    /// The state of the solve, decoded; see [`state`] for the places.
+    /// The state of the solve, decoded; see [`state`](crate::kernel::wgsl::state) for the places.
     pub fn decode_state(&self, bytes: &[u8]) -> Vec<f64> {
         self.formats.sum.decode(bytes)
     }
 
     /// Bytes of the state.
     pub fn state_bytes(&self) -> u64 {
-        (state::STATE * self.formats.sum.bytes()) as u64
+        self.start.state_bytes()
     }
 
     /// Parameters as a user orders them, from the bytes of [`Slot::Point`].
     pub fn decode_parameters(&self, bytes: &[u8]) -> Vec<f64> {
-        self.layout.parameters(&self.formats.real.decode(bytes))
+        self.start.layout.parameters(&self.formats.real.decode(bytes))
     }
 
     /// Bytes of the parameters.
     pub fn parameter_bytes(&self) -> u64 {
-        (self.layout.places.len() * self.formats.real.bytes()) as u64
+        (self.start.layout.places.len() * self.formats.real.bytes()) as u64
     }
 
     /// The numbers of a buffer.
@@ -323,17 +286,4 @@ impl DeviceProblem {
         let format = if slot == Slot::Scalars { self.formats.sum } else { self.formats.real };
         Ok(format.decode(&self.buffer(slot).read_blocking()?))
     }
-}
-
-/// The modules over groups, and the kernels of the evaluation at the start that do not depend on the layout, compiled from now on.
-fn started(
-    context: &GpuContext,
-    kernels: &[&Kernel],
-    formats: Formats,
-) -> Result<(Vec<GroupModules>, Vec<PendingKernel>), GpuError> {
-    let over_groups = GroupModules::all(context, kernels, formats)?;
-    let over_vectors = over_vectors_at_start(formats);
-    let modules: Vec<&Module> = over_groups.iter().flat_map(GroupModules::each).chain(&over_vectors).collect();
-    let kernels = stage::start(context, &modules)?;
-    Ok((over_groups, kernels))
 }

@@ -91,7 +91,8 @@ impl Counts {
         }
     }
 
-    pub fn new(layout: &Layout, classes: &Classes, iterate_partials: u32, bounded: bool) -> Self {
+    /// Without iterations that are one dispatch.
+    pub fn new(layout: &Layout, classes: &Classes, bounded: bool) -> Self {
         let (block_partials, list_partials) = (classes.workgroups(), classes.list_workgroups());
         let residual_partials = residual_partials(layout);
         let capacity = block_partials.max(list_partials).max(residual_partials);
@@ -103,7 +104,7 @@ impl Counts {
             residual_partials,
             capacity,
             parameters,
-            iterate_partials,
+            iterate_partials: 0,
             bounded,
         }
     }

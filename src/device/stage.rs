@@ -101,11 +101,12 @@ impl<'a> Requests<'a> {
         modules.filter(|module| seen.insert(Arc::as_ptr(module))).map(|module| &**module).collect()
     }
 
-    /// Has the modules compiled, those of the first tasks first, and binds them to their buffers; returns the stages of each task.
+    /// Has the modules compiled, those of the first tasks first, and binds them to their buffers, of which those common to all requests may stand in several
+    /// places; returns the stages of each task.
     pub fn start<const TASKS: usize>(
         mut self,
         context: &GpuContext,
-        common: &Buffers,
+        common: &[&Buffers],
     ) -> Result<[Vec<Stage>; TASKS], GpuError> {
         self.0.sort_by_key(|(task, _)| *task);
         let modules = self.modules();
@@ -156,10 +157,10 @@ pub(super) fn start(context: &GpuContext, modules: &[&Module]) -> Result<Vec<Pen
     context.start_kernels(&requests.collect::<Vec<_>>())
 }
 
-fn bind(kernel: Arc<PendingKernel>, request: &Request<'_>, common: &Buffers) -> Result<Stage, GpuError> {
+fn bind(kernel: Arc<PendingKernel>, request: &Request<'_>, common: &[&Buffers]) -> Result<Stage, GpuError> {
     let resource = |&(slot, _): &(Slot, bool)| {
         let slot = request.instead.filter(|(from, _)| *from == slot).map_or(slot, |(_, to)| to);
-        let buffer = || request.own.and_then(|own| own.find(slot)).unwrap_or_else(|| common.get(slot));
+        let buffer = || request.own.iter().chain(common).find_map(|buffers| buffers.find(slot)).expect("it was made");
         match (slot, &request.plan) {
             (Slot::Plan, Some(plan)) => plan.binding(),
             (Slot::Call, _) => wgpu::BindingResource::Buffer(wgpu::BufferBinding {

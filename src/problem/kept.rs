@@ -31,17 +31,27 @@ impl Kept {
 impl Problem {
     /// The compiled problem, which is kept until the problem changes; one that was kept took no time.
     pub(crate) fn kept_or_compiled(&mut self) -> Result<Arc<CompiledProblem>, ProblemError> {
-        let compiled = match self.kept.compiled.take() {
-            Some(mut kept) => {
-                if let Some(kept) = Arc::get_mut(&mut kept) {
-                    kept.compile_time = Duration::ZERO;
-                }
-                kept
+        match self.kept_compiled() {
+            Some(kept) => Ok(kept),
+            None => {
+                let compiled = self.compile()?;
+                Ok(self.keep_compiled(compiled))
             }
-            None => Arc::new(self.compile()?),
-        };
-        self.kept.compiled = Some(compiled.clone());
-        Ok(compiled)
+        }
+    }
+
+    /// The compiled problem, if it is kept; it took no time.
+    pub(crate) fn kept_compiled(&mut self) -> Option<Arc<CompiledProblem>> {
+        let kept = self.kept.compiled.as_mut()?;
+        if let Some(kept) = Arc::get_mut(kept) {
+            kept.compile_time = Duration::ZERO;
+        }
+        Some(kept.clone())
+    }
+
+    /// Keeps the compiled problem until the problem changes.
+    pub(crate) fn keep_compiled(&mut self, compiled: CompiledProblem) -> Arc<CompiledProblem> {
+        self.kept.compiled.insert(Arc::new(compiled)).clone()
     }
 
     /// What a solver kept of the problem on a device; it has to keep it again.

@@ -27,6 +27,8 @@ mod template;
 mod weights;
 
 pub use compiled::{CompiledProblem, Evaluation, NonFiniteResidual};
+#[cfg(feature = "gpu")]
+pub(crate) use compiled::{Draft, NamedGroups};
 pub(crate) use compiled::{SUMMED_TOGETHER, half_square_sum};
 pub use error::ProblemError;
 pub use function::CompiledResiduals;

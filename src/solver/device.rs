@@ -11,7 +11,7 @@ use super::placement::rounding;
 use super::report::{IterationRecord, Progress, Termination};
 use super::{LinearSolverKind, SolverOptions};
 use crate::backend::gpu::{Commands, Download, GpuContext, GpuError, Submission};
-use crate::device::{DeviceProblem, Settings};
+use crate::device::{DeviceProblem, DeviceStart, Settings, StartedKernels};
 use crate::kernel::wgsl::{Format, Formats, Slot, state};
 use crate::linear::SchurPreconditioner;
 use crate::problem::{CompiledProblem, Parameters};
@@ -92,8 +92,8 @@ pub(super) fn settings(options: &SolverOptions, formats: Formats) -> Settings {
     }
 }
 
-/// A step that was handed over: its state, and the point if it is read back.
-struct Pending {
+/// A step, or the evaluation at the start, that was handed over: its state, and the point if it is read back.
+pub(super) struct Pending {
     submission: Submission,
     state: Download,
     point: Option<Download>,
@@ -115,25 +115,54 @@ pub(super) struct Uploaded {
     compile_s: f64,
 }
 
-/// Uploads the problem; `kept`: as it may be on the device already, which then takes no more than the point.
+/// What of a problem is on a device already.
+pub(super) struct OnDevice {
+    /// All of it, perhaps for another kind of solve.
+    pub kept: Option<Box<DeviceProblem>>,
+    /// Kernels that compile.
+    pub kernels: Option<StartedKernels>,
+}
+
+/// Uploads the problem, no more than the point if the rest is there, and has the device evaluate it as soon as it can.
 pub(super) fn upload(
-    context: &GpuContext,
+    (context, formats): (&GpuContext, Formats),
     compiled: &CompiledProblem,
     parameters: &Parameters,
     options: &SolverOptions,
-    formats: Formats,
-    kept: Option<Box<DeviceProblem>>,
-) -> Result<Uploaded, GpuError> {
+    there: OnDevice,
+) -> Result<(Uploaded, Pending), GpuError> {
     let began = Instant::now();
     let settings = settings(options, formats);
-    let device = match kept.filter(|kept| kept.suits(context, formats, &settings)) {
+    let begin = |start: &DeviceStart| submit_start(start, options);
+    let (device, first) = match there.kept.filter(|kept| kept.suits(context, formats, &settings)) {
         Some(kept) => {
             kept.restart(parameters.values(), &settings)?;
-            kept
+            let first = begin(kept.start())?;
+            (kept, first)
         }
-        None => Box::new(DeviceProblem::new(context, compiled, parameters, formats, &settings)?),
+        None => {
+            let early = there.kernels;
+            let (device, first) =
+                DeviceProblem::begun(context, compiled, parameters, formats, &settings, early, begin)?;
+            (Box::new(device), first)
+        }
     };
-    Ok(Uploaded { device, compile_s: began.elapsed().as_secs_f64() })
+    Ok((Uploaded { device, compile_s: began.elapsed().as_secs_f64() }, first))
+}
+
+/// Has the device evaluate at the start point.
+fn submit_start(start: &DeviceStart, options: &SolverOptions) -> Result<Pending, GpuError> {
+    let mut commands = commands(start.context(), options, "start");
+    start.record(&mut commands)?;
+    let state = commands.download(start.state().raw(), 0..start.state_bytes());
+    let submission = commands.submit();
+    start.context().check()?;
+    Ok(Pending { submission, state, point: None, linear_iterations: 0 })
+}
+
+fn commands(context: &GpuContext, options: &SolverOptions, label: &str) -> Commands {
+    let commands = context.commands(label);
+    if options.device_timing { commands.with_timing() } else { commands }
 }
 
 /// A solve on a device.
@@ -185,10 +214,10 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
         }
     }
 
-    /// Runs to the end.
-    pub async fn run(mut self) -> Result<DeviceOutcome, Box<DeviceFailure>> {
+    /// Runs to the end, from the evaluation at the start on.
+    pub async fn run(mut self, first: Pending) -> Result<DeviceOutcome, Box<DeviceFailure>> {
         let began = Instant::now();
-        match self.solved().await {
+        match self.solved(first).await {
             Ok((x, Stop { termination, message, .. })) => Ok(DeviceOutcome {
                 invalid_x: match termination {
                     Termination::InvalidSteps => self.read(Slot::TrialPoint).await.ok(),
@@ -215,14 +244,13 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
     }
 
     /// The end of the solve, and the point it left.
-    async fn solved(&mut self) -> Result<(Vec<f64>, Stop), GpuError> {
-        let stop = self.iterate().await?;
+    async fn solved(&mut self, first: Pending) -> Result<(Vec<f64>, Stop), GpuError> {
+        let stop = self.iterate(first).await?;
         Ok((self.final_point(&stop).await?, stop))
     }
 
     /// Iterates until the device or the host finds that the solve is over.
-    async fn iterate(&mut self) -> Result<Stop, GpuError> {
-        let first = self.submit_start()?;
+    async fn iterate(&mut self, first: Pending) -> Result<Stop, GpuError> {
         let mut stop = self.arrive(first, true).await?;
         let mut pending: Option<Pending> = None;
         let mut submitted = 0;
@@ -291,28 +319,10 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
         x
     }
 
-    fn commands(&self, label: &str) -> Commands {
-        let commands = self.device.context().commands(label);
-        if self.options.device_timing { commands.with_timing() } else { commands }
-    }
-
-    fn read_state(&self, commands: &mut Commands) -> Download {
-        commands.download(self.device.buffer(Slot::Scalars).raw(), 0..self.device.state_bytes())
-    }
-
-    fn submit_start(&self) -> Result<Pending, GpuError> {
-        let mut commands = self.commands("start");
-        self.device.record_start(&mut commands)?;
-        let state = self.read_state(&mut commands);
-        let submission = commands.submit();
-        self.device.context().check()?;
-        Ok(Pending { submission, state, point: None, linear_iterations: 0 })
-    }
-
     fn submit_step(&mut self) -> Result<Pending, GpuError> {
-        let mut commands = self.commands("step");
+        let mut commands = commands(self.device.context(), self.options, "step");
         self.device.record_step(&mut commands, self.linear_iterations)?;
-        let state = self.read_state(&mut commands);
+        let state = commands.download(self.device.buffer(Slot::Scalars).raw(), 0..self.device.state_bytes());
         let bytes = self.device.parameter_bytes();
         let due = bytes <= SMALL_POINT || self.checkpoint_time.elapsed() >= self.options.checkpoint_interval;
         let point = due.then(|| commands.download(self.device.buffer(Slot::Point).raw(), 0..bytes));

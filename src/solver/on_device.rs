@@ -1,7 +1,7 @@
 //! Solves on a device, wholly or in part, and reports it.
 
 use super::beginning::{Beginning, Earlier};
-use super::device::{DeviceFailure, DeviceOutcome, DeviceSolve, upload};
+use super::device::{DeviceFailure, DeviceOutcome, DeviceSolve, OnDevice, upload};
 use super::evaluator::{Evaluator, Hybrid};
 use super::finite::check_finite;
 use super::minimizer;
@@ -10,9 +10,9 @@ use super::report::{DeviceSummary, Progress, SolverReport, StageTimes, Terminati
 use super::{LinearSolverKind, SolveError, SolverOptions};
 use crate::backend::gpu::{GpuContext, GpuStatistics};
 use crate::backend::{Backend, Selection, cpu};
-use crate::device::DeviceProblem;
+use crate::device::{DeviceProblem, StartedKernels};
 use crate::kernel::wgsl::{Format, Formats};
-use crate::problem::{CompiledProblem, Evaluation, Problem};
+use crate::problem::{CompiledProblem, Draft, Evaluation, Problem};
 use std::ops::ControlFlow;
 use web_time::Instant;
 
@@ -34,9 +34,21 @@ pub(super) struct Device {
     pub context: GpuContext,
     pub formats: Formats,
     pub notes: Vec<String>,
+    /// Kernels that were started before the problem was in order.
+    pub early: Option<StartedKernels>,
 }
 
 impl Device {
+    /// Puts a problem in order while kernels that its groups tell begin to compile.
+    pub fn start_kernels(&mut self, problem: &Problem, draft: Draft<'_>) -> CompiledProblem {
+        let (context, formats) = (&self.context, self.formats);
+        let (compiled, early) =
+            draft.ordered_while(|groups| StartedKernels::new(context, groups, problem.parameters(), formats));
+        // What is wrong with one is told when it is asked for again.
+        self.early = early.ok();
+        compiled
+    }
+
     fn name(&self) -> &str {
         &self.context.info().name
     }
@@ -47,20 +59,22 @@ pub(super) async fn solve(
     problem: &mut Problem,
     compiled: &CompiledProblem,
     options: &SolverOptions,
-    device: Device,
+    mut device: Device,
     start: Instant,
     callback: impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Solved, SolveError> {
-    let (context, formats) = (&device.context, device.formats);
+    let (context, early) = (&device.context, device.early.take());
     let x = problem.parameters().values().to_vec();
     let before = context.statistics();
-    let kept = problem.take_device().and_then(|kept| kept.downcast().ok());
-    let parameters = problem.parameters();
+    let there = OnDevice { kept: problem.take_device().and_then(|kept| kept.downcast().ok()), kernels: early };
+    let (parameters, to) = (problem.parameters(), (context, device.formats));
     let (started, uploaded) =
-        rayon::join(|| evaluated(compiled, &x), || upload(context, compiled, parameters, options, formats, kept));
+        rayon::join(|| evaluated(compiled, &x), || upload(to, compiled, parameters, options, there));
     let (initial_cost, mut evaluation) = started?;
     let outcome = match uploaded {
-        Ok(uploaded) => DeviceSolve::new(uploaded, problem.parameters(), options, start, callback).run().await,
+        Ok((uploaded, first)) => {
+            DeviceSolve::new(uploaded, problem.parameters(), options, start, callback).run(first).await
+        }
         Err(error) => Err(Box::new(DeviceFailure { error, iterations: Vec::new(), x: x.clone() })),
     };
     let outcome = match outcome {

@@ -6,7 +6,7 @@ use super::{LinearSolverKind, Precision, SolveError, SolverOptions};
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::backend::{Backend, BackendUnavailable};
 use crate::kernel::wgsl::{self, Format, Formats};
-use crate::problem::{CompiledProblem, Problem};
+use crate::problem::{NamedGroups, Problem};
 
 /// Operations of a program for each number it returns, from which [`Backend::Auto`] has a device evaluate what the CPU then solves:
 /// every number returned crosses the bus.
@@ -35,24 +35,24 @@ pub(super) enum Placement {
 /// For [`Backend::Gpu`], if there is no device or it has not the precision asked for.
 pub(super) async fn choose(
     problem: &Problem,
-    compiled: &CompiledProblem,
+    groups: NamedGroups<'_>,
     options: &SolverOptions,
     context: impl AsyncFnOnce() -> Result<GpuContext, GpuError>,
 ) -> Result<Placement, SolveError> {
     let auto = options.backend == Backend::Auto;
-    if auto && let Some(reason) = too_small(compiled.residuals(), options) {
+    if auto && let Some(reason) = too_small(groups.residuals(), options) {
         return Ok(Placement::Cpu(reason));
     }
-    if auto && let Some(reason) = factors_cheaply(problem, compiled) {
+    if auto && let Some(reason) = factors_cheaply(problem, groups) {
         return Ok(Placement::Cpu(reason));
     }
-    let direct = solved_directly(problem, compiled, options);
+    let direct = solved_directly(problem, groups, options);
     let not_worth_it =
         |reason: String| Placement::Cpu(format!("{reason}, and fetching the Jacobian from a device would not pay"));
     // Before a device is opened for nothing.
     if auto
         && let Some(reason) = &direct
-        && !pays(compiled, 0..compiled.groups.len())
+        && !pays(groups, 0..groups.all.len())
     {
         return Ok(not_worth_it(reason.clone()));
     }
@@ -77,21 +77,21 @@ pub(super) async fn choose(
         Ok(found) => found,
         Err(reason) => return unavailable(reason),
     };
-    let (groups, obstacles) = sort_out(compiled, formats.real);
+    let (able, obstacles) = sort_out(groups, formats.real);
     if obstacles.is_empty() && direct.is_none() {
-        return Ok(Placement::Device(Device { context, formats, notes }));
+        return Ok(Placement::Device(Device { context, formats, notes, early: None }));
     }
-    if groups.is_empty() {
+    if able.is_empty() {
         return Ok(Placement::Cpu(format!("no group can run on the GPU: {}", obstacles.join("; "))));
     }
-    if auto && !pays(compiled, groups.iter().copied()) {
+    if auto && !pays(groups, able.iter().copied()) {
         return Ok(not_worth_it(direct.unwrap_or_else(|| obstacles.join("; "))));
     }
-    let names: Vec<String> = groups.iter().map(|&group| title(compiled, group)).collect();
+    let names: Vec<String> = able.iter().map(|&group| groups.title(group)).collect();
     notes.push(format!("evaluated on {device}: {}", listed("group", &names)));
     notes.extend(obstacles);
     notes.extend(direct);
-    Ok(Placement::Hybrid { device: Device { context, formats, notes }, groups })
+    Ok(Placement::Hybrid { device: Device { context, formats, notes, early: None }, groups: able })
 }
 
 /// So many times as many residuals make up for opening the device first.
@@ -121,7 +121,7 @@ const LOOSE_ON_MANIFOLDS: f64 = 4.0;
 const SMALL_BUNDLE: usize = 300_000;
 
 /// Why the direct linear solvers of the CPU are expected to be faster than conjugate gradients on a device.
-fn factors_cheaply(problem: &Problem, compiled: &CompiledProblem) -> Option<String> {
+fn factors_cheaply(problem: &Problem, groups: NamedGroups<'_>) -> Option<String> {
     let parameters = problem.parameters();
     let free = (0..parameters.blocks()).filter(|&block| !parameters.is_fixed(block));
     let (mut blocks, mut scalars, mut of_size) = (0usize, 0usize, vec![0usize; 1]);
@@ -135,11 +135,11 @@ fn factors_cheaply(problem: &Problem, compiled: &CompiledProblem) -> Option<Stri
     // Most parameters in blocks of one size, the others in another: cameras and points.
     let bundle = most < scalars && 3 * (scalars - most) <= scalars;
     if bundle {
-        let small = compiled.residuals() <= SMALL_BUNDLE;
+        let small = groups.residuals() <= SMALL_BUNDLE;
         return small.then(|| "the Schur complement is small enough to be factored".to_owned());
     }
     let pairs = |slots: usize| slots * slots.saturating_sub(1) / 2;
-    let coupled: usize = compiled.groups.iter().map(|g| g.table.count * pairs(g.table.blocks.len())).sum();
+    let coupled: usize = groups.all.iter().map(|g| g.table.count * pairs(g.table.blocks.len())).sum();
     let coupling = coupled as f64 / blocks.max(1) as f64;
     let loose = if parameters.has_manifolds() { LOOSE_ON_MANIFOLDS } else { LOOSE };
     // Blocks that nothing couples are a matter of one iteration anywhere.
@@ -148,7 +148,7 @@ fn factors_cheaply(problem: &Problem, compiled: &CompiledProblem) -> Option<Stri
 }
 
 /// Why the linear systems are solved by a direct solver, which runs on the CPU, if they are.
-fn solved_directly(problem: &Problem, compiled: &CompiledProblem, options: &SolverOptions) -> Option<String> {
+fn solved_directly(problem: &Problem, groups: NamedGroups<'_>, options: &SolverOptions) -> Option<String> {
     use LinearSolverKind::{Auto, IterativeSchur, Pcg};
     match options.linear_solver {
         Pcg | IterativeSchur => None,
@@ -157,7 +157,7 @@ fn solved_directly(problem: &Problem, compiled: &CompiledProblem, options: &Solv
             let parameters = problem.parameters();
             let free = (0..parameters.blocks()).filter(|&block| !parameters.is_fixed(block));
             let unknowns: usize = free.map(|block| parameters.tangent_size(block)).sum();
-            (unknowns <= DENSE_PARAMETERS && compiled.residuals() * unknowns <= SMALL_ENTRIES)
+            (unknowns <= DENSE_PARAMETERS && groups.residuals() * unknowns <= SMALL_ENTRIES)
                 .then(|| format!("systems of {unknowns} unknowns are solved directly, on the CPU"))
         }
         _ => Some("the linear solver asked for runs on the CPU".to_owned()),
@@ -165,29 +165,24 @@ fn solved_directly(problem: &Problem, compiled: &CompiledProblem, options: &Solv
 }
 
 /// The groups that can run on a device, and why each of the others cannot.
-pub(super) fn sort_out(compiled: &CompiledProblem, format: Format) -> (Vec<usize>, Vec<String>) {
+pub(super) fn sort_out(groups: NamedGroups<'_>, format: Format) -> (Vec<usize>, Vec<String>) {
     let (mut able, mut obstacles) = (Vec::new(), Vec::new());
-    for (index, group) in compiled.groups.iter().enumerate() {
+    for (index, group) in groups.all.iter().enumerate() {
         match wgsl::obstacle(&group.kernel, format) {
             None => able.push(index),
-            Some(obstacle) => obstacles.push(format!("group {} runs on the CPU: {obstacle}", title(compiled, index))),
+            Some(obstacle) => obstacles.push(format!("group {} runs on the CPU: {obstacle}", groups.title(index))),
         }
     }
     (able, obstacles)
 }
 
 /// Whether evaluating groups on a device is worth fetching what comes of it.
-fn pays(compiled: &CompiledProblem, groups: impl Iterator<Item = usize> + Clone) -> bool {
+fn pays(groups: NamedGroups<'_>, some: impl Iterator<Item = usize> + Clone) -> bool {
     let sum = |amount: fn(&crate::kernel::Kernel) -> usize| -> usize {
-        groups.clone().map(|g| &compiled.groups[g]).map(|g| g.table.count.saturating_mul(amount(&g.kernel))).sum()
+        some.clone().map(|g| &groups.all[g]).map(|g| g.table.count.saturating_mul(amount(&g.kernel))).sum()
     };
     let numbers = sum(|kernel| kernel.residuals() + kernel.stored());
     sum(|kernel| kernel.linearization.program.operations()) >= numbers.saturating_mul(OPERATIONS_A_NUMBER)
-}
-
-/// A group by number and name.
-fn title(compiled: &CompiledProblem, group: usize) -> String {
-    compiled.name(group).map_or_else(|| group.to_string(), |name| format!("{group} (\"{name}\")"))
 }
 
 /// `group 1`, or `groups 1, 2 and 17 more`.
@@ -253,7 +248,7 @@ mod tests {
     use crate::models::{BundleProblem, PoseGraphProblem};
 
     fn reason(problem: &Problem) -> Option<String> {
-        factors_cheaply(problem, &problem.compile().unwrap())
+        factors_cheaply(problem, problem.draft().unwrap().groups())
     }
 
     #[test]

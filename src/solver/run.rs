@@ -2,13 +2,20 @@
 
 use super::beginning::Beginning;
 use super::minimizer;
+#[cfg(feature = "gpu")]
+use super::on_device::{self, Solved};
+#[cfg(feature = "gpu")]
+use super::placement::{self, Placement};
 use super::planner::TASK_SLOTS;
 use super::step::DENSE_PARAMETERS;
 use super::{LinearSolverKind, Progress, SolveError, SolverOptions, SolverReport};
+#[cfg(feature = "gpu")]
+use crate::backend::gpu::GpuContext;
 use crate::backend::{Backend, cpu::TASK};
 use crate::problem::{CompiledProblem, Problem, ProblemError, SUMMED_TOGETHER};
 use std::ops::ControlFlow;
 use std::pin::Pin;
+use std::sync::Arc;
 use web_time::Instant;
 
 /// A callback whatever its type, so that all of a solve is compiled once.
@@ -63,9 +70,9 @@ async fn solve(
         return Err(ProblemError::Empty { what: "parameters" }.into());
     }
     let start = Instant::now();
-    let compiled = problem.kept_or_compiled()?;
+    let (compiled, placement) = placed(problem, options).await?;
     let threads = if is_one_piece(problem, options) { 1 } else { rayon::current_num_threads() };
-    let beginning = match begin(problem, &compiled, options, threads, start, &mut callback).await? {
+    let beginning = match begin(problem, &compiled, options, (placement, threads), start, &mut callback).await? {
         Begun::Done(report) => return Ok(*report),
         Begun::OnCpu(beginning) => beginning,
     };
@@ -81,27 +88,54 @@ enum Begun {
     OnCpu(Beginning),
 }
 
-/// Solves on a device if one is asked for, or is worth it and there.
+/// Compiles the problem, and chooses where it is solved, as soon as that can be told: kernels for a device compile while instances are put in order.
 #[cfg(feature = "gpu")]
-async fn begin(
+async fn placed(
     problem: &mut Problem,
-    compiled: &CompiledProblem,
     options: &SolverOptions,
-    threads: usize,
-    start: Instant,
-    callback: &mut impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
-) -> Result<Begun, SolveError> {
-    use super::on_device::{self, Solved};
-    use super::placement::{self, Placement};
-    use crate::backend::gpu::GpuContext;
+) -> Result<(Arc<CompiledProblem>, Placement), SolveError> {
     if options.backend == Backend::Cpu {
-        return Ok(Begun::OnCpu(Beginning::cpu(threads, "asked for")));
+        return Ok((problem.kept_or_compiled()?, Placement::Cpu("asked for".to_owned())));
     }
     let context = async || match &options.gpu {
         Some(context) => Ok(context.clone()),
         None => GpuContext::request_shared().await,
     };
-    Ok(match placement::choose(problem, compiled, options, context).await? {
+    if let Some(kept) = problem.kept_compiled() {
+        let placement = placement::choose(problem, kept.named_groups(), options, context).await?;
+        return Ok((kept, placement));
+    }
+    let draft = problem.draft()?;
+    let mut placement = placement::choose(problem, draft.groups(), options, context).await?;
+    let compiled = match &mut placement {
+        Placement::Device(device) => device.start_kernels(problem, draft),
+        Placement::Cpu(_) | Placement::Hybrid { .. } => draft.ordered(),
+    };
+    Ok((problem.keep_compiled(compiled), placement))
+}
+
+/// Without a GPU backend, `Backend::Auto` is the CPU and `Backend::Gpu` an error.
+#[cfg(not(feature = "gpu"))]
+async fn placed(problem: &mut Problem, options: &SolverOptions) -> Result<(Arc<CompiledProblem>, String), SolveError> {
+    let compiled = problem.kept_or_compiled()?;
+    let reason = match options.backend {
+        Backend::Cpu => "asked for".to_owned(),
+        other => other.select()?.reason,
+    };
+    Ok((compiled, reason))
+}
+
+/// Solves on a device, if that is where to.
+#[cfg(feature = "gpu")]
+async fn begin(
+    problem: &mut Problem,
+    compiled: &CompiledProblem,
+    options: &SolverOptions,
+    (placement, threads): (Placement, usize),
+    start: Instant,
+    callback: &mut impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Begun, SolveError> {
+    Ok(match placement {
         Placement::Cpu(reason) => Begun::OnCpu(Beginning::cpu(threads, reason)),
         Placement::Device(device) => {
             match on_device::solve(problem, compiled, options, device, start, &mut *callback).await? {
@@ -118,19 +152,15 @@ async fn begin(
     })
 }
 
-/// Without a GPU backend, `Backend::Auto` is the CPU and `Backend::Gpu` an error.
+/// There is no device.
 #[cfg(not(feature = "gpu"))]
 async fn begin(
     _: &mut Problem,
     _: &CompiledProblem,
-    options: &SolverOptions,
-    threads: usize,
+    _: &SolverOptions,
+    (reason, threads): (String, usize),
     _: Instant,
     _: &mut impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Begun, SolveError> {
-    let reason = match options.backend {
-        Backend::Cpu => "asked for".to_owned(),
-        other => other.select()?.reason,
-    };
     Ok(Begun::OnCpu(Beginning::cpu(threads, reason)))
 }

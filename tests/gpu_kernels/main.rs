@@ -17,6 +17,7 @@ mod precision;
 mod products;
 mod reference;
 mod samples;
+mod starts;
 
 fn main() {
     gpu_support::main(vec![
@@ -48,6 +49,9 @@ fn main() {
             "assembled_and_not_agree_on_multiples_of_the_identity",
             products::assembled_and_not_agree_on_multiples_of_the_identity,
         ),
+        ("begun_early_are_the_same_bits", starts::begun_early_are_the_same_bits),
+        ("mixed_blocks_begun_early_are_the_same_bits", starts::mixed_blocks_begun_early_are_the_same_bits),
+        ("a_compiler_loads_in_the_background", starts::a_compiler_loads_in_the_background),
         ("lists_of_a_mesh_are_the_same_from_the_device", lists::lists_of_a_mesh_are_the_same_from_the_device),
         ("long_lists_are_left_to_the_host", lists::long_lists_are_left_to_the_host),
         ("small_bindings_make_shards", limits::small_bindings_make_shards),

@@ -125,6 +125,11 @@ impl Couplings {
         finds(groups, layout, pieces, classes, (&code, &couplings)).any(is_too_large)
     }
 
+    /// The most workgroups that an iteration may have.
+    pub fn most_workgroups(layout: &Layout, classes: &Classes) -> u32 {
+        if is_unsuited(layout, classes) { 0 } else { MOST_WORKGROUPS * classes.code.len() as u32 }
+    }
+
     /// Lays the rows of all classes out one after the other.
     fn laid_out(
         classes: &Classes,
@@ -187,10 +192,15 @@ impl Couplings {
     }
 }
 
+/// Whether the shape of the problem alone is none for a matrix.
+fn is_unsuited(layout: &Layout, classes: &Classes) -> bool {
+    let has_long = classes.code.iter().any(|class| class.lanes == WORKGROUP);
+    layout.shards.len() != 1 || classes.eliminated() > 0 || has_long
+}
+
 /// The kinds of pairs, unless the problem is none for a matrix.
 fn candidates(groups: &[Group], layout: &Layout, classes: &Classes) -> Option<Kinds> {
-    let has_long = classes.code.iter().any(|class| class.lanes == WORKGROUP);
-    if layout.shards.len() != 1 || classes.eliminated() > 0 || has_long {
+    if is_unsuited(layout, classes) {
         return None;
     }
     let found = find_kinds(groups, layout, classes);

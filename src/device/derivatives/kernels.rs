@@ -75,6 +75,6 @@ impl GpuDerivatives {
             requests.add(Task::ClearGradient as usize, request());
             requests.add(Task::ClearProduct as usize, request().instead(Slot::Gradient, Slot::Image));
         }
-        requests.start(context, &self.buffers)
+        requests.start(context, &[&self.buffers])
     }
 }

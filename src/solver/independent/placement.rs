@@ -48,7 +48,7 @@ pub(super) async fn choose(
         Ok(found) => found,
         Err(reason) => return unavailable(reason),
     };
-    let (_, obstacles) = sort_out(compiled, formats.real);
+    let (_, obstacles) = sort_out(compiled.named_groups(), formats.real);
     if !obstacles.is_empty() {
         return Ok(Placement::Cpu(obstacles.join("; ")));
     }

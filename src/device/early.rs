@@ -1,0 +1,87 @@
+//! Kernels that are asked for before a problem is laid out.
+
+#[cfg(not(target_arch = "wasm32"))]
+use super::classes::Classes;
+#[cfg(not(target_arch = "wasm32"))]
+use super::listing;
+use super::stage;
+use super::tasks::{GroupModules, over_vectors_at_start};
+use crate::backend::Group;
+use crate::backend::gpu::{GpuContext, GpuError, PendingKernel};
+use crate::kernel::Kernel;
+use crate::kernel::wgsl::{self, Formats, Module};
+use crate::problem::Parameters;
+
+/// Kernels of the evaluation at the start, and those of the first step that take longest, compiled from now on: what the groups alone tell, and what most
+/// likely follows from them. They compile while the problem is put in order and laid out.
+///
+/// Who drops it waits for them: no process is to end while its driver compiles.
+pub struct StartedKernels {
+    pub(super) over_groups: Vec<GroupModules>,
+    _kernels: Vec<PendingKernel>,
+}
+
+impl std::fmt::Debug for StartedKernels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StartedKernels").finish_non_exhaustive()
+    }
+}
+
+impl StartedKernels {
+    /// The instances of the groups may stand in any order.
+    ///
+    /// # Errors
+    /// As [`DeviceProblem::new`](super::DeviceProblem::new).
+    pub fn new(
+        context: &GpuContext,
+        groups: &[Group],
+        parameters: &Parameters,
+        formats: Formats,
+    ) -> Result<Self, GpuError> {
+        let kernels: Vec<&Kernel> = groups.iter().map(|group| &*group.kernel).collect();
+        let (normal, over_groups) = rayon::join(
+            || expected_normal(context, groups, &kernels, parameters, formats),
+            || GroupModules::all(context, &kernels, formats),
+        );
+        let over_groups = over_groups?;
+        let over_vectors = over_vectors_at_start(formats);
+        // Those that take longest first.
+        let modules: Vec<&Module> =
+            normal.iter().chain(over_groups.iter().flat_map(GroupModules::each)).chain(&over_vectors).collect();
+        let mut pending = stage::start(context, &modules)?;
+        if normal.is_some() {
+            #[cfg(not(target_arch = "wasm32"))]
+            if listing::suits(context, parameters.blocks()) {
+                pending.extend(listing::start_kernels(context)?);
+            }
+            // What the first step would wait for longest.
+            let products = over_groups.iter().map(|groups| groups.product(&kernels, formats));
+            // What is wrong with a text is told when it is asked for.
+            let products: Vec<Module> = products.filter_map(Result::ok).collect();
+            let decide = wgsl::decide(formats);
+            pending.extend(stage::start(context, &products.iter().chain([&decide]).collect::<Vec<_>>())?);
+        }
+        Ok(StartedKernels { over_groups, _kernels: pending })
+    }
+}
+
+/// The kernel of gradient and diagonal blocks as it most likely comes out. It takes longest to compile of what the evaluation at the start needs; one
+/// that turns out to be another is compiled for nothing, which only a device should risk that is not the processor itself.
+#[cfg(not(target_arch = "wasm32"))]
+fn expected_normal(
+    context: &GpuContext,
+    groups: &[Group],
+    kernels: &[&Kernel],
+    parameters: &Parameters,
+    formats: Formats,
+) -> Option<Module> {
+    let classes = Classes::expected(groups, parameters).filter(|_| !context.is_software())?;
+    // As above.
+    wgsl::normal(kernels, &classes, formats).ok()
+}
+
+/// A browser compiles at once.
+#[cfg(target_arch = "wasm32")]
+fn expected_normal(_: &GpuContext, _: &[Group], _: &[&Kernel], _: &Parameters, _: Formats) -> Option<Module> {
+    None
+}
