@@ -8,14 +8,15 @@ use self::clock::{RUNS, copy_bandwidth, median, per_repetition};
 use self::row::Row;
 use crate::cli::Bench;
 use crate::console::Console;
-use isograd::Precision;
 use isograd::backend::gpu::{Commands, GpuContext, GpuError};
-use isograd::device::{Accumulation, DeviceProblem, GpuDerivatives, Settings};
+use isograd::backend::{Backend, Group};
+use isograd::device::{Accumulation, DeviceProblem, DeviceStart, GpuDerivatives, Settings, StartedKernels};
 use isograd::kernel::wgsl::{Format, Formats, Slot};
 use isograd::mesh::energy::MeshProblem;
 use isograd::mesh::icosphere;
 use isograd::problem::{CompiledProblem, Parameters};
-use std::ops::RangeInclusive;
+use isograd::{LinearSolverKind, Precision, Problem, SolverOptions};
+use std::ops::{ControlFlow, RangeInclusive};
 use std::time::Instant;
 
 /// Levels unless some are named.
@@ -37,24 +38,18 @@ pub(super) fn run(arguments: &Bench, levels: Option<RangeInclusive<u32>>) -> any
     };
     let default = if context.is_software() { SOFTWARE_LEVELS } else { LEVELS };
     for level in levels.unwrap_or(default) {
-        let stated = MeshProblem::new(arguments.energy, &icosphere(level)?)?;
-        let start = Instant::now();
-        let compiled = stated.problem.compile()?;
-        let compile_s = start.elapsed().as_secs_f64();
-        // A second time its kernels are known.
-        let start = Instant::now();
-        let again = stated.problem.compile()?;
-        let again_s = start.elapsed().as_secs_f64();
-        drop(again);
+        let mesh = icosphere(level)?;
+        let state = || anyhow::Ok(MeshProblem::new(arguments.energy, &mesh)?.problem);
         for &precision in &precisions {
+            let stated = state()?;
             let blank = Row {
                 demo: "bench",
                 device: context.info().name.clone(),
                 problem: format!("icosphere:{level}#{}", arguments.energy),
                 level,
                 precision,
-                parameters: stated.problem.parameters().values().len(),
-                residuals: compiled.residuals(),
+                parameters: stated.parameters().values().len(),
+                residuals: stated.residuals(),
                 stage: String::new(),
                 seconds: None,
                 bytes: None,
@@ -74,12 +69,16 @@ pub(super) fn run(arguments: &Bench, levels: Option<RangeInclusive<u32>>) -> any
                 skipped("all", "the device has no such numbers".to_owned())?;
                 continue;
             };
-            let subject =
-                Subject { context: &context, compiled: &compiled, parameters: stated.problem.parameters(), formats };
             let mut measured = |stage: &str, seconds: f64, bytes: Option<u64>| {
                 print(Row { stage: stage.to_owned(), seconds: Some(seconds), bytes, ..blank.clone() })
             };
-            match subject.solve((compile_s, again_s), &mut measured) {
+            match starts(&context, state, (precision, formats), &mut measured) {
+                Err(error) if is_too_large(&error) => skipped("starts", error.to_string())?,
+                other => other?,
+            }
+            let compiled = stated.compile()?;
+            let subject = Subject { context: &context, compiled: &compiled, parameters: stated.parameters(), formats };
+            match subject.solve(&mut measured) {
                 Err(error) if is_too_large(&error) => skipped("all", error.to_string())?,
                 other => other?,
             }
@@ -135,6 +134,49 @@ fn settings() -> Settings {
     }
 }
 
+/// How long problems take that are stated anew, up to the end of their first evaluation. Kernels are compiled once in a process.
+fn starts(
+    context: &GpuContext,
+    state: impl Fn() -> anyhow::Result<Problem>,
+    (precision, formats): (Precision, Formats),
+    measured: &mut Measured<'_>,
+) -> anyhow::Result<()> {
+    for stage in ["compile, upload and first evaluation", "the same with known kernels"] {
+        let problem = state()?;
+        let parameters = problem.parameters();
+        let start = Instant::now();
+        // As `Problem::solve` does it.
+        let started = |groups: &[Group]| StartedKernels::new(context, groups, parameters, formats);
+        let (compiled, early) = problem.compile_while(started)?;
+        let evaluate = |at: &DeviceStart| evaluated(context, at, start);
+        let begun = DeviceProblem::begun(context, &compiled, parameters, formats, &settings(), Some(early?), evaluate);
+        measured(stage, begun?.1, None)?;
+    }
+    let mut problem = state()?;
+    let options = SolverOptions {
+        backend: Backend::Gpu,
+        gpu: Some(context.clone()),
+        precision,
+        linear_solver: LinearSolverKind::Pcg,
+        max_linear_iterations: LINEAR_ITERATIONS,
+        ..SolverOptions::default()
+    };
+    let (start, mut first) = (Instant::now(), None);
+    problem.solve_with(&options, |_| {
+        first = Some(start.elapsed().as_secs_f64());
+        ControlFlow::Break(())
+    })?;
+    first.map_or(Ok(()), |seconds| measured("the same by Problem::solve, with its cost in f64", seconds, None))
+}
+
+/// Seconds from `start` to the end of the evaluation at the start point.
+fn evaluated(context: &GpuContext, at: &DeviceStart, start: Instant) -> Result<f64, GpuError> {
+    let mut commands = context.commands("start");
+    at.record(&mut commands)?;
+    commands.submit().wait(context)?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
 /// A problem to measure in one format.
 struct Subject<'a> {
     context: &'a GpuContext,
@@ -151,31 +193,23 @@ impl Subject<'_> {
         DeviceProblem::new(self.context, self.compiled, self.parameters, self.formats, &settings())
     }
 
-    /// Uploads and evaluates at the start point; the seconds too.
-    fn first_evaluation(&self) -> anyhow::Result<(DeviceProblem, f64)> {
-        let start = Instant::now();
-        let device = self.device()?;
-        let mut commands = self.context.commands("start");
-        device.record_start(&mut commands)?;
-        commands.submit().wait(self.context)?;
-        Ok((device, start.elapsed().as_secs_f64()))
-    }
-
     /// The stages of a solve.
-    fn solve(&self, (compile_s, again_s): (f64, f64), measured: &mut Measured<'_>) -> anyhow::Result<()> {
-        let (_, first) = self.first_evaluation()?;
-        measured("compile, upload and first evaluation", compile_s + first, None)?;
-        // A second one finds its kernels compiled.
-        let (device, warm) = self.first_evaluation()?;
-        measured("the same with compiled kernels", warm, None)?;
-        measured("compile kernels (the first less this)", (compile_s + first - warm).max(0.0), None)?;
-        measured("the same with Problem::compile", again_s + warm, None)?;
+    fn solve(&self, measured: &mut Measured<'_>) -> anyhow::Result<()> {
+        let start = Instant::now();
+        let evaluate = |at: &DeviceStart| evaluated(self.context, at, start);
+        let (device, uploaded) = DeviceProblem::begun(
+            self.context,
+            self.compiled,
+            self.parameters,
+            self.formats,
+            &settings(),
+            None,
+            evaluate,
+        )?;
+        measured("upload and first evaluation", uploaded, None)?;
         let start = Instant::now();
         device.restart(self.parameters.values(), &settings())?;
-        let mut commands = self.context.commands("start");
-        device.record_start(&mut commands)?;
-        commands.submit().wait(self.context)?;
-        measured("the same with buffers in place", start.elapsed().as_secs_f64(), None)?;
+        measured("the same with buffers in place", evaluated(self.context, device.start(), start)?, None)?;
         let bytes = |slots: &[Slot]| Some(traffic::bytes(&device, slots));
         let repeat = |record: &dyn Fn(&DeviceProblem, &mut Commands) -> Result<(), GpuError>| {
             per_repetition(self.context, |commands, count| (0..count).try_for_each(|_| record(&device, commands)))
