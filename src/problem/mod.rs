@@ -10,6 +10,7 @@
 //! * [`Problem::add_residual_batch`]: a template, traced once for any number of instances.
 
 mod compiled;
+mod draft;
 mod error;
 mod function;
 mod gradient_check;
@@ -27,9 +28,9 @@ mod template;
 mod weights;
 
 pub use compiled::{CompiledProblem, Evaluation, NonFiniteResidual};
-#[cfg(feature = "gpu")]
-pub(crate) use compiled::{Draft, NamedGroups};
 pub(crate) use compiled::{SUMMED_TOGETHER, half_square_sum};
+#[cfg(feature = "gpu")]
+pub(crate) use draft::{Draft, NamedGroups};
 pub use error::ProblemError;
 pub use function::CompiledResiduals;
 pub use gradient_check::{GradientCheckOptions, GradientMismatch, GradientReport};

@@ -1,0 +1,165 @@
+//! The two halves of compiling a problem: its kernels, and then the order of its blocks and instances.
+
+use super::compiled::{CompiledProblem, ResidualBlocks};
+use super::specialize::{Part, Specializer};
+use super::{Problem, ProblemError, Steps, locality};
+use crate::backend::{Group, pieces};
+use crate::kernel::{CompileStatistics, compile};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use web_time::Instant;
+
+/// Groups of at least this many instances have data that are equal over all of them folded into the kernel.
+///
+/// A lone instance agrees with itself in everything: its kernel would hold its numbers and serve nobody else.
+const LITERALS_FROM: usize = 2;
+
+/// Instances that a thread takes at a time.
+const STRETCH: usize = 1 << 13;
+
+/// Groups with their names, whatever the order of their instances.
+#[cfg(feature = "gpu")]
+#[derive(Clone, Copy)]
+pub(crate) struct NamedGroups<'a> {
+    pub all: &'a [Group],
+    names: &'a [Option<String>],
+}
+
+#[cfg(feature = "gpu")]
+impl NamedGroups<'_> {
+    /// Number of scalar residuals.
+    pub fn residuals(&self) -> usize {
+        self.all.last().map_or(0, |group| group.rows.end)
+    }
+
+    /// A group by number and name.
+    pub fn title(&self, group: usize) -> String {
+        self.names[group].as_ref().map_or_else(|| group.to_string(), |name| format!("{group} (\"{name}\")"))
+    }
+}
+
+/// A problem whose kernels are compiled, and whose instances are as they were given: what a solver chooses a device by, and has kernels for it
+/// compiled, before anybody waits for orders.
+pub(crate) struct Draft<'p> {
+    problem: &'p Problem,
+    /// In the order of the compiled problem.
+    groups: Vec<Group>,
+    /// Of each group, as they were given.
+    residual_blocks: Vec<Arc<Vec<u32>>>,
+    names: Vec<Option<String>>,
+    statistics: CompileStatistics,
+    /// Time it took.
+    time: Duration,
+}
+
+impl Problem {
+    /// Compiles every group; kernels that this process made before are taken from the cache.
+    ///
+    /// # Errors
+    /// [`ProblemError::Empty`] if there is no residual.
+    pub fn compile(&self) -> Result<CompiledProblem, ProblemError> {
+        Ok(self.draft()?.ordered())
+    }
+
+    /// As [`Problem::compile`]; `meanwhile` sees the groups with their kernels, instances as they were given, while these are put in order: on a device
+    /// kernels can compile from then on.
+    ///
+    /// # Errors
+    /// As [`Problem::compile`].
+    pub fn compile_while<T: Send>(
+        &self,
+        meanwhile: impl FnOnce(&[Group]) -> T + Send,
+    ) -> Result<(CompiledProblem, T), ProblemError> {
+        Ok(self.draft()?.ordered_while(meanwhile))
+    }
+
+    /// The first half of [`Problem::compile`].
+    pub(crate) fn draft(&self) -> Result<Draft<'_>, ProblemError> {
+        Draft::new(self, &Specializer::new(self))
+    }
+
+    /// As [`Problem::compile`], for the residuals themselves.
+    pub(super) fn compile_without_losses(&self) -> Result<CompiledProblem, ProblemError> {
+        Ok(Draft::new(self, &Specializer::without_losses(self))?.ordered())
+    }
+}
+
+impl<'p> Draft<'p> {
+    fn new(problem: &'p Problem, specializer: &Specializer<'_>) -> Result<Self, ProblemError> {
+        if problem.residual_blocks == 0 {
+            return Err(ProblemError::Empty { what: "residuals" });
+        }
+        let start = Instant::now();
+        let mut statistics = CompileStatistics::default();
+        let (mut rows, mut stored) = (0, 0);
+        let (mut groups, mut residual_blocks, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        // A residual that was refused may have left a topology without instances.
+        let topologies = problem.registry.topologies().iter().zip(&problem.groups);
+        let inhabited = topologies.filter(|(_, instances)| instances.table.count > 0);
+        let parts = inhabited.flat_map(|(topology, instances)| {
+            specializer.parts(instances).into_iter().map(move |part| (topology, part))
+        });
+        for (topology, Part { instances, mut specialization }) in parts {
+            let table = &instances.table;
+            specialization.literals =
+                table.data.iter().map(|c| c.uniform().filter(|_| table.count >= LITERALS_FROM)).collect();
+            let (kernel, hit) = compile(topology, &specialization);
+            statistics.kernels += 1;
+            statistics.instances += table.count;
+            statistics.cache_hits += usize::from(hit);
+            let (first_row, first_stored) = (rows, stored);
+            rows += table.count * kernel.residuals();
+            stored += table.count * kernel.stored();
+            groups.push(Group { kernel, table: table.clone(), rows: first_row..rows, stored: first_stored..stored });
+            names.push(problem.name(instances.residual_blocks[0] as usize).map(str::to_owned));
+            residual_blocks.push(instances.residual_blocks.clone());
+        }
+        Ok(Draft { problem, groups, residual_blocks, names, statistics, time: start.elapsed() })
+    }
+
+    /// The groups, their instances as they were given.
+    #[cfg(feature = "gpu")]
+    pub fn groups(&self) -> NamedGroups<'_> {
+        NamedGroups { all: &self.groups, names: &self.names }
+    }
+
+    /// As [`ordered`](Self::ordered); `meanwhile` sees the groups, their instances as they were given.
+    pub fn ordered_while<T: Send>(self, meanwhile: impl FnOnce(&[Group]) -> T + Send) -> (CompiledProblem, T) {
+        let groups = self.groups.clone();
+        let (seen, compiled) = rayon::join(|| meanwhile(&groups), || self.ordered());
+        (compiled, seen)
+    }
+
+    /// Finds the orders of blocks and instances, which is the second half of [`Problem::compile`].
+    pub fn ordered(self) -> CompiledProblem {
+        let Draft { problem, mut groups, residual_blocks: given, names, statistics, time } = self;
+        let start = Instant::now();
+        let starts = locality::Blocks::new(problem.parameters.offsets());
+        let order = locality::block_order(problem.groups.iter().map(|g| &*g.table), &starts);
+        let first_hub = (order.blocks.len() - order.hubs) as u32;
+        let block_order = order.blocks;
+        let ranks = locality::ranks(&block_order);
+        let in_order = |group: &Group| match locality::instance_order(&group.table, &starts, &ranks, first_hub) {
+            None => (group.table.clone(), None),
+            Some(order) => (Arc::new(group.table.picked(&order)), Some(Arc::new(order))),
+        };
+        let tables = pieces::each(&groups, problem.residual_blocks, STRETCH, in_order);
+        let mut residual_blocks = Vec::with_capacity(groups.len());
+        for ((group, given), (table, order)) in groups.iter_mut().zip(given).zip(tables) {
+            group.table = table;
+            residual_blocks.push(ResidualBlocks { given, order });
+        }
+        CompiledProblem {
+            residuals: groups.last().map_or(0, |group| group.rows.end),
+            stored: groups.last().map_or(0, |group| group.stored.end),
+            groups,
+            statistics,
+            steps: Steps::new(&problem.parameters),
+            names,
+            block_rows: OnceLock::new(),
+            residual_blocks,
+            block_order,
+            compile_time: time + start.elapsed(),
+        }
+    }
+}
