@@ -22,7 +22,7 @@ const STRETCH: usize = 1 << 13;
 #[derive(Clone, Copy)]
 pub(crate) struct NamedGroups<'a> {
     pub all: &'a [Group],
-    names: &'a [Option<String>],
+    pub(super) names: &'a [Option<String>],
 }
 
 #[cfg(feature = "gpu")]

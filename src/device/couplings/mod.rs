@@ -127,7 +127,9 @@ impl Couplings {
 
     /// The most workgroups that an iteration may have.
     pub fn most_workgroups(layout: &Layout, classes: &Classes) -> u32 {
-        if is_unsuited(layout, classes) { 0 } else { MOST_WORKGROUPS * classes.code.len() as u32 }
+        // A row has no more than one.
+        let most = classes.places.iter().map(|place| place.count.min(MOST_WORKGROUPS)).sum();
+        if is_unsuited(layout, classes) { 0 } else { most }
     }
 
     /// Lays the rows of all classes out one after the other.
