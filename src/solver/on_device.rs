@@ -41,9 +41,9 @@ pub(super) struct Device {
 impl Device {
     /// Puts a problem in order while kernels that its groups tell begin to compile.
     pub fn start_kernels(&mut self, problem: &Problem, draft: Draft<'_>) -> CompiledProblem {
-        let (context, formats) = (&self.context, self.formats);
-        let (compiled, early) =
-            draft.ordered_while(|groups| StartedKernels::new(context, groups, problem.parameters(), formats));
+        // Not the problem itself: what it keeps in a browser stays on one thread.
+        let (context, parameters, formats) = (&self.context, problem.parameters(), self.formats);
+        let (compiled, early) = draft.ordered_while(|groups| StartedKernels::new(context, groups, parameters, formats));
         // What is wrong with one is told when it is asked for again.
         self.early = early.ok();
         compiled
