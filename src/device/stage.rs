@@ -74,19 +74,24 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What the kernels of several tasks are asked for, each with the number of its task.
+/// What the kernels of several tasks are asked for, by the number of the task.
 #[derive(Default)]
-pub(super) struct Requests<'a>(Vec<(usize, Request<'a>)>);
+pub(super) struct Requests<'a>(Vec<Vec<Request<'a>>>);
 
 impl<'a> Requests<'a> {
     /// Asks for one more dispatch of a task.
     pub fn add(&mut self, task: usize, request: Request<'a>) {
-        self.0.push((task, request));
+        if self.0.len() <= task {
+            self.0.resize_with(task + 1, Vec::new);
+        }
+        self.0[task].push(request);
     }
 
     /// Adds what others ask for.
-    pub fn append(&mut self, mut others: Self) {
-        self.0.append(&mut others.0);
+    pub fn append(&mut self, others: Self) {
+        for (task, requests) in others.0.into_iter().enumerate() {
+            requests.into_iter().for_each(|request| self.add(task, request));
+        }
     }
 
     /// Generated statements of all modules.
@@ -97,18 +102,17 @@ impl<'a> Requests<'a> {
     /// The modules, each once.
     fn modules(&self) -> Vec<&Module> {
         let mut seen = FxHashSet::default();
-        let modules = self.0.iter().map(|(_, request)| &request.module);
+        let modules = self.0.iter().flatten().map(|request| &request.module);
         modules.filter(|module| seen.insert(Arc::as_ptr(module))).map(|module| &**module).collect()
     }
 
     /// Has the modules compiled, those of the first tasks first, and binds them to their buffers, of which those common to all requests may stand in several
     /// places; returns the stages of each task.
     pub fn start<const TASKS: usize>(
-        mut self,
+        self,
         context: &GpuContext,
         common: &[&Buffers],
     ) -> Result<[Vec<Stage>; TASKS], GpuError> {
-        self.0.sort_by_key(|(task, _)| *task);
         let modules = self.modules();
         let kernels = start(context, &modules)?.into_iter().map(Arc::new);
         let pointers = modules.into_iter().map(std::ptr::from_ref);
@@ -118,9 +122,11 @@ impl<'a> Requests<'a> {
             kernels.values().try_for_each(|kernel| kernel.wait().map(drop))?;
         }
         let mut stages = [const { Vec::new() }; TASKS];
-        for (task, request) in &self.0 {
-            let kernel = kernels[&Arc::as_ptr(&request.module)].clone();
-            stages[*task].push(bind(kernel, request, common)?);
+        for (stages, requests) in stages.iter_mut().zip(&self.0) {
+            for request in requests {
+                let kernel = kernels[&Arc::as_ptr(&request.module)].clone();
+                stages.push(bind(kernel, request, common)?);
+            }
         }
         Ok(stages)
     }

@@ -8,7 +8,6 @@ use super::kinds::Coupling;
 use crate::backend::Group;
 use crate::kernel::wgsl::{FEWEST_LANES, PairClass, RowShape};
 use rayon::prelude::*;
-use std::cmp::Reverse;
 
 /// Rows that are looked at to tell how many columns all have.
 const SAMPLES: usize = 64;
@@ -182,9 +181,15 @@ impl<'a> Find<'a> {
             table.push(Row { start: piece.start, held: piece.held, entries, multiples, first: first as u32 });
         }
         let of_entry = self.size() * self.shape.width as usize;
-        stretch.order = (0..stretch.rows.len() as u32).collect();
-        // Those of about the same length stay where they are, since neighbours have columns in common.
-        stretch.order.sort_by_key(|&row| Reverse(stretch.rows[row as usize].numbers(of_entry).max(1).ilog2()));
+        // Those of about the same length stay where they are, since neighbours have columns in common. A dozen passes over a few hundred
+        // rows are as fast as a sort, which a browser would have to load.
+        let length = |row: &Row| row.numbers(of_entry).max(1).ilog2();
+        let longest = stretch.rows.iter().map(length).max().unwrap_or(0);
+        stretch.order.reserve_exact(stretch.rows.len());
+        for passed in (0..=longest).rev() {
+            let rows = (0..).zip(&stretch.rows).filter(|(_, row)| length(row) == passed);
+            stretch.order.extend(rows.map(|(number, _)| number));
+        }
         Some(stretch)
     }
 
