@@ -6,7 +6,7 @@
 use super::buffers::Buffers;
 use super::plans::plan;
 use super::settings::{Counts, Settings};
-use super::stage::{Request, Requests, Stage, out_of_range};
+use super::stage::{Request, Requests, Stage, usable};
 use crate::backend::gpu::{Commands, Download, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Formats, Module, OWN_STATE, Shape, Slot, WORKGROUP};
@@ -79,8 +79,7 @@ impl DeviceComponents {
         let kernels: Vec<&Kernel> = problem.groups.iter().map(|group| &*group.kernel).collect();
         let mut uploaded = Vec::with_capacity(lots.len());
         for lot in lots {
-            let module: Arc<Module> =
-                wgsl::component(&lot.shape, &kernels, formats).map_err(out_of_range(context))?.into();
+            let module: Arc<Module> = usable(context, wgsl::component(&lot.shape, &kernels, formats))?;
             let uploads = Uploads { context, problem, parameters, formats, settings, lot };
             let (buffers, rows) = uploads.buffers()?;
             let plan = plan(context, &rows)?;

@@ -4,7 +4,7 @@ use super::buffers::Buffers;
 use super::layout::{Layout, places};
 use super::plans::{GroupDispatch, Spread, chunks, group_dispatches};
 use super::shard::{Numbers, Sums};
-use super::stage::{Request, Requests, Stage, out_of_range, record_all};
+use super::stage::{Request, Requests, Stage, record_all, usable};
 use crate::backend::Group;
 use crate::backend::gpu::{Commands, Download, GpuContext, GpuError};
 use crate::kernel::Kernel;
@@ -66,13 +66,13 @@ impl DeviceEvaluator {
             .collect::<Result<_, _>>()?;
         drop(layout.take_indices());
         let kernels: Vec<&Kernel> = groups.iter().map(|group| &*group.kernel).collect();
-        let (formats, out_of_range) = (Formats { real: format, sum: format }, out_of_range(context));
+        let formats = Formats { real: format, sum: format };
         let mut requests = Requests::default();
         for groups in chunks(&kernels, format) {
             let kernels = &kernels[groups.clone()];
             let residuals = wgsl::objective(kernels, formats, Slot::Point, Slot::Residuals);
-            let residuals = residuals.map_err(&out_of_range)?.into();
-            let linearize = wgsl::linearize(kernels, formats).map_err(&out_of_range)?.into();
+            let residuals = usable(context, residuals)?;
+            let linearize = usable(context, wgsl::linearize(kernels, formats))?;
             let spread = Spread { tile: layout.tile(), batch: batch_size, idle: 0 };
             for GroupDispatch { shard, plan, workgroups } in group_dispatches(context, &layout, groups, spread)? {
                 for (task, module) in [&residuals, &linearize].into_iter().enumerate() {

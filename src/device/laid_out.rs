@@ -12,7 +12,7 @@ use super::listing::{self, Listed, Listing};
 use super::pieces::Pieces;
 use super::settings::{Counts, Settings};
 use super::shard::Sums;
-use super::stage::{CALL, StartedModule, out_of_range};
+use super::stage::{CALL, StartedModule, usable};
 use crate::backend::Group;
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::kernel::Kernel;
@@ -137,7 +137,7 @@ fn sorted(
 ) -> Result<(Sorted, StartedModule), GpuError> {
     let normal = |classes: &Classes| {
         let module = wgsl::normal(kernels, &classes.all().code, formats);
-        StartedModule::new(context, module.map_err(out_of_range(context))?)
+        StartedModule::new(context, usable(context, module)?)
     };
     // Which components bounds hold changes from step to step, the matrix only with the point.
     let most = (!parameters.has_bounds()).then(|| most_matrix_bytes(context, settings));

@@ -106,13 +106,19 @@ impl<'a> Requests<'a> {
         modules.filter(|module| seen.insert(Arc::as_ptr(module))).map(|module| &**module).collect()
     }
 
-    /// Has the modules compiled, those of the first tasks first, and binds them to their buffers, of which those common to all requests may stand in several
-    /// places; returns the stages of each task.
+    /// Has the modules compiled, those of the first tasks first, and binds them to their buffers, of which those common to all
+    /// requests may stand in several places; returns the stages of each task.
     pub fn start<const TASKS: usize>(
         self,
         context: &GpuContext,
         common: &[&Buffers],
     ) -> Result<[Vec<Stage>; TASKS], GpuError> {
+        let mut stages = self.stages(context, common)?.into_iter();
+        Ok(std::array::from_fn(|_| stages.next().unwrap_or_default()))
+    }
+
+    /// The same up to the last task that anything was asked for.
+    fn stages(self, context: &GpuContext, common: &[&Buffers]) -> Result<Vec<Vec<Stage>>, GpuError> {
         let modules = self.modules();
         let kernels = start(context, &modules)?.into_iter().map(Arc::new);
         let pointers = modules.into_iter().map(std::ptr::from_ref);
@@ -121,14 +127,8 @@ impl<'a> Requests<'a> {
         if context.is_software() {
             kernels.values().try_for_each(|kernel| kernel.wait().map(drop))?;
         }
-        let mut stages = [const { Vec::new() }; TASKS];
-        for (stages, requests) in stages.iter_mut().zip(&self.0) {
-            for request in requests {
-                let kernel = kernels[&Arc::as_ptr(&request.module)].clone();
-                stages.push(bind(kernel, request, common)?);
-            }
-        }
-        Ok(stages)
+        let stage = |request: &Request<'_>| bind(kernels[&Arc::as_ptr(&request.module)].clone(), request, common);
+        self.0.iter().map(|requests| requests.iter().map(stage).collect()).collect()
     }
 }
 
@@ -139,8 +139,8 @@ pub(super) struct StartedModule {
 }
 
 impl StartedModule {
-    pub fn new(context: &GpuContext, module: Module) -> Result<Self, GpuError> {
-        Ok(StartedModule { _kernel: start(context, &[&module])?, module: module.into() })
+    pub fn new(context: &GpuContext, module: Arc<Module>) -> Result<Self, GpuError> {
+        Ok(StartedModule { _kernel: start(context, &[&module])?, module })
     }
 }
 
@@ -187,7 +187,8 @@ fn bind(kernel: Arc<PendingKernel>, request: &Request<'_>, common: &[&Buffers]) 
     })
 }
 
-/// A constant that the device's numbers do not reach.
-pub(super) fn out_of_range(context: &GpuContext) -> impl Fn(OutOfRange) -> GpuError {
-    move |error| GpuError::Unsupported { what: error.to_string(), device: context.info().name.clone() }
+/// A module for any number of requests, unless a constant is beyond what the device's numbers reach.
+pub(super) fn usable(context: &GpuContext, module: Result<Module, OutOfRange>) -> Result<Arc<Module>, GpuError> {
+    let device = || context.info().name.clone();
+    module.map(Arc::new).map_err(|error| GpuError::Unsupported { what: error.to_string(), device: device() })
 }

@@ -8,7 +8,7 @@ use super::plans::{
     GroupDispatch, chunks, class_plan, group_dispatches, list_plan, manifold_plan, pair_plan, row_plan,
 };
 use super::settings::{Counts, Settings};
-use super::stage::{Request, Requests, out_of_range};
+use super::stage::{Request, Requests, usable};
 use super::tasks::{Stages, Task, Uploaded};
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::kernel::Kernel;
@@ -159,12 +159,12 @@ impl Parts<'_> {
         let Uploaded { context, layout, formats, shards, .. } = self.uploaded;
         for groups in chunks(kernels, formats.real) {
             let product = wgsl::jacobian_product(&kernels[groups.clone()], formats);
-            let product = product.map_err(out_of_range(context))?.into();
+            let product = usable(context, product)?;
             let step_product = match jacobian {
                 Jacobian::Stored => None,
                 Jacobian::Computed => {
                     let module = wgsl::step_product(&kernels[groups.clone()], formats);
-                    Some(module.map_err(out_of_range(context))?.into())
+                    Some(usable(context, module)?)
                 }
             };
             for GroupDispatch { shard, plan, workgroups } in
@@ -190,7 +190,7 @@ impl Parts<'_> {
         }
         let Uploaded { context, classes, formats, shards, .. } = self.uploaded;
         let all = classes.all();
-        let product = wgsl::image(kernels, &all.code, formats).map_err(out_of_range(context))?.into();
+        let product = usable(context, wgsl::image(kernels, &all.code, formats))?;
         for (shard, buffers) in shards.iter().enumerate() {
             let plan = list_plan(context, &all, shard)?;
             let request = Request::new(&product, &plan, u64::from(all.list_workgroups()));
@@ -222,16 +222,16 @@ impl Parts<'_> {
     fn over_matrix<'a>(&'a self, requests: &mut Requests<'a>, kernels: &[&Kernel]) -> Result<(), GpuError> {
         let Uploaded { context, classes, formats, shards, .. } = self.uploaded;
         let Some(couplings) = &self.couplings else { return Ok(()) };
-        let (code, out_of_range) = (&classes.code, out_of_range(context));
+        let code = &classes.code;
         let pairs = pair_plan(context, couplings)?;
-        let assemble = wgsl::assemble(kernels, &couplings.code, formats).map_err(&out_of_range)?.into();
+        let assemble = usable(context, wgsl::assemble(kernels, &couplings.code, formats))?;
         let workgroups = couplings.pair_places.iter().map(|place| u64::from(place.workgroups)).sum();
         requests.add(Task::Assemble as usize, Request::new(&assemble, &pairs, workgroups).with(&shards[0]));
         let (plan, workgroups) = row_plan(context, couplings, |rows| rows.workgroups)?;
-        let iterate = wgsl::iterate(code, &couplings.shapes(), formats).map_err(&out_of_range)?.into();
+        let iterate = usable(context, wgsl::iterate(code, &couplings.shapes(), formats))?;
         requests.add(Task::Iterate as usize, Request::new(&iterate, &plan, workgroups));
         let (plan, workgroups) = row_plan(context, couplings, |rows| rows.count.div_ceil(ITERATE_WORKGROUP))?;
-        let finish = wgsl::finish_iterate(code, formats).map_err(&out_of_range)?.into();
+        let finish = usable(context, wgsl::finish_iterate(code, formats))?;
         requests.add(Task::Finish as usize, Request::new(&finish, &plan, workgroups));
         Ok(())
     }
@@ -248,11 +248,10 @@ impl Parts<'_> {
             return Ok(());
         }
         let (kept, eliminated) = (classes.part(false), classes.part(true).without_partial_sums());
-        let out_of_range = out_of_range(context);
-        let complete = wgsl::complete(kernels, &eliminated.code, formats, jacobian).map_err(&out_of_range)?.into();
-        let product = wgsl::reduced_product(kernels, &kept.code, formats, jacobian).map_err(&out_of_range)?.into();
+        let complete = usable(context, wgsl::complete(kernels, &eliminated.code, formats, jacobian))?;
+        let product = usable(context, wgsl::reduced_product(kernels, &kept.code, formats, jacobian))?;
         if let Some(rows) = self.inverse_rows {
-            let module = wgsl::eliminate(kernels, &kept.code, formats, rows).map_err(&out_of_range)?.into();
+            let module = usable(context, wgsl::eliminate(kernels, &kept.code, formats, rows))?;
             for (shard, buffers) in shards.iter().enumerate() {
                 let plan = list_plan(context, &kept, shard)?;
                 let request = Request::new(&module, &plan, u64::from(kept.list_workgroups()));
@@ -262,7 +261,7 @@ impl Parts<'_> {
                 (Task::Damp, &eliminated, Damp { bounded, inverse_rows: Some(rows), reduced: false }),
                 (Task::DampReduced, &kept, Damp { bounded, inverse_rows: None, reduced: true }),
             ] {
-                let module = wgsl::damp(&part.code, formats, also).map_err(&out_of_range)?.into();
+                let module = usable(context, wgsl::damp(&part.code, formats, also))?;
                 let plan = class_plan(context, &part.places)?;
                 let request = Request::new(&module, &plan, u64::from(part.workgroups()));
                 requests.add(task as usize, request.with(&shards[0]));
@@ -285,7 +284,7 @@ impl Parts<'_> {
             (Task::Start, wgsl::start(&kept.code, formats, true, bounded)),
             (Task::Update, wgsl::update(&kept.code, formats, bounded)),
         ] {
-            let module = module.map_err(&out_of_range)?.into();
+            let module = usable(context, module)?;
             let request = Request::new(&module, &plan, u64::from(kept.workgroups()));
             requests.add(task as usize, request.with(&shards[0]));
         }
@@ -295,7 +294,7 @@ impl Parts<'_> {
     /// Over parameter blocks. Their tables are the same in all shards.
     fn over_blocks<'a>(&'a self, requests: &mut Requests<'a>) -> Result<(), GpuError> {
         let Uploaded { context, classes, formats, shards, bounded, .. } = self.uploaded;
-        let (code, out_of_range) = (&classes.code, out_of_range(context));
+        let code = &classes.code;
         let plan = class_plan(context, &classes.places)?;
         let mut modules = vec![(Task::Advance, wgsl::advance(code, formats, bounded))];
         if self.inverse_rows.is_none() {
@@ -309,7 +308,7 @@ impl Parts<'_> {
             modules.push((Task::Start, wgsl::start_iterate(code, formats)));
         }
         for (task, module) in modules {
-            let module = module.map_err(&out_of_range)?.into();
+            let module = usable(context, module)?;
             let request = Request::new(&module, &plan, u64::from(classes.workgroups()));
             requests.add(task as usize, request.with(&shards[0]));
         }
@@ -323,7 +322,7 @@ impl Parts<'_> {
         if retractions.is_empty() {
             return Ok(());
         }
-        let module = wgsl::retract(retractions, formats).map_err(out_of_range(context))?.into();
+        let module = usable(context, wgsl::retract(retractions, formats))?;
         let (plan, workgroups) = manifold_plan(context, counts)?;
         requests.add(Task::Retract as usize, Request::new(&module, &plan, workgroups).with(buffers));
         Ok(())

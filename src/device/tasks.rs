@@ -6,7 +6,7 @@ use super::classes::Classes;
 use super::layout::Layout;
 use super::plans::{GroupDispatch, Spread, chunks, class_plan, group_dispatches, list_plan, residual_dispatches};
 use super::settings::Settings;
-use super::stage::{Request, Requests, Stage, out_of_range};
+use super::stage::{Request, Requests, Stage, usable};
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Formats, Module, OutOfRange, Slot};
@@ -82,14 +82,13 @@ pub(super) struct GroupModules {
 impl GroupModules {
     /// Those of all groups.
     pub fn all(context: &GpuContext, kernels: &[&Kernel], formats: Formats) -> Result<Vec<Self>, GpuError> {
-        let out_of_range = out_of_range(context);
         let modules = |groups: Range<usize>| {
             let kernels = &kernels[groups.clone()];
             let residuals = wgsl::objective(kernels, formats, Slot::TrialPoint, Slot::TrialResiduals);
             Ok(GroupModules {
                 groups,
-                linearize: wgsl::linearize(kernels, formats).map_err(&out_of_range)?.into(),
-                residuals: residuals.map_err(&out_of_range)?.into(),
+                linearize: usable(context, wgsl::linearize(kernels, formats))?,
+                residuals: usable(context, residuals)?,
             })
         };
         chunks(kernels, formats.real).into_par_iter().map(modules).collect()
@@ -151,7 +150,7 @@ impl Uploaded<'_> {
         }
         requests.add(Task::StartCost as usize, Request::without_plan(&start_cost, 1));
         if self.bounded {
-            let hold = wgsl::hold(&self.classes.code, self.formats).map_err(out_of_range(self.context))?.into();
+            let hold = usable(self.context, wgsl::hold(&self.classes.code, self.formats))?;
             let plan = class_plan(self.context, &self.classes.places)?;
             // Its partial results take the place of those along lists.
             requests.add(Task::Hold as usize, Request::new(&hold, &plan, workgroups).with(&self.shards[0]));

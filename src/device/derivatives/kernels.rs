@@ -4,7 +4,7 @@ use super::GpuDerivatives;
 use super::lists::Lists;
 use crate::backend::gpu::GpuError;
 use crate::device::plans::{GroupDispatch, Spread, chunks, group_dispatches, plan};
-use crate::device::stage::{Request, Requests, Stage, out_of_range};
+use crate::device::stage::{Request, Requests, Stage, usable};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Addition, Slot, WORKGROUP};
 
@@ -29,17 +29,16 @@ impl GpuDerivatives {
     pub(super) fn stages(&self, lists: &[Lists], idle: u32) -> Result<[Vec<Stage>; TASKS], GpuError> {
         let (context, formats, addition) = (&self.context, self.formats, self.addition);
         let kernels: Vec<&Kernel> = self.problem.groups.iter().map(|group| &*group.kernel).collect();
-        let out_of_range = out_of_range(context);
         let mut requests = Requests::default();
         // Gradient and product of each shard.
         let mut sums: Vec<[Vec<Request<'_>>; 2]> = self.shards.iter().map(|_| [Vec::new(), Vec::new()]).collect();
         for groups in chunks(&kernels, formats.real) {
             let kernels = &kernels[groups.clone()];
             let residuals = wgsl::residuals(kernels, formats, Slot::Point, Slot::Residuals);
-            let residuals = residuals.map_err(&out_of_range)?.into();
-            let linearize = wgsl::linearize(kernels, formats).map_err(&out_of_range)?.into();
-            let gradient = wgsl::gradient(kernels, formats, addition).map_err(&out_of_range)?.into();
-            let product = wgsl::jtj_product(kernels, formats, addition).map_err(&out_of_range)?.into();
+            let residuals = usable(context, residuals)?;
+            let linearize = usable(context, wgsl::linearize(kernels, formats))?;
+            let gradient = usable(context, wgsl::gradient(kernels, formats, addition))?;
+            let product = usable(context, wgsl::jtj_product(kernels, formats, addition))?;
             let spread = Spread { tile: 1, batch: None, idle };
             for GroupDispatch { shard, plan, workgroups } in group_dispatches(context, &self.layout, groups, spread)? {
                 let request = |module| Request::new(module, &plan, workgroups).with(&self.shards[shard]);
