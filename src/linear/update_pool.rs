@@ -1,13 +1,12 @@
 //! Memory for update matrices, kept from one factorisation to the next.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 /// A shared heap of vectors that are handed out without being cleared.
 #[derive(Default)]
 pub struct UpdatePool {
-    /// The free vectors by length.
-    free: Mutex<BTreeMap<usize, Vec<Vec<f64>>>>,
+    /// The free vectors, the shortest first; of those of one length, the last that was given back.
+    free: Mutex<Vec<Vec<f64>>>,
 }
 
 impl UpdatePool {
@@ -22,26 +21,28 @@ impl UpdatePool {
     /// The smallest kept vector that is long enough, unless most of it would be wasted.
     fn find(&self, len: usize) -> Option<Vec<f64>> {
         let mut free = self.free.lock().ok()?;
-        let (&found, vectors) = free.range_mut(len..=2 * len).next()?;
-        let vector = vectors.pop();
-        if vectors.is_empty() {
-            free.remove(&found);
-        }
-        vector
+        let found = first_of_length(&free, len);
+        (free.get(found)?.len() <= 2 * len).then(|| free.remove(found))
     }
 
     /// Keeps a vector for later.
     pub fn give_back(&self, values: Vec<f64>) {
         // A poisoned lock means that another thread is already panicking; dropping the memory is fine.
         if let Ok(mut free) = self.free.lock() {
-            free.entry(values.len()).or_default().push(values);
+            let place = first_of_length(&free, values.len());
+            free.insert(place, values);
         }
     }
 
     /// Bytes kept.
     pub fn memory_bytes(&self) -> usize {
-        self.free.lock().map_or(0, |free| free.iter().map(|(len, v)| len * v.len() * size_of::<f64>()).sum())
+        self.free.lock().map_or(0, |free| free.iter().map(|vector| vector.len() * size_of::<f64>()).sum())
     }
+}
+
+/// Where those begin that are at least so long.
+fn first_of_length(free: &[Vec<f64>], len: usize) -> usize {
+    free.partition_point(|vector| vector.len() < len)
 }
 
 #[cfg(test)]

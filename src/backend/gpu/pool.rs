@@ -2,7 +2,6 @@
 
 use super::health::locked;
 use rustc_hash::FxHashMap;
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 /// The most bytes that lie idle.
@@ -23,7 +22,8 @@ pub(super) struct Pool(Mutex<State>);
 struct State {
     idle: FxHashMap<(wgpu::BufferUsages, u64), Vec<Idle>>,
     idle_bytes: u64,
-    open: BTreeSet<Ticket>,
+    /// Those being recorded, in the order they were begun.
+    open: Vec<Ticket>,
     next: u64,
 }
 
@@ -87,13 +87,13 @@ impl Pool {
         let mut state = locked(&self.0);
         let ticket = Ticket(state.next);
         state.next += 1;
-        state.open.insert(ticket);
+        state.open.push(ticket);
         ticket
     }
 
     /// The list was submitted or dropped.
     pub fn close(&self, ticket: Ticket) {
-        locked(&self.0).open.remove(&ticket);
+        locked(&self.0).open.retain(|&open| open != ticket);
     }
 }
 

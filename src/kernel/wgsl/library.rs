@@ -1,7 +1,6 @@
 //! The hand-written functions in `kernels/`, taken over one by one as generated code needs them.
 
 use rustc_hash::FxHashMap;
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// The text of a file in `kernels/`, for browsers as the build script bares it.
@@ -93,14 +92,15 @@ pub(super) fn identifiers(text: &str) -> impl Iterator<Item = &str> {
 /// The items that `text` needs, in the order of the files.
 pub(super) fn needed_by(text: &str) -> String {
     let library = &*LIBRARY;
-    let mut needed = BTreeSet::new();
+    let mut is_needed = vec![false; library.items.len()];
     let mut open: Vec<usize> = identifiers(text).filter_map(|name| library.by_name.get(name).copied()).collect();
     while let Some(index) = open.pop() {
-        if needed.insert(index) {
+        if !std::mem::replace(&mut is_needed[index], true) {
             open.extend(library.items[index].needs.iter().map(|name| library.by_name[name]));
         }
     }
-    needed.into_iter().map(|index| format!("{}\n", library.items[index].text)).collect()
+    let needed = library.items.iter().zip(is_needed).filter(|&(_, is_needed)| is_needed);
+    needed.flat_map(|(item, _)| [&item.text, "\n"]).collect()
 }
 
 /// Whether the library has the function that an operation is spelled with.

@@ -4,7 +4,6 @@ use super::{MeshProblem, Tracing};
 use crate::problem::{BlockId, ProblemError};
 use crate::{Blocks, Value};
 use nalgebra::Vector3;
-use std::collections::BTreeMap;
 
 /// x of the first block less the mean of the others.
 fn laplacian(x: Blocks<'_>) -> Vector3<Value> {
@@ -47,13 +46,18 @@ impl MeshProblem {
         Ok(())
     }
 
-    fn by_valence(&self) -> BTreeMap<usize, Vec<u32>> {
+    /// The valences that there are, and their vertices.
+    fn by_valence(&self) -> impl Iterator<Item = (usize, Vec<u32>)> + use<> {
         let neighbours = self.shape.neighbours();
-        let mut vertices: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+        let mut vertices: Vec<Vec<u32>> = Vec::new();
         for v in 0..self.shape.vertex_count() {
-            vertices.entry(neighbours.degree(v)).or_default().push(v as u32);
+            let valence = neighbours.degree(v);
+            if vertices.len() <= valence {
+                vertices.resize(valence + 1, Vec::new());
+            }
+            vertices[valence].push(v as u32);
         }
-        vertices
+        vertices.into_iter().enumerate().filter(|(_, vertices)| !vertices.is_empty())
     }
 
     /// Rows of a vertex and its neighbours.
