@@ -20,8 +20,11 @@ use crate::kernel::wgsl::{self, Format, Formats, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
 use rayon::prelude::*;
 
-/// Most bytes of an assembled JᵀJ.
+/// Most bytes of an assembled JᵀJ: what the cache of a large device holds.
 const MOST_MATRIX_BYTES: u64 = 40 << 20;
+
+/// The same of two-float numbers: J has fewer of them to multiply by, which each takes some twenty operations.
+const MOST_PAIR_MATRIX_BYTES: u64 = 16 << 20;
 
 /// A problem that stands on the device as far as the evaluation at the start takes it, but for its kernels.
 pub(super) struct LaidOut {
@@ -140,7 +143,7 @@ fn sorted(
         StartedModule::new(context, usable(context, module)?)
     };
     // Which components bounds hold changes from step to step, the matrix only with the point.
-    let most = (!parameters.has_bounds()).then(|| most_matrix_bytes(context, settings));
+    let most = (!parameters.has_bounds()).then(|| most_matrix_bytes(context, formats.real, settings));
     #[cfg(not(target_arch = "wasm32"))]
     if let Some((classes, listed)) = listed_on_device(context, groups, layout, &pieces, (formats.real, most), settings)
     {
@@ -224,11 +227,12 @@ pub(super) fn first_state(settings: &Settings) -> Vec<f64> {
     state
 }
 
-/// Most bytes of an assembled JᵀJ: what the cache of a large device holds. Others have smaller ones, and J then has fewer bytes.
-fn most_matrix_bytes(context: &GpuContext, settings: &Settings) -> u64 {
+/// Most bytes of an assembled JᵀJ. Smaller devices have smaller caches, and J then has fewer bytes.
+fn most_matrix_bytes(context: &GpuContext, real: Format, settings: &Settings) -> u64 {
+    let most = if real == Format::DoubleF32 { MOST_PAIR_MATRIX_BYTES } else { MOST_MATRIX_BYTES };
     let suits = match context.info().device_type {
-        wgpu::DeviceType::DiscreteGpu => MOST_MATRIX_BYTES,
-        _ => MOST_MATRIX_BYTES / 32,
+        wgpu::DeviceType::DiscreteGpu => most,
+        _ => most / 32,
     };
     settings.matrix_bytes.unwrap_or(suits)
 }

@@ -13,7 +13,6 @@ use crate::backend::Group;
 use crate::backend::gpu::{Binding, GpuBuffer, GpuContext, GpuError, KernelRequest, PendingKernel};
 use crate::kernel::wgsl::Slot;
 use rayon::prelude::*;
-use std::cmp::Reverse;
 
 /// The kernels.
 const TEXT: &str = include_str!("../../kernels/lists.wgsl");
@@ -67,8 +66,8 @@ pub fn have_room(listed: &[Listed]) -> bool {
     (1..=MOST_TOUCHES).contains(&listed.len())
 }
 
-/// Looks for the lists of some pieces among all instances: calls `f` with what it has of them after each touch, the widest groups first, until `f` is true.
-/// At last that is all.
+/// Looks for the lists of some pieces among all instances: calls `f` with what it has of them after each touch, until `f` is true. At last that is
+/// all.
 pub fn lists_of(
     some: &[usize],
     groups: &[Group],
@@ -83,9 +82,7 @@ pub fn lists_of(
         bits[start as usize / 64] |= 1 << (start % 64);
     }
     let mut lists = vec![Vec::new(); some.len()];
-    let mut touches: Vec<&Listed> = listed.iter().collect();
-    touches.sort_by_key(|touch| Reverse(layout.shapes[touch.group].parts.len()));
-    touches.into_iter().any(|touch| {
+    listed.iter().any(|touch| {
         let starts = layout.starts(&groups[touch.group], touch.block);
         let instances = (0..touch.count).into_par_iter().with_min_len(STRETCH);
         let entries = instances.map(|instance| (starts(instance as usize), touch.base + instance));

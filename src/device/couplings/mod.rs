@@ -26,6 +26,8 @@ use crate::backend::Group;
 use crate::backend::gpu::GpuError;
 use crate::kernel::wgsl::{Format, PairClass, PairKind, ROW_WORDS, RowShape, SLICE_WORDS, Slot, WORKGROUP};
 use rayon::prelude::*;
+#[cfg(not(target_arch = "wasm32"))]
+use std::cmp::Reverse;
 
 /// Most products in the code that puts the matrix together, which has to compile in good time.
 const MOST_TERMS: usize = 2000;
@@ -73,8 +75,7 @@ pub struct Couplings {
 }
 
 impl Couplings {
-    /// The matrix, unless it is larger than `most` bytes with all its blocks in full, or the problem is none for it. What is kept of a block does not
-    /// count: to find it takes the host as long.
+    /// The matrix, unless it is larger than `most` bytes, or the problem is none for it.
     pub fn new(
         groups: &[Group],
         layout: &Layout,
@@ -119,8 +120,11 @@ impl Couplings {
         // More instances couple more blocks.
         let is_too_large = |mut find: Find<'_>| {
             let samples = find.samples();
+            // It shows soonest from those that couple most.
+            let mut listed = listed.to_vec();
+            listed.sort_by_key(|touch| Reverse(touch.count as usize * find.coupled_numbers(touch.base)));
             let is_more = |lists: &[Vec<u32>]| (find.prepare(lists) * format.bytes()) as u64 > most;
-            lists_of(&samples, groups, layout, pieces, listed, is_more)
+            lists_of(&samples, groups, layout, pieces, &listed, is_more)
         };
         finds(groups, layout, pieces, classes, (&code, &couplings)).any(is_too_large)
     }

@@ -3,6 +3,7 @@
 use super::super::classes::Classes;
 use super::super::layout::Layout;
 use super::super::pieces::{Piece, Pieces};
+use super::super::plans::KindPlace;
 use super::columns::{Column, Columns};
 use super::kinds::Coupling;
 use crate::backend::Group;
@@ -54,7 +55,7 @@ pub(super) struct Stretch {
 #[derive(Default)]
 struct Average {
     rows: usize,
-    /// Numbers of the matrix with all blocks in full, and what of it as it is and of vectors lanes load.
+    /// Numbers of the matrix, and what of it and of vectors lanes load.
     numbers: usize,
     loads: usize,
     columns: usize,
@@ -68,7 +69,8 @@ pub(super) struct Find<'a> {
     layout: &'a Layout,
     pieces: &'a Pieces,
     classes: &'a Classes,
-    /// Of each kind of the class.
+    /// Where the instances of the kinds of the class stand, and what they couple.
+    places: &'a [KindPlace],
     couplings: &'a [Vec<Coupling>],
     code: &'a [PairClass],
     pub class: usize,
@@ -89,7 +91,10 @@ impl<'a> Find<'a> {
         let first = widths.next().unwrap_or(1);
         let width = if widths.all(|width| width == first) { first } else { 1 };
         let shape = RowShape { lanes: 1, width, multiples };
-        Find { groups, layout, pieces, classes, couplings, code, class, shape, average: Average::default() }
+        let (before, others) = classes.code.split_at(class);
+        let first: usize = before.iter().map(|class| class.kinds.len()).sum();
+        let places = &classes.kinds[0][first..first + others[0].kinds.len()];
+        Find { groups, layout, pieces, classes, places, couplings, code, class, shape, average: Average::default() }
     }
 
     fn rows(&self) -> usize {
@@ -106,8 +111,7 @@ impl<'a> Find<'a> {
         (0..self.rows()).step_by(self.rows().div_ceil(SAMPLES).max(1)).collect()
     }
 
-    /// Finds how many lanes do for a row; returns the numbers of the matrix in all rows, were no block a multiple of the identity, judged by the
-    /// lists of [`samples`](Self::samples).
+    /// Finds how many lanes do for a row; returns the numbers of the matrix in all rows, judged by the lists of [`samples`](Self::samples).
     pub fn prepare(&mut self, lists: &[Vec<u32>]) -> usize {
         let found = |columns: &mut Columns, list: &Vec<u32>| {
             self.meet(columns, list)?;
@@ -122,7 +126,7 @@ impl<'a> Find<'a> {
             sum.rows += 1;
             for column in columns {
                 let pair = &self.code[column.pair as usize];
-                sum.numbers += pair.rows * pair.columns;
+                sum.numbers += pair.numbers();
                 sum.loads += pair.numbers() + pair.columns;
                 sum.columns += self.entries(pair);
                 let [pairs, entries] = &mut sum.pairs[column.pair as usize];
@@ -209,19 +213,28 @@ impl<'a> Find<'a> {
         }
     }
 
+    /// The kind of an entry of a list, and where its instances stand.
+    fn kind(&self, id: u32) -> (usize, &KindPlace) {
+        let mut places = self.places.iter().enumerate();
+        places.rfind(|(_, place)| place.base <= id).expect("instance 0 of the first kind is entry 0")
+    }
+
+    /// Numbers of the blocks to which an entry of a list couples its row.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn coupled_numbers(&self, id: u32) -> usize {
+        self.couplings[self.kind(id).0].iter().map(|coupling| self.code[coupling.class].numbers()).sum()
+    }
+
     /// Meets the columns of a row with this list; `None` if that is too long.
     fn meet(&self, columns: &mut Columns, list: &[u32]) -> Option<()> {
         if list.len() > LONGEST {
             return None;
         }
         let indices = &self.layout.shards[0].indices[..];
-        let first_kind: usize = self.classes.code[..self.class].iter().map(|class| class.kinds.len()).sum();
-        let kinds = &self.classes.code[self.class].kinds;
-        let places = &self.classes.kinds[0][first_kind..first_kind + kinds.len()];
         for &id in list {
-            let kind = places.iter().rposition(|place| place.base <= id).unwrap_or(0);
-            let (group, shape) = (&places[kind].group, kinds[kind].group);
-            let instance = id - places[kind].base;
+            let (kind, place) = self.kind(id);
+            let (group, shape) = (&place.group, self.classes.code[self.class].kinds[kind].group);
+            let instance = id - place.base;
             let parts = &self.layout.shapes[shape].parts;
             for coupling in &self.couplings[kind] {
                 let part = &parts[coupling.part];
