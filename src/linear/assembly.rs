@@ -95,7 +95,7 @@ impl Assembly {
     fn list_entries(&mut self, structure: &BlockStructure, supernodes: &Supernodes, b: u32, front_row: &[u32]) {
         let old = supernodes.order[b as usize] as usize;
         let rows = |block: usize| (structure.size(block) as u32) << 1;
-        let diagonal = structure.place(structure.col_ptr()[old]);
+        let diagonal = structure.diagonal_place(old);
         self.entries.push(Entry { place: diagonal, row: front_row[b as usize], rows: rows(old) });
         for (other, place, is_row) in neighbours(structure, old) {
             let new = supernodes.place[other as usize];
@@ -147,7 +147,7 @@ impl Assembly {
                 }
             }
             let old = supernodes.order[b as usize] as usize;
-            for (c, damping) in damping[structure.offsets()[old]..][..columns].iter().enumerate() {
+            for (c, damping) in damping[structure.range(old)].iter().enumerate() {
                 target[c * ld + column + c] += damping;
             }
             column += columns;

@@ -72,7 +72,7 @@ impl BlockMatrix {
 
     /// The diagonal block `j`, column-major.
     pub fn diagonal_block(&self, j: usize) -> &[f64] {
-        let place = self.structure.place(self.structure.col_ptr()[j]) as usize;
+        let place = self.structure.diagonal_place(j) as usize;
         &self.values[place..place + self.structure.size(j).pow(2)]
     }
 
@@ -97,12 +97,11 @@ impl BlockMatrix {
         if self.values.len() < PARALLEL_VALUES {
             return self.multiply_rows(0, blocks, damping, x, y);
         }
-        let offsets = self.structure.offsets();
         let mut tasks = Vec::with_capacity(blocks / TASK_ROWS + 1);
         let mut rest = y;
         for start in (0..blocks).step_by(TASK_ROWS) {
             let end = (start + TASK_ROWS).min(blocks);
-            let (head, tail) = rest.split_at_mut(offsets[end] - offsets[start]);
+            let (head, tail) = rest.split_at_mut(self.structure.ranges(start..end).len());
             tasks.push((start, end, head));
             rest = tail;
         }
@@ -112,29 +111,28 @@ impl BlockMatrix {
     /// The block rows `start..end` of the product.
     fn multiply_rows(&self, start: usize, end: usize, damping: &[f64], x: &[f64], y: &mut [f64]) {
         let structure = &*self.structure;
-        let (offsets, col_ptr) = (structure.offsets(), structure.col_ptr());
-        let rows = structure.rows();
+        let (rows, first) = (structure.rows(), structure.range(start).start);
         for i in start..end {
-            let range = offsets[i]..offsets[i + 1];
-            let y = &mut y[range.start - offsets[start]..range.end - offsets[start]];
+            let range = structure.range(i);
+            let y = &mut y[range.start - first..range.end - first];
             if damping.is_empty() {
                 y.fill(0.0);
             } else {
-                for ((y, d), x) in y.iter_mut().zip(&damping[range.clone()]).zip(&x[range]) {
+                for ((y, d), x) in y.iter_mut().zip(&damping[range.clone()]).zip(&x[range.clone()]) {
                     *y = d * x;
                 }
             }
             for &(col, place) in rows.of(i) {
-                let x = &x[offsets[col as usize]..offsets[col as usize + 1]];
+                let x = &x[structure.range(col as usize)];
                 match self.block(place, x.len() * y.len()) {
                     Block::Full(block) => add_block(block, x, y),
                     Block::Multiple(number) => add_multiple(number, x, y),
                 }
             }
-            add_symmetric(self.diagonal_block(i), &x[offsets[i]..offsets[i + 1]], y);
-            for k in col_ptr[i] + 1..col_ptr[i + 1] {
+            add_symmetric(self.diagonal_block(i), &x[range], y);
+            for k in structure.below(i) {
                 let row = structure.row_idx()[k] as usize;
-                let x = &x[offsets[row]..offsets[row + 1]];
+                let x = &x[structure.range(row)];
                 match self.block(structure.place(k), x.len() * y.len()) {
                     Block::Full(block) => add_transposed(block, x, y),
                     Block::Multiple(number) => add_multiple(number, x, y),
@@ -154,8 +152,8 @@ impl BlockMatrix {
     pub fn write_diagonal(&self, diagonal: &mut Vec<f64>) {
         let structure = &*self.structure;
         diagonal.resize(structure.scalars(), 0.0);
-        for (j, bounds) in structure.offsets().windows(2).enumerate() {
-            let (block, numbers) = (self.diagonal_block(j), &mut diagonal[bounds[0]..bounds[1]]);
+        for j in 0..structure.blocks() {
+            let (block, numbers) = (self.diagonal_block(j), &mut diagonal[structure.range(j)]);
             let stride = numbers.len() + 1;
             numbers.iter_mut().enumerate().for_each(|(k, number)| *number = block[k * stride]);
         }
@@ -171,17 +169,16 @@ impl BlockMatrix {
     pub fn scaled(&self, scales: &[f64]) -> Result<Self, LinearError> {
         let mut scaled = Self::zeros(Arc::new(self.structure.in_full()?));
         let structure = scaled.structure.clone();
-        let offsets = structure.offsets();
         assert_eq!(scales.len(), structure.scalars(), "number of scales");
         for j in 0..structure.blocks() {
-            for position in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
+            for position in structure.column(j) {
                 let i = structure.row_idx()[position] as usize;
-                let rows = &scales[offsets[i]..offsets[i + 1]];
+                let rows = &scales[structure.range(i)];
                 let numbers = rows.len() * structure.size(j);
                 let target = &mut scaled.values[structure.place(position) as usize..][..numbers];
                 self.block(self.structure.place(position), numbers).write(rows.len(), target, rows.len());
                 let columns = target.chunks_exact_mut(rows.len().max(1));
-                for (column, right) in columns.zip(&scales[offsets[j]..offsets[j + 1]]) {
+                for (column, right) in columns.zip(&scales[structure.range(j)]) {
                     column.iter_mut().zip(rows).for_each(|(number, left)| *number *= left * right);
                 }
             }
@@ -192,10 +189,9 @@ impl BlockMatrix {
     /// The full matrix, both triangles.
     pub fn to_dense(&self) -> DMatrix<f64> {
         let structure = &*self.structure;
-        let offsets = structure.offsets();
         let mut dense = DMatrix::zeros(structure.scalars(), structure.scalars());
         for j in 0..structure.blocks() {
-            for k in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
+            for k in structure.column(j) {
                 let i = structure.row_idx()[k] as usize;
                 let (rows, columns) = (structure.size(i), structure.size(j));
                 let mut block = DMatrix::zeros(rows, columns);
@@ -203,8 +199,9 @@ impl BlockMatrix {
                 if i == j {
                     block.fill_upper_triangle_with_lower_triangle();
                 }
-                dense.view_mut((offsets[i], offsets[j]), (rows, columns)).copy_from(&block);
-                dense.view_mut((offsets[j], offsets[i]), (columns, rows)).tr_copy_from(&block);
+                let (i, j) = (structure.range(i).start, structure.range(j).start);
+                dense.view_mut((i, j), (rows, columns)).copy_from(&block);
+                dense.view_mut((j, i), (columns, rows)).tr_copy_from(&block);
             }
         }
         dense
@@ -214,11 +211,11 @@ impl BlockMatrix {
     /// the diagonal stand parts of diagonal blocks.
     pub(super) fn write_lower(&self, dense: &mut [f64], stride: usize) {
         let structure = &*self.structure;
-        let offsets = structure.offsets();
         for j in 0..structure.blocks() {
-            for k in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
+            for k in structure.column(j) {
                 let i = structure.row_idx()[k] as usize;
-                let (rows, target) = (structure.size(i), &mut dense[offsets[j] * stride + offsets[i]..]);
+                let start = structure.range(j).start * stride + structure.range(i).start;
+                let (rows, target) = (structure.size(i), &mut dense[start..]);
                 match (self.block(structure.place(k), rows * structure.size(j)), rows) {
                     (Block::Full(block), 3) => copy_columns::<3>(block, target, stride),
                     (Block::Full(block), 6) => copy_columns::<6>(block, target, stride),

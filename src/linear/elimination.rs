@@ -58,7 +58,7 @@ impl Elimination {
 /// whether it is the row (rather than the column) of the stored block.
 pub fn neighbours(structure: &BlockStructure, block: usize) -> impl Iterator<Item = (u32, u32, bool)> {
     let before = structure.rows().of(block);
-    let after = structure.col_ptr()[block] + 1..structure.col_ptr()[block + 1];
+    let after = structure.below(block);
     let before = before.iter().map(|&(col, place)| (col, place, false));
     before.chain(after.map(|k| (structure.row_idx()[k], structure.place(k), true)))
 }

@@ -69,8 +69,7 @@ pub fn minimum_degree(structure: &BlockStructure) -> Result<Vec<u32>, LinearErro
     if i32::try_from(entries.saturating_mul(3)).is_err() {
         return Err(too_large(structure));
     }
-    let col_ptr: Vec<u32> = structure.col_ptr().iter().map(|&p| p as u32).collect();
-    let pattern = SymbolicSparseColMatRef::new_checked(blocks, blocks, &col_ptr, None, structure.row_idx());
+    let pattern = SymbolicSparseColMatRef::new_checked(blocks, blocks, structure.col_ptr(), None, structure.row_idx());
     let request = amd::order_maybe_unsorted_scratch::<u32>(blocks, entries);
     let mut memory = MemBuffer::try_new(request)
         .map_err(|_| LinearError::OutOfMemory { bytes: request.unaligned_bytes_required() })?;

@@ -47,7 +47,8 @@ impl LinearSolver for Pcg {
         self.structure = Some(Arc::clone(structure));
         let n = structure.scalars();
         self.work = std::array::from_fn(|_| vec![0.0; n]);
-        Ok(Analysis { factor_bytes: self.work.len() * n * size_of::<f64>(), ..Analysis::default() })
+        let factor_bytes = self.work.len() * n * size_of::<f64>() + structure.row_bytes();
+        Ok(Analysis { factor_bytes, ..Analysis::default() })
     }
 
     fn solve(

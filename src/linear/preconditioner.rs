@@ -92,14 +92,15 @@ impl Preconditioner for BlockJacobi {
         self.sizes.clear();
         self.factors.clear();
         for j in 0..structure.blocks() {
-            let (n, first) = (structure.size(j), structure.offsets()[j]);
+            let (n, range) = (structure.size(j), structure.range(j));
             let start = self.factors.len();
             self.factors.extend_from_slice(matrix.diagonal_block(j));
             let block = &mut self.factors[start..];
-            for (i, damping) in damping[first..first + n].iter().enumerate() {
+            for (i, damping) in damping[range].iter().enumerate() {
                 block[i * n + i] += damping;
             }
-            factorize_block(block, n).map_err(|pivot| LinearError::NotPositiveDefinite { index: first + pivot })?;
+            factorize_block(block, n)
+                .map_err(|pivot| LinearError::NotPositiveDefinite { index: structure.range(j).start + pivot })?;
             self.sizes.push(n);
         }
         Ok(())

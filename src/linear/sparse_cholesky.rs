@@ -74,7 +74,7 @@ impl LinearSolver for SparseCholesky {
         let analysis = Analysis {
             ordering: ordering.name(),
             factor_nonzeros: elimination.nonzeros as u64,
-            factor_bytes: plan.factor_len() * size_of::<f64>() + plan.memory_bytes(),
+            factor_bytes: plan.factor_len() * size_of::<f64>() + plan.memory_bytes() + structure.row_bytes(),
             flops: elimination.flops,
         };
         self.plan = Some((Arc::clone(structure), plan));
@@ -116,7 +116,7 @@ impl SparseCholesky {
             let offsets = &plan.supernodes.offsets;
             let block = offsets.partition_point(|&o| o <= pivot) - 1;
             let old = plan.supernodes.order[block] as usize;
-            LinearError::NotPositiveDefinite { index: structure.offsets()[old] + pivot - offsets[block] }
+            LinearError::NotPositiveDefinite { index: structure.range(old).start + pivot - offsets[block] }
         })
     }
 
@@ -133,7 +133,7 @@ impl SparseCholesky {
         check_length("the right-hand side", structure.scalars(), rhs.len())?;
         check_length("the solution", structure.scalars(), solution.len())?;
         let order = &plan.supernodes.order;
-        let range = |old: u32| structure.offsets()[old as usize]..structure.offsets()[old as usize + 1];
+        let range = |old: u32| structure.range(old as usize);
         self.permuted.clear();
         order.iter().for_each(|&old| self.permuted.extend_from_slice(&rhs[range(old)]));
         if LARGE.is_some_and(|large| self.factor.len() >= large) {

@@ -12,7 +12,7 @@ pub fn matrix(sizes: &[usize], pairs: &[(u32, u32)], value: impl Fn(usize, usize
     let mut matrix = BlockMatrix::zeros(structure.into());
     let structure = matrix.structure().clone();
     for j in 0..structure.blocks() {
-        for k in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
+        for k in structure.column(j) {
             let i = structure.row_idx()[k] as usize;
             let rows = structure.size(i);
             for (at, v) in matrix.block_mut(i, j).unwrap().iter_mut().enumerate() {
@@ -131,17 +131,20 @@ fn grid_of_multiples(side: u32) -> BlockMatrix {
     let full = grid(side);
     let pattern = full.structure();
     let (col_ptr, row_idx) = (pattern.col_ptr().to_vec(), pattern.row_idx().to_vec());
-    let is_diagonal = |position: usize| pattern.col_ptr().binary_search(&position).is_ok();
+    let is_diagonal = |position: usize| pattern.col_ptr().binary_search(&(position as u32)).is_ok();
     let storage = |position: usize| match position % 3 {
         _ if is_diagonal(position) => Storage::Full,
         0 => Storage::Ahead,
         1 => Storage::Full,
         _ => Storage::Multiple,
     };
-    let structure = BlockStructure::from_columns(&vec![3; pattern.blocks()], col_ptr, row_idx, storage).unwrap();
+    let multiples = (0..row_idx.len()).filter(|&position| storage(position) == Storage::Multiple).count() as u32;
+    let multiples: Vec<u32> = (0..multiples).collect();
+    let sizes = vec![3; pattern.blocks()];
+    let structure = BlockStructure::from_columns(&sizes, col_ptr, row_idx, storage, &multiples).unwrap();
     let mut matrix = BlockMatrix::zeros(structure.into());
     for j in 0..pattern.blocks() {
-        for k in pattern.col_ptr()[j]..pattern.col_ptr()[j + 1] {
+        for k in pattern.column(j) {
             let i = pattern.row_idx()[k] as usize;
             let place = pattern.place(k) as usize;
             let block = matrix.block_mut(i, j).unwrap();

@@ -7,7 +7,7 @@
 use super::columns::{Instances, Pass, Walk, Weighted, Weights};
 use super::contribution::Contribution;
 use crate::backend::Group;
-use crate::linear::BlockMatrix;
+use crate::linear::{BlockMatrix, BlockStructure};
 use crate::problem::Evaluation;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -53,8 +53,7 @@ struct Linearized<'a> {
     instances: &'a [Instances<'a>],
     weights: &'a Weights,
     residuals: &'a [f64],
-    /// First scalar of each block.
-    offsets: &'a [usize],
+    structure: &'a BlockStructure,
 }
 
 impl Accumulation {
@@ -91,7 +90,7 @@ impl Accumulation {
             instances: &instances,
             weights: &self.weights,
             residuals: &evaluation.residuals,
-            offsets: structure.offsets(),
+            structure: &structure,
         };
         let mut values = matrix.values.as_mut_slice();
         let mut gradient = gradient;
@@ -101,7 +100,7 @@ impl Accumulation {
         let mut work = Vec::with_capacity(self.tasks.len());
         for task in &self.tasks {
             let (mine, rest) = values.split_at_mut(task.numbers.len());
-            let scalars = structure.offsets()[task.columns.end] - structure.offsets()[task.columns.start];
+            let scalars = structure.ranges(task.columns.clone()).len();
             let (mine_too, rest_too) = gradient.split_at_mut(scalars);
             work.push((task, mine, mine_too));
             (values, gradient) = (rest, rest_too);
@@ -127,9 +126,11 @@ impl Task {
         } else if self.weighted.counts.is_empty() {
             gradient.fill(0.0);
         } else {
-            let offsets = &linearized.offsets[self.columns.start..=self.columns.end];
-            for bounds in offsets.windows(2) {
-                sums.write(&mut gradient[bounds[0] - offsets[0]..bounds[1] - offsets[0]]);
+            let mut rest = &mut *gradient;
+            for column in self.columns.clone() {
+                let (mine, others) = rest.split_at_mut(linearized.structure.size(column));
+                sums.write(mine);
+                rest = others;
             }
         }
         for &GroupPass { group, share, ref pass } in &self.passes {

@@ -21,6 +21,7 @@ mod contribution;
 mod covariance;
 #[cfg(feature = "gpu")]
 mod device;
+mod distinct;
 mod draft;
 mod error;
 mod evaluator;

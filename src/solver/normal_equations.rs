@@ -18,10 +18,10 @@ pub struct NormalEquations {
     pub matrix: BlockMatrix,
     /// Jᵀr.
     pub gradient: Vec<f64>,
-    /// Of each free block the numbers in the parameter vector.
-    places: Vec<Range<usize>>,
-    /// Start of each free block in a step over all blocks.
-    components: Vec<usize>,
+    /// Start of each free block in the parameter vector.
+    starts: Vec<u32>,
+    /// See [`Reduction::curved`].
+    curved: Vec<(u32, u32)>,
     accumulation: Accumulation,
     /// Fixed components of blocks that are otherwise free, as scalar indices of the reduced system.
     held: Vec<usize>,
@@ -42,8 +42,8 @@ impl NormalEquations {
         let held = reduction.held_scalars(parameters, matrix.structure());
         let gradient = vec![0.0; matrix.structure().scalars()];
         let accumulation = Accumulation::new(tasks, contributions, weights);
-        let Reduction { places, components, .. } = reduction;
-        let mut equations = NormalEquations { matrix, gradient, places, components, accumulation, held };
+        let Reduction { starts, curved, .. } = reduction;
+        let mut equations = NormalEquations { matrix, gradient, starts, curved, accumulation, held };
         equations.hold();
         Ok(equations)
     }
@@ -55,7 +55,8 @@ impl NormalEquations {
 
     /// Bytes of structure, numbers and plan.
     pub fn bytes(&self) -> usize {
-        self.matrix.memory_bytes() + size_of_val(&self.gradient[..]) + self.accumulation.bytes()
+        let blocks = size_of_val(&self.starts[..]) + size_of_val(&self.curved[..]);
+        self.matrix.memory_bytes() + size_of_val(&self.gradient[..]) + blocks + self.accumulation.bytes()
     }
 
     /// Bytes that [`NormalEquations::refill`] cannot but read and write: it reads residuals, the stored Jacobian, and the plan with the
@@ -78,14 +79,13 @@ impl NormalEquations {
             return;
         }
         let structure = self.matrix.structure().clone();
-        let offsets = structure.offsets();
         let mut held = vec![false; self.gradient.len()];
         for &scalar in &self.held {
             held[scalar] = true;
             self.gradient[scalar] = 0.0;
         }
         for column in 0..structure.blocks() {
-            for position in structure.col_ptr()[column]..structure.col_ptr()[column + 1] {
+            for position in structure.column(column) {
                 let row = structure.row_idx()[position] as usize;
                 let (height, width) = (structure.size(row), structure.size(column));
                 let place = structure.place(position);
@@ -95,7 +95,7 @@ impl NormalEquations {
                 }
                 let block = &mut self.matrix.values[place as usize..][..height * width];
                 for (k, number) in block.iter_mut().enumerate() {
-                    let (i, j) = (offsets[row] + k % height, offsets[column] + k / height);
+                    let (i, j) = (structure.range(row).start + k % height, structure.range(column).start + k / height);
                     if held[i] || held[j] {
                         *number = if i == j { 1.0 } else { 0.0 };
                     }
@@ -106,7 +106,11 @@ impl NormalEquations {
 
     /// The Euclidean length of the free parameters in `x`.
     pub fn length(&self, x: &[f64]) -> f64 {
-        self.places.iter().flat_map(|places| &x[places.clone()]).map(|a| a * a).sum::<f64>().sqrt()
+        let numbers = self.blocks().enumerate().flat_map(|(k, (reduced, start, _))| {
+            let size = self.curved.get(k).map_or(reduced.len(), |&(size, _)| size as usize);
+            &x[start..start + size]
+        });
+        numbers.map(|a| a * a).sum::<f64>().sqrt()
     }
 
     /// A step over all blocks, 0 where they are fixed.
@@ -140,8 +144,10 @@ impl NormalEquations {
     /// For each free block its scalars in the reduced system, its start in the parameter vector, and its start in a step over all
     /// blocks.
     pub(super) fn blocks(&self) -> impl Iterator<Item = (Range<usize>, usize, usize)> {
-        let offsets = self.matrix.structure().offsets();
-        let starts = self.places.iter().zip(&self.components);
-        starts.enumerate().map(|(k, (places, &component))| (offsets[k]..offsets[k + 1], places.start, component))
+        let structure = self.matrix.structure();
+        self.starts.iter().enumerate().map(|(k, &start)| {
+            let component = self.curved.get(k).map_or(start, |&(_, component)| component);
+            (structure.range(k), start as usize, component as usize)
+        })
     }
 }

@@ -27,10 +27,12 @@ pub(super) fn plan(
     if u32::try_from(largest).is_err() {
         return Err(LinearError::TooLarge { entries: largest });
     }
-    let touches = Touches::new(groups, reduction)?;
-    let columns = deal(&touches, reduction.sizes.len());
-    let source = Source { groups, contributions, reduction, touches: &touches };
-    let drafts = pieces::map(columns.len(), 1, |task| Draft::new(&source, columns[task].clone()));
+    let drafts = {
+        let touches = Touches::new(groups, reduction)?;
+        let columns = deal(&touches, reduction.sizes.len());
+        let source = Source { groups, contributions, reduction, touches: &touches };
+        pieces::map(columns.len(), 1, |task| Draft::new(&source, columns[task].clone()))
+    };
     sew(drafts, &reduction.sizes)
 }
 
@@ -54,25 +56,30 @@ fn deal(touches: &Touches, columns: usize) -> Vec<Range<usize>> {
 /// Puts the parts together.
 fn sew(drafts: Vec<Draft>, sizes: &[usize]) -> Result<(BlockMatrix, Vec<Task>), LinearError> {
     let blocks = drafts.iter().map(|draft| draft.rows.len()).sum();
+    if u32::try_from(blocks).is_err() {
+        return Err(LinearError::TooLarge { entries: blocks });
+    }
     let (mut col_ptr, mut row_idx, mut storage) =
         (Vec::with_capacity(sizes.len() + 1), Vec::with_capacity(blocks), Vec::with_capacity(blocks));
-    col_ptr.push(0);
+    col_ptr.push(0u32);
     let (mut tasks, mut constants, mut ahead) = (Vec::with_capacity(drafts.len()), Vec::new(), 0);
-    for Draft { mut task, ends, rows, storage: stored, full, multiples } in drafts {
-        col_ptr.extend(ends.into_iter().map(|end| row_idx.len() + end as usize));
+    let (mut multiples, mut multiple_of) = (Vec::new(), Vec::new());
+    for Draft { mut task, ends, rows, storage: stored, full, multiples: mine } in drafts {
+        col_ptr.extend(ends.into_iter().map(|end| row_idx.len() as u32 + end));
         row_idx.extend(rows);
         storage.extend(stored);
         task.numbers = ahead..ahead + task.numbers.len();
         ahead = task.numbers.end;
         tasks.push(task);
-        constants.push((full, multiples));
+        constants.push(full);
+        let first = multiples.len() as u32;
+        multiple_of.extend(mine.of.into_iter().map(|index| first + index));
+        multiples.extend(mine.numbers);
     }
-    let structure = BlockStructure::from_columns(sizes, col_ptr, row_idx, |position| storage[position])?;
+    let structure = BlockStructure::from_columns(sizes, col_ptr, row_idx, |position| storage[position], &multiple_of)?;
     let mut matrix = BlockMatrix::zeros(Arc::new(structure));
-    let full = constants.iter().map(|(full, _)| full);
-    let multiples = constants.iter().map(|(_, multiples)| multiples);
     let mut rest = &mut matrix.values[ahead..];
-    for numbers in full.chain(multiples) {
+    for numbers in constants.iter().chain([&multiples]) {
         let (mine, others) = rest.split_at_mut(numbers.len());
         mine.copy_from_slice(numbers);
         rest = others;
@@ -107,16 +114,16 @@ mod tests {
     }
 
     #[test]
-    fn multiples_of_the_identity_take_a_number_unless_a_component_is_held() {
+    fn equal_multiples_of_the_identity_take_one_number_unless_a_component_is_held() {
         let (mut problem, blocks) = line(40);
         let numbers = |problem: &Problem| equations(problem).matrix.values.len();
-        assert_eq!(numbers(&problem), 9 * (40 + 39) + 38);
+        assert_eq!(numbers(&problem), 9 * (40 + 39) + 1);
         compare(&problem, &[]);
         problem.fix_component(blocks[10], 1).unwrap();
-        assert_eq!(numbers(&problem), 9 * (40 + 39) + 36 + 2 * 9);
+        assert_eq!(numbers(&problem), 9 * (40 + 39) + 1 + 2 * 9);
         compare(&problem, &[31]);
         problem.fix(blocks[20]).unwrap();
-        assert_eq!(numbers(&problem), 9 * (39 + 37) + 34 + 2 * 9);
+        assert_eq!(numbers(&problem), 9 * (39 + 37) + 1 + 2 * 9);
         compare(&problem, &[31]);
     }
 

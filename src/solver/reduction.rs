@@ -2,7 +2,6 @@
 
 use crate::linear::BlockStructure;
 use crate::problem::{CompiledProblem, Parameters};
-use std::ops::Range;
 
 /// Stands for the number of a block that is not free.
 pub(super) const FIXED: u32 = u32::MAX;
@@ -15,10 +14,11 @@ pub(super) struct Reduction {
     pub sizes: Vec<usize>,
     /// Of each free block whether some of its components are fixed.
     pub held: Vec<bool>,
-    /// Of each free block the numbers in the parameter vector.
-    pub places: Vec<Range<usize>>,
-    /// Start of each free block in a step over all blocks.
-    pub components: Vec<usize>,
+    /// Start of each free block in the parameter vector.
+    pub starts: Vec<u32>,
+    /// How many parameters each free block has, and its start in a step over all blocks; empty where no block is on a manifold, so that
+    /// these are its components and its start.
+    pub curved: Vec<(u32, u32)>,
 }
 
 impl Reduction {
@@ -28,17 +28,19 @@ impl Reduction {
             numbers: vec![FIXED; parameters.values().len()],
             sizes: Vec::new(),
             held: Vec::new(),
-            places: Vec::new(),
-            components: Vec::new(),
+            starts: Vec::new(),
+            curved: Vec::new(),
         };
         let order = problem.block_order().iter().map(|&block| block as usize);
         for block in order.filter(|&block| !parameters.is_fixed(block)) {
-            let start = parameters.offsets()[block] as usize;
-            reduction.numbers[start] = reduction.sizes.len() as u32;
+            let start = parameters.offsets()[block];
+            reduction.numbers[start as usize] = reduction.sizes.len() as u32;
             reduction.sizes.push(parameters.tangent_size(block));
             reduction.held.push(parameters.fixed(block).is_some());
-            reduction.places.push(start..start + parameters.size(block));
-            reduction.components.push(problem.steps().start(start as u32));
+            reduction.starts.push(start);
+            if parameters.has_manifolds() {
+                reduction.curved.push((parameters.size(block) as u32, problem.steps().start(start) as u32));
+            }
         }
         reduction
     }
@@ -54,7 +56,7 @@ impl Reduction {
         for block in 0..parameters.blocks() {
             let number = self.numbers[parameters.offsets()[block] as usize];
             if let Some(flags) = parameters.fixed(block).filter(|_| number != FIXED) {
-                let first = structure.offsets()[number as usize];
+                let first = structure.range(number as usize).start;
                 held.extend((0..flags.len()).filter(|&k| flags[k]).map(|k| first + k));
             }
         }

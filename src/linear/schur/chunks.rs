@@ -213,8 +213,7 @@ impl<'a> Places<'a> {
                 Coverage::Vectors => &[],
             };
             // Rows ascend in the pattern and in the structure alike: what was passed need not be searched again.
-            let mut position = self.reduced.col_ptr()[column as usize];
-            let end = self.reduced.col_ptr()[column as usize + 1];
+            let Range { start: mut position, end } = self.reduced.column(column as usize);
             for &row in rows {
                 position += self.reduced.row_idx()[position..end].partition_point(|&r| r < row);
                 let known = &mut self.blocks[position];

@@ -174,13 +174,12 @@ impl Complement {
     /// The blocks of the reduced matrix that are covered.
     pub fn write_matrix(&self, matrix: &BlockMatrix, damping: &[f64], target: &mut BlockMatrix) {
         let structure = &*self.reduced;
-        let col_ptr = structure.col_ptr();
         let length = |j: usize, k: usize| structure.size(structure.row_idx()[k] as usize) * structure.size(j);
-        let lengths = (0..structure.blocks()).map(|j| (col_ptr[j]..col_ptr[j + 1]).map(|k| length(j, k)).sum());
+        let lengths = (0..structure.blocks()).map(|j| structure.column(j).map(|k| length(j, k)).sum());
         let columns = split(&mut target.values, lengths);
         columns.into_par_iter().enumerate().for_each(|(j, values)| {
             let mut rest = values;
-            for k in col_ptr[j]..col_ptr[j + 1] {
+            for k in structure.column(j) {
                 let row = structure.row_idx()[k] as usize;
                 let (block, others) = rest.split_at_mut(length(j, k));
                 self.write_block(matrix, damping, (row, j), k, block, structure.size(row));

@@ -114,10 +114,10 @@ fn write_dense(complement: &Complement, matrix: &BlockMatrix, damping: &[f64], t
     let columns = split(target, (0..structure.blocks()).map(|j| structure.size(j) * n));
     columns.into_par_iter().enumerate().for_each(|(j, columns)| {
         columns.fill(0.0);
-        for k in structure.col_ptr()[j]..structure.col_ptr()[j + 1] {
+        for k in structure.column(j) {
             let row = structure.row_idx()[k] as usize;
             // A block without unknowns has no columns, or may stand past the end of them.
-            let target = columns.get_mut(structure.offsets()[row]..).unwrap_or_default();
+            let target = columns.get_mut(structure.range(row).start..).unwrap_or_default();
             complement.write_block(matrix, damping, (row, j), k, target, n);
         }
     });

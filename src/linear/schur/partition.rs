@@ -163,19 +163,19 @@ impl Partition {
     /// Scalars of the whole system that a kept block covers.
     pub fn range_of_kept(&self, kept: usize) -> Range<usize> {
         let old = self.kept[kept] as usize;
-        self.structure.offsets()[old]..self.structure.offsets()[old + 1]
+        self.structure.range(old)
     }
 
     /// Scalars of the whole system that an eliminated block covers.
     pub fn range_of_eliminated(&self, member: usize) -> Range<usize> {
         let old = self.eliminated[member] as usize;
-        self.structure.offsets()[old]..self.structure.offsets()[old + 1]
+        self.structure.range(old)
     }
 
     /// The couplings of kept blocks among each other (both below and on the diagonal): row, column, place.
     pub fn kept_blocks(&self) -> impl Iterator<Item = (u32, u32, u32)> + Clone {
         self.kept.iter().enumerate().flat_map(move |(column, &old)| {
-            let positions = self.structure.col_ptr()[old as usize]..self.structure.col_ptr()[old as usize + 1];
+            let positions = self.structure.column(old as usize);
             positions.filter_map(move |k| {
                 let row = self.place[self.structure.row_idx()[k] as usize];
                 (row != GONE).then(|| (row, column as u32, self.structure.place(k)))
@@ -230,6 +230,7 @@ impl Partition {
             + size_of_val(&self.eliminated_offsets[..])
             + size_of_val(&self.factor_offsets[..])
             + size_of_val(&self.place[..])
+            + self.structure.row_bytes()
     }
 
     /// "22106 blocks of 3 eliminated, 144 unknowns left".

@@ -1,5 +1,8 @@
 //! What blocks of JᵀJ begin with.
 
+use crate::solver::distinct::Distinct;
+use std::slice::Iter;
+
 /// Blocks of so many numbers are kept in registers to the end: loops over their entries are unrolled.
 const UNROLLED: usize = 9;
 
@@ -11,7 +14,7 @@ pub(in crate::solver) enum Begin {
     /// Nothing.
     Zero,
     /// The identity times a number for each block: what rows of constants leave where components do not mix.
-    Multiples(Vec<f64>),
+    Multiples(Multiples),
     /// Blocks, column-major.
     Blocks(Vec<f64>),
 }
@@ -25,11 +28,12 @@ impl Begin {
             side * side == block.len() && block.iter().enumerate().all(|(k, &number)| number == expected(k))
         };
         if blocks.clone().flatten().all(|&number| number == 0.0) {
-            Begin::Zero
-        } else if blocks.clone().all(is_multiple) {
-            Begin::Multiples(blocks.map(|block| block[0]).collect())
-        } else {
-            Begin::Blocks(blocks.flatten().copied().collect())
+            return Begin::Zero;
+        }
+        let multiples = blocks.clone().all(is_multiple).then(|| Multiples::new(blocks.clone().map(|block| block[0])));
+        match multiples.flatten() {
+            Some(multiples) => Begin::Multiples(multiples),
+            None => Begin::Blocks(blocks.flatten().copied().collect()),
         }
     }
 
@@ -41,7 +45,7 @@ impl Begin {
         match self {
             Begin::Present => numbers.for_each(|(number, add)| *number += add),
             Begin::Zero => *block = add,
-            Begin::Multiples(multiples) => write_on(multiples.get(k).copied().unwrap_or_default(), block, add),
+            Begin::Multiples(multiples) => write_on(multiples.get(k), block, add),
             Begin::Blocks(blocks) => {
                 let Some(begin) = blocks.get(k * N..).and_then(|blocks| blocks.first_chunk::<N>()) else { return };
                 numbers.zip(begin).for_each(|((number, add), begin)| *number = begin + add);
@@ -56,7 +60,7 @@ impl Begin {
         match self {
             Begin::Present | Begin::Zero => {}
             Begin::Multiples(multiples) => {
-                write_on(multiples.get(k).copied().unwrap_or_default(), &mut begin, [0.0; N]);
+                write_on(multiples.get(k), &mut begin, [0.0; N]);
             }
             Begin::Blocks(blocks) => {
                 begin = blocks.get(k * N..).and_then(|blocks| blocks.first_chunk()).copied().unwrap_or(begin);
@@ -73,7 +77,7 @@ impl Begin {
             Begin::Multiples(multiples) => {
                 block.fill(0.0);
                 let side = block.len().isqrt();
-                block.iter_mut().step_by(side + 1).for_each(|number| *number = multiples[k]);
+                block.iter_mut().step_by(side + 1).for_each(|number| *number = multiples.get(k));
             }
             Begin::Blocks(blocks) => block.copy_from_slice(&blocks[k * block.len()..][..block.len()]),
         }
@@ -81,15 +85,56 @@ impl Begin {
 
     /// The multiples of the identity, if any.
     #[inline(always)]
-    pub fn multiples(&self) -> &[f64] {
-        if let Begin::Multiples(multiples) = self { multiples } else { &[] }
+    pub fn multiples(&self) -> NextMultiple<'_> {
+        let (numbers, of) = match self {
+            Begin::Multiples(multiples) => (&multiples.numbers[..], &multiples.of[..]),
+            _ => Default::default(),
+        };
+        NextMultiple { numbers, of: of.iter() }
     }
 
     pub fn bytes(&self) -> usize {
         match self {
             Begin::Present | Begin::Zero => 0,
-            Begin::Multiples(numbers) | Begin::Blocks(numbers) => size_of_val(&numbers[..]),
+            Begin::Multiples(multiples) => size_of_val(&multiples.numbers[..]) + size_of_val(&multiples.of[..]),
+            Begin::Blocks(numbers) => size_of_val(&numbers[..]),
         }
+    }
+}
+
+/// Numbers of which there are not more different ones than an index tells apart.
+#[derive(Debug)]
+pub(in crate::solver) struct Multiples {
+    numbers: Vec<f64>,
+    of: Vec<u16>,
+}
+
+impl Multiples {
+    /// `None` if there are too many.
+    fn new(list: impl Iterator<Item = f64>) -> Option<Self> {
+        let Distinct { numbers, of } = Distinct::new(list);
+        let of: Option<Vec<u16>> = of.into_iter().map(|index| u16::try_from(index).ok()).collect();
+        Some(Multiples { numbers, of: of? })
+    }
+
+    #[inline(always)]
+    fn get(&self, k: usize) -> f64 {
+        let index = self.of.get(k).map_or(usize::MAX, |&index| usize::from(index));
+        self.numbers.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// The numbers one after the other, and zeros where there are none.
+pub(in crate::solver) struct NextMultiple<'a> {
+    numbers: &'a [f64],
+    of: Iter<'a, u16>,
+}
+
+impl NextMultiple<'_> {
+    #[inline(always)]
+    pub fn next(&mut self) -> f64 {
+        let index = self.of.next().map_or(usize::MAX, |&index| usize::from(index));
+        self.numbers.get(index).copied().unwrap_or_default()
     }
 }
 

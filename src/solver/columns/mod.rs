@@ -174,7 +174,7 @@ impl Walk<'_> {
                 unreachable!("a pass is streamed only where there is a copy of the loops for it")
             }
             Targets::Streamed => {
-                let (diagonal, below) = (pass.diagonal.multiples().iter(), pass.below.multiples().iter());
+                let (diagonal, below) = (pass.diagonal.multiples(), pass.below.multiples());
                 go_through(own, pass, weighted, terms, Streamed { numbers, gradient, diagonal, below });
             }
             Targets::Listed { blocks, gradient: starts } => {

@@ -1,6 +1,6 @@
 //! Where a pass writes its blocks.
 
-use super::begin::write_on;
+use super::begin::{NextMultiple, write_on};
 use super::{AGAIN, Begin};
 use std::slice::Iter;
 
@@ -27,8 +27,8 @@ pub(super) trait Places {
 pub(super) struct Streamed<'a> {
     pub numbers: &'a mut [f64],
     pub gradient: &'a mut [f64],
-    pub diagonal: Iter<'a, f64>,
-    pub below: Iter<'a, f64>,
+    pub diagonal: NextMultiple<'a>,
+    pub below: NextMultiple<'a>,
 }
 
 impl<'a> Places for Streamed<'a> {
@@ -38,13 +38,13 @@ impl<'a> Places for Streamed<'a> {
     #[inline(always)]
     fn diagonal<const N: usize>(&mut self) -> Option<(&'a mut [f64; N], f64)> {
         let numbers = self.numbers.split_off_mut(..N)?.first_chunk_mut()?;
-        Some((numbers, self.diagonal.next().copied().unwrap_or_default()))
+        Some((numbers, self.diagonal.next()))
     }
 
     #[inline(always)]
     fn below<const N: usize>(&mut self, _: u32) -> Option<(&'a mut [f64; N], f64)> {
         let numbers = self.numbers.split_off_mut(..N)?.first_chunk_mut()?;
-        Some((numbers, self.below.next().copied().unwrap_or_default()))
+        Some((numbers, self.below.next()))
     }
 
     #[inline(always)]

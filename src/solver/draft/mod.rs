@@ -5,6 +5,7 @@ mod pass;
 use super::accumulation::Task;
 use super::columns::Weighted;
 use super::contribution::{Contribution, Own, Pair};
+use super::distinct::Distinct;
 use super::reduction::{FIXED, Reduction};
 use super::touches::{Touch, Touches};
 use crate::backend::Group;
@@ -31,8 +32,8 @@ pub(super) struct Draft {
     pub storage: Vec<Storage>,
     /// The numbers of the blocks that are constant and stored in full.
     pub full: Vec<f64>,
-    /// Those that are multiples of the identity.
-    pub multiples: Vec<f64>,
+    /// Of those that are multiples of the identity the number.
+    pub multiples: Distinct,
 }
 
 impl Draft {
@@ -52,6 +53,7 @@ impl Draft {
             begin: Vec::new(),
             scalars: 0,
             block: Vec::new(),
+            multiples: Vec::new(),
             couples: Vec::new(),
             order: Vec::new(),
             draft: Draft {
@@ -60,7 +62,7 @@ impl Draft {
                 rows: Vec::new(),
                 storage: Vec::new(),
                 full: Vec::new(),
-                multiples: Vec::new(),
+                multiples: Distinct::default(),
             },
         };
         columns.for_each(|column| drafting.column(column));
@@ -88,6 +90,8 @@ struct Drafting<'a> {
     scalars: usize,
     /// The constant part of the block at hand.
     block: Vec<f64>,
+    /// What the multiples of the identity are times.
+    multiples: Vec<f64>,
     couples: Vec<Couple>,
     /// Row and index of each couple, packed so that sorting brings those of a row together and in order.
     order: Vec<u64>,
@@ -195,7 +199,7 @@ impl Drafting<'_> {
         match storage {
             Storage::Ahead => self.begin.extend(&self.block),
             Storage::Full => self.draft.full.extend(&self.block),
-            Storage::Multiple => self.draft.multiples.push(self.block[0]),
+            Storage::Multiple => self.multiples.push(self.block[0]),
         }
         place
     }
@@ -211,6 +215,7 @@ impl Drafting<'_> {
         let some = self.passes.into_iter().filter(|draft| !draft.is_empty());
         task.passes = some.map(PassDraft::pass).collect();
         task.begin(contributions, &self.begin);
+        self.draft.multiples = Distinct::new(self.multiples);
         self.draft
     }
 }
