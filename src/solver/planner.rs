@@ -77,6 +77,8 @@ fn sew(drafts: Vec<Draft>, sizes: &[usize]) -> Result<(BlockMatrix, Vec<Task>), 
         multiples.extend(mine.numbers);
     }
     let structure = BlockStructure::from_columns(sizes, col_ptr, row_idx, |position| storage[position], &multiple_of)?;
+    // The numbers take most memory: what is not needed beside them goes first.
+    drop((storage, multiple_of));
     let mut matrix = BlockMatrix::zeros(Arc::new(structure));
     let mut rest = &mut matrix.values[ahead..];
     for numbers in constants.iter().chain([&multiples]) {
