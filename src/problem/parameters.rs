@@ -57,6 +57,12 @@ impl Parameters {
         &mut self.values
     }
 
+    /// Exchanges the numbers of all blocks for others, as many.
+    pub(crate) fn swap_values(&mut self, values: &mut Vec<f64>) {
+        debug_assert_eq!(self.values.len(), values.len());
+        std::mem::swap(&mut self.values, values);
+    }
+
     /// Number of blocks.
     pub fn blocks(&self) -> usize {
         self.offsets.len() - 1

@@ -26,6 +26,8 @@ pub(super) enum Evaluator {
 pub(super) struct Hybrid {
     device: DeviceEvaluator,
     others: Vec<Group>,
+    /// Number of scalar residuals, of the CPU's and the device's groups.
+    residuals: usize,
     /// Relative rounding error of the device's numbers.
     rounding: f64,
 }
@@ -45,6 +47,7 @@ impl Hybrid {
         Ok(Hybrid {
             device: DeviceEvaluator::new(context, compiled, parameters, groups, format, batch_size)?,
             others: others.map(|(_, group)| group.clone()).collect(),
+            residuals: compiled.residuals(),
             rounding: super::placement::rounding(format),
         })
     }
@@ -56,6 +59,7 @@ impl Hybrid {
 
     async fn objective(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), GpuError> {
         let pending = self.device.start(x, false)?;
+        evaluation.residuals.resize(self.residuals, 0.0);
         Cpu.objective(&self.others, x, &mut evaluation.residuals);
         evaluation.objective.clear();
         self.device.finish(pending, &mut evaluation.residuals, &mut []).await

@@ -45,18 +45,15 @@ pub(super) async fn minimize(
     let Beginning { selection, threads, notes, precision, evaluator, earlier } = beginning;
     let mut minimizer =
         Minimizer::start(problem, compiled, options, (evaluator, notes), earlier, start, callback).await?;
-    let outcome = minimizer.run().await;
-    let x = std::mem::take(&mut minimizer.x);
-    let report = outcome.map(|(termination, message)| {
-        let report = minimizer.report(problem, selection, termination, message);
-        SolverReport { precision, threads, ..report }
-    });
-    problem.parameters.values_mut().copy_from_slice(&x);
-    report
+    let (termination, message) = minimizer.run().await?;
+    let report = minimizer.report(selection, termination, message);
+    Ok(SolverReport { precision, threads, ..report })
 }
 
 /// The state of a solve.
 struct Minimizer<'a, C> {
+    /// Whose parameters are the accepted point, so that they are whatever becomes of the solve.
+    problem: &'a mut Problem,
     compiled: &'a CompiledProblem,
     evaluator: Evaluator,
     notes: Vec<String>,
@@ -65,8 +62,6 @@ struct Minimizer<'a, C> {
     start: Instant,
     /// When the clock was last looked at, which takes a hundredth of an iteration on a handful of blocks.
     looked: Instant,
-    /// The accepted point, all parameters.
-    x: Vec<f64>,
     initial_cost: f64,
     cost: f64,
     evaluation: Evaluation,
@@ -112,7 +107,7 @@ struct Trial {
 
 impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
     async fn start(
-        problem: &Problem,
+        problem: &'a mut Problem,
         compiled: &'a CompiledProblem,
         options: &'a SolverOptions,
         (mut evaluator, mut notes): (Evaluator, Vec<String>),
@@ -125,20 +120,20 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             compile: compiled.compile_time.as_secs_f64(),
             ..StageTimes::default()
         };
-        let x = problem.parameters().values().to_vec();
+        let x = problem.parameters().values();
         let mut evaluation = compiled.new_evaluation();
-        let mut trial = Evaluation { residuals: vec![0.0; compiled.residuals()], ..Evaluation::default() };
+        let mut trial = Evaluation::default();
         let began = Instant::now();
-        evaluator.linearize(compiled, &x, &mut evaluation, true, &mut notes).await?;
+        evaluator.linearize(compiled, x, &mut evaluation, true, &mut notes).await?;
         let mut cost = evaluation.cost();
         // A device linearizes without the objective.
         if compiled.has_losses() && evaluation.objective.is_empty() {
-            evaluator.objective(compiled, &x, &mut trial, &mut notes).await?;
+            evaluator.objective(compiled, x, &mut trial, &mut notes).await?;
             cost = trial.cost();
         }
         times.evaluate += began.elapsed().as_secs_f64();
         let done = earlier.as_ref().map_or(0, |earlier| earlier.iterations.len().saturating_sub(1));
-        check_finite(compiled, &x, &evaluation, cost, done)?;
+        check_finite(compiled, x, &evaluation, cost, done)?;
         let Earlier { initial_cost, iterations } =
             earlier.unwrap_or(Earlier { initial_cost: cost, iterations: Vec::new() });
 
@@ -165,7 +160,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             diagonal: Vec::new(),
             damping: Vec::new(),
             step: vec![0.0; equations.scalars()],
-            trial_x: x.clone(),
+            trial_x: x.to_vec(),
             small,
             ahead: false,
             trial,
@@ -179,7 +174,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             callback,
             start,
             looked: start,
-            x,
+            problem,
             cost,
             evaluation,
             equations,
@@ -309,7 +304,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         self.evaluator.linearize(self.compiled, &self.trial_x, &mut there, self.small, &mut self.notes).await?;
         self.equations.refill(self.compiled, &there);
         if scaled(&self.equations.gradient) < POLISHED * POLISHED * before {
-            std::mem::swap(&mut self.x, &mut self.trial_x);
+            self.problem.parameters.swap_values(&mut self.trial_x);
             self.evaluation = there;
             self.cost = trial_cost;
             self.promise = None;
@@ -326,7 +321,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
     async fn try_step(&mut self) -> Result<Option<Trial>, SolveError> {
         self.equations.matrix.write_diagonal(&mut self.diagonal);
         self.trust_region.damping(&self.diagonal, &mut self.damping);
-        let active = self.bounds.active(&self.x, &self.equations);
+        let active = self.bounds.active(self.problem.parameters.values(), &self.equations);
         let began = Instant::now();
         let summary = self.solver.solve(
             self.compiled,
@@ -355,8 +350,9 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         }
         self.equations.hold_step(&mut self.step);
         self.equations.scatter(&self.step, &mut self.full_step);
-        self.compiled.steps().take(&self.x, &self.full_step, &mut self.trial_x);
-        let projected = self.bounds.project(&self.x, &mut self.full_step, &mut self.trial_x);
+        let x = self.problem.parameters.values();
+        self.compiled.steps().take(x, &self.full_step, &mut self.trial_x);
+        let projected = self.bounds.project(x, &mut self.full_step, &mut self.trial_x);
         let model_change = if self.solver.is_direct() && self.bounds.is_empty() {
             TrustRegion::model_decrease(&self.equations.gradient, &self.damping, &self.step)
         } else {
@@ -388,7 +384,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
     ) -> Result<Option<(Termination, String)>, SolveError> {
         let function = self.function_tolerance_reached(trial_cost);
         let parameter = self.parameter_tolerance_reached(step_norm);
-        std::mem::swap(&mut self.x, &mut self.trial_x);
+        self.problem.parameters.swap_values(&mut self.trial_x);
         self.cost = trial_cost;
         self.promise = None;
         self.trust_region.accept(gain_ratio);
@@ -396,11 +392,18 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             std::mem::swap(&mut self.evaluation, &mut self.trial);
         } else {
             let began = self.looked;
-            self.evaluator.linearize(self.compiled, &self.x, &mut self.evaluation, self.small, &mut self.notes).await?;
+            let x = self.problem.parameters.values();
+            self.evaluator.linearize(self.compiled, x, &mut self.evaluation, self.small, &mut self.notes).await?;
             self.looked = Instant::now();
             self.times.evaluate += (self.looked - began).as_secs_f64();
         }
-        check_finite(self.compiled, &self.x, &self.evaluation, self.cost, self.iterations.len())?;
+        check_finite(
+            self.compiled,
+            self.problem.parameters.values(),
+            &self.evaluation,
+            self.cost,
+            self.iterations.len(),
+        )?;
         let began = if self.small { self.looked } else { Instant::now() };
         self.equations.refill(self.compiled, &self.evaluation);
         self.looked = Instant::now();
@@ -409,7 +412,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
     }
 
     async fn record(&mut self, record: IterationRecord) -> ControlFlow<(Termination, String)> {
-        let asked = (self.callback)(Progress { record: &record, parameters: &self.x }).await;
+        let asked = (self.callback)(Progress { record: &record, parameters: self.problem.parameters.values() }).await;
         self.iterations.push(record);
         match asked {
             ControlFlow::Continue(()) => ControlFlow::Continue(()),
@@ -419,16 +422,10 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
         }
     }
 
-    fn report(
-        &mut self,
-        problem: &Problem,
-        backend: Selection,
-        termination: Termination,
-        message: String,
-    ) -> SolverReport {
+    fn report(&mut self, backend: Selection, termination: Termination, message: String) -> SolverReport {
         self.times.total = self.start.elapsed().as_secs_f64() + self.times.trace;
         let (linear_solver, linear_solver_reason) = std::mem::take(&mut self.linear_solver);
-        let parameters = problem.parameters();
+        let parameters = self.problem.parameters();
         let free_blocks = (0..parameters.blocks()).filter(|&block| !parameters.is_fixed(block)).count();
         SolverReport {
             termination,
@@ -438,7 +435,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             iterations: std::mem::take(&mut self.iterations),
             parameter_blocks: (parameters.blocks(), free_blocks),
             parameters: (parameters.values().len(), self.equations.free_scalars()),
-            residual_blocks: problem.residual_blocks(),
+            residual_blocks: self.problem.residual_blocks(),
             residuals: self.compiled.residuals(),
             groups: summaries(self.compiled),
             compile: self.compiled.statistics,

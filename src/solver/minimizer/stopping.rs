@@ -10,7 +10,7 @@ type Outcome = (Termination, String);
 impl<C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'_, C> {
     /// Looks at the gradient of a new point.
     pub(super) fn gradient_tolerance_reached(&mut self) -> Option<Outcome> {
-        let norm = self.bounds.gradient_max_norm(&self.x, &self.equations.gradient);
+        let norm = self.bounds.gradient_max_norm(self.problem.parameters.values(), &self.equations.gradient);
         self.gradient_norm = norm;
         (norm <= self.options.gradient_tolerance).then(|| {
             let message = format!("{}: |gradient| {norm:.2e}", Termination::GradientTolerance.describe());
@@ -19,7 +19,8 @@ impl<C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'_, C> {
     }
 
     pub(super) fn parameter_tolerance_reached(&self, step_norm: f64) -> Option<Outcome> {
-        let (length, tolerance) = (self.equations.length(&self.x), self.options.parameter_tolerance);
+        let (length, tolerance) =
+            (self.equations.length(self.problem.parameters.values()), self.options.parameter_tolerance);
         (step_norm <= tolerance * (length + tolerance)).then(|| {
             let message = format!("{}: step {step_norm:.2e}", Termination::ParameterTolerance.describe());
             (Termination::ParameterTolerance, message)
@@ -62,7 +63,7 @@ impl<C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'_, C> {
     async fn change_by_last_bits(&mut self) -> f64 {
         let mut most = 0.0f64;
         for ways in [[true, true], [false, false], [true, false], [false, true]] {
-            for (k, (trial, &x)) in self.trial_x.iter_mut().zip(&self.x).enumerate() {
+            for (k, (trial, &x)) in self.trial_x.iter_mut().zip(self.problem.parameters.values()).enumerate() {
                 *trial = if ways[k % 2] { x.next_up() } else { x.next_down() };
             }
             let evaluated =

@@ -47,10 +47,10 @@ fn minimized(error: LinearError) -> (Result<(Termination, String), SolveError>, 
         let evaluator = (Evaluator::Cpu, Vec::new());
         let goes_on = async |_: Progress<'_>| ControlFlow::Continue(());
         let mut minimizer =
-            Minimizer::start(&problem, &compiled, &options, evaluator, None, start, goes_on).await.unwrap();
+            Minimizer::start(&mut problem, &compiled, &options, evaluator, None, start, goes_on).await.unwrap();
         minimizer.solver = StepSolver::Normal(Box::new(Failing { steps: 2, error }));
         let outcome = minimizer.run().await;
-        (outcome, minimizer.x[0])
+        (outcome, problem.parameters().values()[0])
     };
     pollster::block_on(ready)
 }
