@@ -30,31 +30,10 @@ pub struct CompiledProblem {
     /// Where the residuals of each residual block begin, once somebody asked.
     pub(super) block_rows: OnceLock<Vec<u32>>,
     /// For each group which residual blocks its instances are.
-    pub(super) residual_blocks: Vec<ResidualBlocks>,
+    pub(super) residual_blocks: Vec<Arc<Vec<u32>>>,
     /// Parameter blocks in an order in which those that share residuals lie together.
     pub(super) block_order: Vec<u32>,
     pub(super) names: Vec<Option<String>>,
-}
-
-/// The residual blocks of a group.
-#[derive(Debug, Clone)]
-pub(super) struct ResidualBlocks {
-    /// Of the instances as they were given.
-    pub given: Arc<Vec<u32>>,
-    /// Which of these each instance is; `None` where all stay.
-    pub order: Option<Arc<Vec<u32>>>,
-}
-
-impl ResidualBlocks {
-    /// The residual block behind an instance.
-    fn of(&self, instance: usize) -> usize {
-        self.given[self.order.as_ref().map_or(instance, |order| order[instance] as usize)] as usize
-    }
-
-    /// Number of instances.
-    fn len(&self) -> usize {
-        self.given.len()
-    }
 }
 
 /// Residuals, and the numbers stored for the Jacobian.
@@ -134,7 +113,7 @@ impl CompiledProblem {
 
     /// The residual block behind an instance of a group.
     pub(crate) fn residual_block(&self, group: usize, instance: usize) -> usize {
-        self.residual_blocks[group].of(instance)
+        self.residual_blocks[group][instance] as usize
     }
 
     /// Where the residuals of each residual block begin.
@@ -142,13 +121,13 @@ impl CompiledProblem {
         if let Some(rows) = self.block_rows.get() {
             return rows;
         }
-        let count = self.residual_blocks.iter().map(ResidualBlocks::len).sum();
+        let count = self.residual_blocks.iter().map(|blocks| blocks.len()).sum();
         let rows = locality::zeros(count);
-        let numbered: Vec<(&Group, &ResidualBlocks)> = self.groups.iter().zip(&self.residual_blocks).collect();
+        let numbered: Vec<(&Group, &Arc<Vec<u32>>)> = self.groups.iter().zip(&self.residual_blocks).collect();
         pieces::each(&numbered, count, STRETCH, |(group, blocks)| {
             pieces::for_each(blocks.len(), STRETCH, |instance| {
                 let row = group.rows.start + instance * group.kernel.residuals();
-                rows[blocks.of(instance)].store(row as u32, Relaxed);
+                rows[blocks[instance] as usize].store(row as u32, Relaxed);
             });
         });
         // Outside the lock: who waits for other threads here may be given work that asks too.
@@ -224,8 +203,8 @@ impl CompiledProblem {
     /// Bytes of the instance tables, the row numbers, the residuals and the stored Jacobian.
     pub fn bytes(&self) -> usize {
         let tables: usize = self.groups.iter().map(|g| g.table.bytes()).sum();
-        let orders: usize = self.residual_blocks.iter().filter_map(|blocks| Some(blocks.order.as_ref()?.len())).sum();
-        let blocks = orders + self.block_rows.get().map_or(0, Vec::len) + self.block_order.len();
+        let residual_blocks: usize = self.residual_blocks.iter().map(|blocks| blocks.capacity()).sum();
+        let blocks = residual_blocks + self.block_rows.get().map_or(0, Vec::len) + self.block_order.len();
         tables + blocks * size_of::<u32>() + (self.residuals + self.stored) * size_of::<f64>()
     }
 

@@ -1,11 +1,11 @@
 //! The two halves of compiling a problem: its kernels, and then the order of its blocks and instances.
 
-use super::compiled::{CompiledProblem, ResidualBlocks};
+use super::compiled::CompiledProblem;
 use super::specialize::{Part, Specializer};
-use super::{Problem, ProblemError, Steps, locality};
+use super::{GroupInstances, Problem, ProblemError, Steps, locality};
 use crate::backend::{Group, pieces};
 use crate::kernel::{CompileStatistics, compile};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 use web_time::Instant;
 
@@ -38,14 +38,16 @@ impl NamedGroups<'_> {
     }
 }
 
-/// A problem whose kernels are compiled, and whose instances are as they were given: what a solver chooses a device by, and has kernels for it
+/// A problem whose kernels are compiled, and whose instances are as they were added: what a solver chooses a device by, and has kernels for it
 /// compiled, before anybody waits for orders.
 pub(crate) struct Draft<'p> {
     problem: &'p Problem,
     /// In the order of the compiled problem.
     groups: Vec<Group>,
-    /// Of each group, as they were given.
-    residual_blocks: Vec<Arc<Vec<u32>>>,
+    /// The instances of each group.
+    instances: Vec<GroupInstances>,
+    /// The instances of each topology.
+    topologies: Vec<GroupInstances>,
     names: Vec<Option<String>>,
     statistics: CompileStatistics,
     /// Time it took.
@@ -61,7 +63,7 @@ impl Problem {
         Ok(self.draft()?.ordered())
     }
 
-    /// As [`Problem::compile`]; `meanwhile` sees the groups with their kernels, instances as they were given, while these are put in order: on a device
+    /// As [`Problem::compile`]; `meanwhile` sees the groups with their kernels, instances as they were added, while these are put in order: on a device
     /// kernels can compile from then on.
     ///
     /// # Errors
@@ -92,15 +94,14 @@ impl<'p> Draft<'p> {
         let start = Instant::now();
         let mut statistics = CompileStatistics::default();
         let (mut rows, mut stored) = (0, 0);
-        let (mut groups, mut residual_blocks, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut groups, mut instances, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let topologies: Vec<GroupInstances> = problem.groups.iter().map(GroupInstances::as_added).collect();
         // A residual that was refused may have left a topology without instances.
-        let topologies = problem.registry.topologies().iter().zip(&problem.groups);
-        let inhabited = topologies.filter(|(_, instances)| instances.table.count > 0);
-        let parts = inhabited.flat_map(|(topology, instances)| {
-            specializer.parts(instances).into_iter().map(move |part| (topology, part))
-        });
-        for (topology, Part { instances, mut specialization }) in parts {
-            let table = &instances.table;
+        let inhabited = problem.registry.topologies().iter().zip(&topologies).filter(|(_, all)| all.table.count > 0);
+        let parts =
+            inhabited.flat_map(|(topology, all)| specializer.parts(all).into_iter().map(move |part| (topology, part)));
+        for (topology, Part { instances: some, mut specialization }) in parts {
+            let table = &some.table;
             specialization.literals =
                 table.data.iter().map(|c| c.uniform().filter(|_| table.count >= LITERALS_FROM)).collect();
             let (kernel, hit) = compile(topology, &specialization);
@@ -111,19 +112,19 @@ impl<'p> Draft<'p> {
             rows += table.count * kernel.residuals();
             stored += table.count * kernel.stored();
             groups.push(Group { kernel, table: table.clone(), rows: first_row..rows, stored: first_stored..stored });
-            names.push(problem.name(instances.residual_blocks[0] as usize).map(str::to_owned));
-            residual_blocks.push(instances.residual_blocks.clone());
+            names.push(problem.name(some.residual_blocks[0] as usize).map(str::to_owned));
+            instances.push(some.into_owned());
         }
-        Ok(Draft { problem, groups, residual_blocks, names, statistics, time: start.elapsed() })
+        Ok(Draft { problem, groups, instances, topologies, names, statistics, time: start.elapsed() })
     }
 
-    /// The groups, their instances as they were given.
+    /// The groups, their instances as they were added.
     #[cfg(feature = "gpu")]
     pub fn groups(&self) -> NamedGroups<'_> {
         NamedGroups { all: &self.groups, names: &self.names }
     }
 
-    /// As [`ordered`](Self::ordered); `meanwhile` sees the groups, their instances as they were given.
+    /// As [`ordered`](Self::ordered); `meanwhile` sees the groups, their instances as they were added.
     pub fn ordered_while<T: Send>(self, meanwhile: impl FnOnce(&[Group]) -> T + Send) -> (CompiledProblem, T) {
         let groups = self.groups.clone();
         let (seen, compiled) = rayon::join(|| meanwhile(&groups), || self.ordered());
@@ -132,22 +133,22 @@ impl<'p> Draft<'p> {
 
     /// Finds the orders of blocks and instances, which is the second half of [`Problem::compile`].
     pub fn ordered(self) -> CompiledProblem {
-        let Draft { problem, mut groups, residual_blocks: given, names, statistics, time } = self;
+        let Draft { problem, mut groups, instances, topologies, names, statistics, time } = self;
         let start = Instant::now();
         let starts = locality::Blocks::new(problem.parameters.offsets());
-        let order = locality::block_order(problem.groups.iter().map(|g| &*g.table), &starts);
+        let order = locality::block_order(topologies.iter().map(|g| &*g.table), &starts);
         let first_hub = (order.blocks.len() - order.hubs) as u32;
         let block_order = order.blocks;
         let ranks = locality::ranks(&block_order);
-        let in_order = |group: &Group| match locality::instance_order(&group.table, &starts, &ranks, first_hub) {
-            None => (group.table.clone(), None),
-            Some(order) => (Arc::new(group.table.picked(&order)), Some(Arc::new(order))),
+        let in_order = |added: &GroupInstances| {
+            let order = locality::instance_order(&added.table, &starts, &ranks, first_hub);
+            order.map_or_else(|| added.clone(), |order| added.picked(order))
         };
-        let tables = pieces::each(&groups, problem.residual_blocks, STRETCH, in_order);
+        let ordered = pieces::each(&instances, problem.residual_blocks, STRETCH, in_order);
         let mut residual_blocks = Vec::with_capacity(groups.len());
-        for ((group, given), (table, order)) in groups.iter_mut().zip(given).zip(tables) {
-            group.table = table;
-            residual_blocks.push(ResidualBlocks { given, order });
+        for (group, ordered) in groups.iter_mut().zip(ordered) {
+            group.table = ordered.table;
+            residual_blocks.push(ordered.residual_blocks);
         }
         CompiledProblem {
             residuals: groups.last().map_or(0, |group| group.rows.end),

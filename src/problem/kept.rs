@@ -1,6 +1,6 @@
 //! What a problem keeps from one solve to the next.
 
-use super::{CompiledProblem, Problem, ProblemError};
+use super::{CompiledProblem, GroupInstances, Problem, ProblemError};
 #[cfg(feature = "gpu")]
 use std::any::Any;
 use std::sync::Arc;
@@ -52,6 +52,33 @@ impl Problem {
     /// Keeps the compiled problem until the problem changes.
     pub(crate) fn keep_compiled(&mut self, compiled: CompiledProblem) -> Arc<CompiledProblem> {
         self.kept.compiled.insert(Arc::new(compiled)).clone()
+    }
+
+    /// Has the problem hold its instances in the order of the compiled problem that is kept, which holds the same: there is one table then instead
+    /// of two. Groups that losses or manifolds take apart stay as they are.
+    pub(crate) fn share_tables(&mut self) {
+        let Some(compiled) = &self.kept.compiled else { return };
+        self.parameters.shrink_to_fit();
+        let mut groups = compiled.groups.iter().zip(&compiled.residual_blocks);
+        for instances in self.groups.iter_mut().filter(|instances| instances.table.count > 0) {
+            let count = instances.table.count;
+            let mut parts = 0;
+            while parts < count
+                && let Some((group, residual_blocks)) = groups.next()
+            {
+                parts += group.table.count;
+                if group.table.count == count {
+                    let (table, residual_blocks) = (group.table.clone(), residual_blocks.clone());
+                    *instances = GroupInstances { table, residual_blocks, shared: true };
+                }
+            }
+        }
+    }
+
+    /// Bytes of the problem and of its compiled form, what they share counted once.
+    pub(crate) fn bytes_with(&self, compiled: &CompiledProblem) -> usize {
+        let shared = self.groups.iter().filter(|instances| instances.shared).map(GroupInstances::bytes);
+        self.bytes() - shared.sum::<usize>() + compiled.bytes()
     }
 
     /// What a solver kept of the problem on a device; it has to keep it again.

@@ -14,6 +14,7 @@ mod draft;
 mod error;
 mod function;
 mod gradient_check;
+mod instances;
 mod kept;
 mod locality;
 pub mod loss;
@@ -39,10 +40,9 @@ pub use rows::{Rows, Table};
 pub use steps::Steps;
 pub use weights::square_root_information;
 
-use crate::backend::InstanceTable;
 use crate::topology::{Registry, Tracer};
+use instances::GroupInstances;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A nonlinear least-squares problem: minimise ½ Σ ρᵢ(‖rᵢ‖²) over the parameter blocks, with ρᵢ(s) = s for residual blocks without a
@@ -73,14 +73,6 @@ pub struct Problem {
     tracer: Tracer,
     trace_time: Duration,
     kept: kept::Kept,
-}
-
-/// The instances of a topology, as they are added.
-#[derive(Default, Clone)]
-struct GroupInstances {
-    table: Arc<InstanceTable>,
-    /// Index of each instance among the residual blocks of the problem.
-    residual_blocks: Arc<Vec<u32>>,
 }
 
 impl Problem {
@@ -128,8 +120,7 @@ impl Problem {
 
     /// Bytes held by parameters, instance tables and row numbers.
     pub fn bytes(&self) -> usize {
-        let groups = self.groups.iter().map(|g| g.table.bytes() + g.residual_blocks.capacity() * size_of::<u32>());
-        self.parameters.bytes() + groups.sum::<usize>()
+        self.parameters.bytes() + self.groups.iter().map(GroupInstances::bytes).sum::<usize>()
     }
 }
 

@@ -57,6 +57,12 @@ impl Parameters {
         &mut self.values
     }
 
+    /// Gives back the room for further blocks.
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.values.shrink_to_fit();
+        self.offsets.shrink_to_fit();
+    }
+
     /// Exchanges the numbers of all blocks for others, as many.
     pub(crate) fn swap_values(&mut self, values: &mut Vec<f64>) {
         debug_assert_eq!(self.values.len(), values.len());

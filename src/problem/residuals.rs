@@ -63,9 +63,9 @@ impl Problem {
         let offsets = self.parameters.offsets();
         let starts = placement.blocks.iter().map(|&k| offsets[blocks[k as usize].index()]);
         let data = placement.data.iter().map(|&k| data[k as usize]);
-        let instances = &mut self.groups[group];
-        Arc::make_mut(&mut instances.table).push(starts, data);
-        Arc::make_mut(&mut instances.residual_blocks).push(self.residual_blocks as u32);
+        let (table, residual_blocks) = self.groups[group].open();
+        table.push(starts, data);
+        residual_blocks.push(self.residual_blocks as u32);
         self.residual_blocks += 1;
         self.residuals += width;
     }

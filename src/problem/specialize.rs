@@ -4,7 +4,6 @@ use super::{GroupInstances, Problem};
 use crate::kernel::Specialization;
 use rustc_hash::FxHashMap;
 use std::borrow::Cow;
-use std::sync::Arc;
 
 /// Instances of one topology that share a kernel, but for literals.
 pub(super) struct Part<'p> {
@@ -66,7 +65,7 @@ impl<'p> Specializer<'p> {
         let whole = members.len() == 1;
         let part = |members: Vec<u32>| Part {
             specialization: self.specialization(instances, members[0] as usize),
-            instances: if whole { Cow::Borrowed(instances) } else { Cow::Owned(instances.picked(&members)) },
+            instances: if whole { Cow::Borrowed(instances) } else { Cow::Owned(instances.picked(members)) },
         };
         members.into_iter().map(part).collect()
     }
@@ -95,15 +94,5 @@ impl<'p> Specializer<'p> {
         let loss = self.loss(instances, instance).map(|loss| self.problem.losses.program(loss).clone());
         let retractions = instances.table.blocks.iter().map(retraction).collect();
         Specialization { literals: Vec::new(), retractions, loss }
-    }
-}
-
-impl GroupInstances {
-    /// Some of the instances.
-    fn picked(&self, members: &[u32]) -> GroupInstances {
-        GroupInstances {
-            table: Arc::new(self.table.picked(members)),
-            residual_blocks: Arc::new(members.iter().map(|&k| self.residual_blocks[k as usize]).collect()),
-        }
     }
 }

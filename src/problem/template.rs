@@ -82,8 +82,7 @@ impl Problem {
         self.kept.clear();
         let group = self.group(&placement);
         let offsets = self.parameters.offsets();
-        let instances = &mut self.groups[group];
-        let table = Arc::make_mut(&mut instances.table);
+        let (table, residual_blocks) = self.groups[group].open();
         for (column, &argument) in table.blocks.iter_mut().zip(&placement.blocks) {
             column.reserve_exact(rows);
             column.extend((0..rows).map(|row| offsets[blocks.row(row)[argument as usize].index()]));
@@ -99,7 +98,7 @@ impl Problem {
             column.extend(table.count, (0..rows).map(|row| datum(row, k)));
         }
         table.count += rows;
-        Arc::make_mut(&mut instances.residual_blocks).extend(first_block as u32..(first_block + rows) as u32);
+        residual_blocks.extend(first_block as u32..(first_block + rows) as u32);
         self.residual_blocks += rows;
         self.residuals += rows * width;
         self.trace_time += start.elapsed();

@@ -142,3 +142,54 @@ fn products_without_a_jacobian_are_those_with_one() {
         }
     }
 }
+
+/// Solving puts the instances of a problem in another order; what is compiled from it later does not show that.
+#[test]
+fn a_problem_that_was_solved_compiles_as_one_that_was_not() {
+    use crate::problem::loss::Huber;
+    use crate::{Blocks, SolverOptions, Value, backend::Backend};
+    fn distance(x: Blocks<'_>, data: &[Value]) -> Value {
+        (x[0][0] - x[1][0]).hypot(x[0][1] - x[1][1]) - data[0]
+    }
+    let stated = || {
+        let mut problem = Problem::new();
+        let start: Vec<f64> = (0..120).map(|k| f64::from(k * 37 % 101) / 50.0).collect();
+        let blocks = problem.add_parameter_blocks(2, &start).unwrap();
+        // Neighbours of each other are far apart in the order in which they are stated.
+        let pairs: Vec<[BlockId; 2]> = (0..59).map(|k| k * 23 % 59).map(|k| [blocks[k], blocks[k + 1]]).collect();
+        let data: Vec<[f64; 1]> = (0..59).map(|k| [1.0 + f64::from(k) / 7.0]).collect();
+        problem.add_residual_batch(&pairs, &data, distance).unwrap();
+        for k in (0..60).map(|k| k * 17 % 60) {
+            problem.add_residual(&[blocks[k]], |x| [x[0][0].sin() - 0.1, x[0][1] * 0.5]).unwrap();
+        }
+        problem.set_loss(70..80, Huber(0.5)).unwrap();
+        (problem, blocks, pairs, data)
+    };
+    let described = |problem: &Problem| {
+        let compiled = problem.compile().unwrap();
+        let mut evaluation = compiled.new_evaluation();
+        compiled.linearize(problem.parameters().values(), &mut evaluation).unwrap();
+        let groups: Vec<String> =
+            compiled.groups.iter().map(|group| format!("{:?} {:?}", group.table, group.rows)).collect();
+        let rows: Vec<usize> = compiled.rows().collect();
+        (groups, rows, compiled.block_order().to_vec(), format!("{evaluation:?}"))
+    };
+    let (mut solved, blocks, pairs, data) = stated();
+    let (mut fresh, ..) = stated();
+    let options = SolverOptions { backend: Backend::Cpu, max_iterations: 3, ..SolverOptions::default() };
+    for round in 0..3 {
+        solved.solve(&options).unwrap();
+        fresh.parameters.values_mut().copy_from_slice(solved.parameters().values());
+        assert!(solved.groups[0].shared && !solved.groups[1].shared, "the loss takes the second apart");
+        assert!(!solved.groups[0].residual_blocks.is_sorted());
+        assert_eq!(described(&solved), described(&fresh), "after {} solves", round + 1);
+        for problem in [&mut solved, &mut fresh] {
+            match round {
+                0 => drop(problem.add_residual(&[blocks[7]], |x| [x[0][0].sin() - 0.2, x[0][1] * 0.5]).unwrap()),
+                1 => drop(problem.add_residual_batch(&pairs[3..9], &data[3..9], distance).unwrap()),
+                _ => problem.fix(blocks[4]).unwrap(),
+            }
+        }
+        assert_eq!(described(&solved), described(&fresh), "and changed after {}", round + 1);
+    }
+}

@@ -266,7 +266,7 @@ fn report(
         threads: rayon::current_num_threads(),
         linear_solver: describe_linear_solver(outcome.eliminated, outcome.schur_jacobi),
         linear_solver_reason: reason_for_linear_solver(options.linear_solver, outcome.eliminated),
-        problem_bytes: compiled.bytes(),
+        problem_bytes: problem.bytes_with(compiled),
         normal_equations_bytes: 0,
         factor_bytes: 0,
         factorizations: 0,

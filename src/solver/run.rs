@@ -76,6 +76,7 @@ async fn solve(
         Begun::Done(report) => return Ok(*report),
         Begun::OnCpu(beginning) => beginning,
     };
+    problem.share_tables();
     // By reference, as where a device assists: so that it is compiled once.
     minimizer::minimize(problem, &compiled, options, beginning, start, &mut callback).await
 }

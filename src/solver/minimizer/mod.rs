@@ -445,7 +445,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> Minimizer<'a, C> {
             threads: 1,
             linear_solver,
             linear_solver_reason,
-            problem_bytes: self.compiled.bytes(),
+            problem_bytes: self.problem.bytes_with(self.compiled),
             normal_equations_bytes: self.equations.bytes(),
             factor_bytes: self.factor_bytes,
             factorizations: self.factorizations,
