@@ -40,9 +40,10 @@ impl NormalEquations {
             problem.groups.iter().map(|group| Contribution::new(group, &mut weights)).collect();
         let (matrix, tasks) = planner::plan(&problem.groups, &contributions, &reduction)?;
         let held = reduction.held_scalars(parameters, matrix.structure());
-        let gradient = vec![0.0; matrix.structure().scalars()];
         let accumulation = Accumulation::new(tasks, contributions, weights);
-        let Reduction { starts, curved, .. } = reduction;
+        // What only the plan needs goes before there is more: until a matrix is factored, this is where most memory is taken.
+        let (starts, curved) = reduction.into_blocks();
+        let gradient = vec![0.0; matrix.structure().scalars()];
         let mut equations = NormalEquations { matrix, gradient, starts, curved, accumulation, held };
         equations.hold();
         Ok(equations)

@@ -24,11 +24,12 @@ pub(super) struct Reduction {
 impl Reduction {
     /// Numbers the free blocks in the order the problem was compiled in, where blocks which share residuals lie together.
     pub fn new(problem: &CompiledProblem, parameters: &Parameters) -> Self {
+        let blocks = parameters.blocks();
         let mut reduction = Reduction {
             numbers: vec![FIXED; parameters.values().len()],
-            sizes: Vec::new(),
-            held: Vec::new(),
-            starts: Vec::new(),
+            sizes: Vec::with_capacity(blocks),
+            held: Vec::with_capacity(blocks),
+            starts: Vec::with_capacity(blocks),
             curved: Vec::new(),
         };
         let order = problem.block_order().iter().map(|&block| block as usize);
@@ -43,6 +44,11 @@ impl Reduction {
             }
         }
         reduction
+    }
+
+    /// What of it a step of the free blocks needs: their starts, and [`Reduction::curved`].
+    pub fn into_blocks(self) -> (Vec<u32>, Vec<(u32, u32)>) {
+        (self.starts, self.curved)
     }
 
     /// The number of the free block that starts at a place of the parameter vector, or [`FIXED`].

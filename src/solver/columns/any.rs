@@ -19,7 +19,7 @@ impl Walk<'_> {
             (end, listed) = (start + size, listed + 1);
             start
         };
-        for (k, step) in pass.steps.iter().enumerate() {
+        for (k, step) in pass.steps().enumerate() {
             let place = if own { next(width * width) } else { 0 };
             let start = match &pass.targets {
                 Targets::Streamed => k * width,

@@ -113,8 +113,12 @@ impl Multiples {
     /// `None` if there are too many.
     fn new(list: impl Iterator<Item = f64>) -> Option<Self> {
         let Distinct { numbers, of } = Distinct::new(list);
-        let of: Option<Vec<u16>> = of.into_iter().map(|index| u16::try_from(index).ok()).collect();
-        Some(Multiples { numbers, of: of? })
+        // One by one into their own memory: collected, they would stay in that of the longer indices.
+        let mut short = Vec::with_capacity(of.len());
+        for index in of {
+            short.push(u16::try_from(index).ok()?);
+        }
+        Some(Multiples { numbers, of: short })
     }
 
     #[inline(always)]

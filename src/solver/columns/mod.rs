@@ -8,6 +8,7 @@
 mod alike;
 mod any;
 mod begin;
+mod counts;
 mod lines;
 mod places;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 mod weights;
 
 pub(super) use begin::Begin;
+pub(super) use counts::Counts;
 use weights::WeightedSums;
 pub(super) use weights::{Weighted, Weights};
 
@@ -59,7 +61,8 @@ pub(super) enum Targets {
 /// What goes through the columns for one share of a group.
 #[derive(Debug)]
 pub(super) struct Pass {
-    pub steps: Vec<Step>,
+    /// Of each [`Step`] the two counts.
+    pub steps: Counts,
     /// The instances that touch the columns, with flags.
     pub sources: Vec<u32>,
     pub targets: Targets,
@@ -70,11 +73,18 @@ pub(super) struct Pass {
 }
 
 impl Pass {
+    /// The columns.
+    #[inline(always)]
+    pub fn steps(&self) -> impl Iterator<Item = Step> {
+        let mut counts = self.steps.iter();
+        std::iter::from_fn(move || Some(Step { below: counts.next()?, alone: counts.next()? }))
+    }
+
     /// Of each block that the pass comes to, whether it is a diagonal block.
     pub fn diagonals(&self, own: bool) -> Vec<bool> {
         let mut sources = self.sources.iter();
         let mut diagonals = Vec::new();
-        for step in &self.steps {
+        for step in self.steps() {
             diagonals.extend(own.then_some(true));
             let below = sources.by_ref().take(step.below as usize).filter(|&&source| source & AGAIN == 0);
             diagonals.extend(below.map(|_| false));
@@ -89,7 +99,7 @@ impl Pass {
             Targets::Listed { blocks, gradient } => size_of_val(&blocks[..]) + size_of_val(&gradient[..]),
         };
         let begins = self.diagonal.bytes() + self.below.bytes();
-        size_of_val(&self.steps[..]) + size_of_val(&self.sources[..]) + targets + begins
+        self.steps.bytes() + size_of_val(&self.sources[..]) + targets + begins
     }
 }
 
@@ -197,7 +207,7 @@ fn go_through<const W: usize>(
     mut places: impl Places,
 ) {
     let mut sources = &pass.sources[..];
-    for step in &pass.steps {
+    for step in pass.steps() {
         let count = step.below as usize + step.alone as usize;
         let Some((mine, rest)) = sources.split_at_checked(count) else { return };
         sources = rest;

@@ -1,7 +1,7 @@
 //! Blocks of Jᵀr that are weighted sums of residuals: what rows of constants add where components do not mix.
 
+use super::counts::{Counts, NextCount};
 use crate::backend::Group;
-use std::slice::Iter;
 
 /// Bits of a source of [`Weighted`] that say its weight; the others say its first residual.
 const BITS: u32 = 6;
@@ -38,7 +38,7 @@ impl Weights {
 #[derive(Debug, Default)]
 pub(in crate::solver) struct Weighted {
     /// How many sources each column has; empty if there are none at all.
-    pub counts: Vec<u32>,
+    pub counts: Counts,
     pub sources: Vec<u32>,
 }
 
@@ -54,13 +54,13 @@ impl Weighted {
     }
 
     pub fn bytes(&self) -> usize {
-        size_of_val(&self.counts[..]) + size_of_val(&self.sources[..])
+        self.counts.bytes() + size_of_val(&self.sources[..])
     }
 }
 
 /// The sums to carry out.
 pub(in crate::solver) struct WeightedSums<'a> {
-    counts: Iter<'a, u32>,
+    counts: NextCount<'a>,
     sources: &'a [u32],
     weights: &'a [f64; 1 << BITS],
     residuals: &'a [f64],
@@ -70,7 +70,7 @@ impl WeightedSums<'_> {
     /// (weight, first residual) of the sources of the next column.
     #[inline(always)]
     fn sources(&mut self) -> impl Iterator<Item = (f64, usize)> {
-        let count = self.counts.next().map_or(0, |&count| count as usize);
+        let count = self.counts.next().map_or(0, |count| count as usize);
         let sources = self.sources.split_off(..count).unwrap_or_default().iter();
         sources.map(|source| (self.weights[(source % (1 << BITS)) as usize], (source >> BITS) as usize))
     }

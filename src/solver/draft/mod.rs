@@ -209,6 +209,7 @@ impl Drafting<'_> {
         task.numbers = 0..self.begin.len();
         if !self.weighted.sources.is_empty() {
             task.weighted = self.weighted;
+            task.weighted.counts.shrink_to_fit();
             task.weighted.sources.shrink_to_fit();
         }
         let contributions = self.source.contributions;

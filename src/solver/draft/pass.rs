@@ -1,7 +1,7 @@
 //! What a task adds for one share, written down column by column.
 
 use super::super::accumulation::{GroupPass, Task};
-use super::super::columns::{AGAIN, Begin, COPIES, INSTANCE, NEGATIVE, Pass, Step, Targets};
+use super::super::columns::{AGAIN, Begin, COPIES, Counts, INSTANCE, NEGATIVE, Pass, Step, Targets};
 use super::super::contribution::Contribution;
 
 /// What the instances of a group add for one share.
@@ -73,7 +73,9 @@ impl PassDraft {
     }
 
     pub fn pass(self) -> GroupPass {
-        let Self { group, share, mut steps, mut sources, blocks, gradient, .. } = self;
+        let Self { group, share, steps: list, mut sources, blocks, gradient, .. } = self;
+        let mut steps = Counts::default();
+        list.into_iter().flat_map(|step| [step.below, step.alone]).for_each(|count| steps.push(count));
         steps.shrink_to_fit();
         sources.shrink_to_fit();
         let targets = Targets::Listed { blocks, gradient };
@@ -90,7 +92,7 @@ impl Task {
     pub(super) fn begin(&mut self, contributions: &[Contribution], constant: &[f64]) {
         let share = |pass: &GroupPass| &contributions[pass.group].shares[pass.share];
         let columns = self.columns.len();
-        let goes_through_all = |pass: &GroupPass| share(pass).is_own() && pass.pass.steps.len() == columns;
+        let goes_through_all = |pass: &GroupPass| share(pass).is_own() && pass.pass.steps().count() == columns;
         if let Some(leading) = self.passes.iter().position(goes_through_all) {
             self.passes[..=leading].rotate_right(1);
             self.leading = true;
