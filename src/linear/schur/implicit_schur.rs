@@ -99,7 +99,8 @@ impl LinearSolver for ImplicitSchur {
             return Err(LinearError::NotAnalyzed);
         };
         let vectors = (state.work.len() + 3) * state.zeros.len() * size_of::<f64>();
-        let matrices = state.kept.memory_bytes() + 2 * state.diagonal.memory_bytes();
+        let kept = state.kept.memory_bytes() + state.kept.structure().row_bytes();
+        let matrices = kept + 2 * state.diagonal.memory_bytes();
         let factor_bytes = vectors + matrices + state.complement.memory_bytes();
         Ok(Analysis { factor_bytes, ..Analysis::default() })
     }
