@@ -293,13 +293,19 @@ fn step_length(share: S, w: u32, lane: u32) -> R {
 // Whether the trial point is accepted, the trust region that follows (Madsen, Nielsen, Tingleff 2004, eq. 2.21), and whether to
 // stop. One workgroup.
 fn decide(lane: u32) {
-    let cost = mul_s(number_s(0.5f), total(COST_PARTIALS, solve.residual_partials, lane));
-    let model = neg_s(total(CHANGE_PARTIALS, solve.residual_partials, lane));
-    let step = sqrt(single_s(total(STEP_PARTIALS, solve.block_partials, lane)));
-    let point = sqrt(single_s(total(POINT_PARTIALS, solve.block_partials, lane)));
-    var outside = number_s(0.0f);
-    if (solve.bounded != 0u) { outside = total(OUTSIDE_PARTIALS, solve.block_partials, lane); }
+    // In a loop, which drivers compile faster than one sum after the other.
+    var quantities = array<u32, 5>(COST_PARTIALS, CHANGE_PARTIALS, STEP_PARTIALS, POINT_PARTIALS, OUTSIDE_PARTIALS);
+    var totals: array<S, 5>;
+    for (var q = 0u; q < select(4u, 5u, solve.bounded != 0u); q++) {
+        let count = select(solve.block_partials, solve.residual_partials, q < 2u);
+        totals[q] = total(quantities[q], count, lane);
+    }
     if (lane != 0u) { return; }
+    let cost = mul_s(number_s(0.5f), totals[0]);
+    let model = neg_s(totals[1]);
+    let step = sqrt(single_s(totals[2]));
+    let point = sqrt(single_s(totals[3]));
+    let outside = totals[4];
     let present = scalars[COST];
     let cost_size = single_s(present);
     let change = sub_s(present, cost);
