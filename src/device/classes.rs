@@ -64,7 +64,7 @@ impl Classes {
         let incidences = layout.shards.iter().map(|shard| shard.incidence(&layout.shapes, pieces));
         let incidences: Vec<Incidence> = incidences.collect();
         let counts: Vec<Vec<u32>> = incidences.iter().map(Incidence::counts).collect();
-        let (code, of_pieces) = sort(&pieces.all, &total(&counts), eliminated);
+        let (code, of_pieces) = sort(&pieces.all, &total(&counts), eliminated, layout.shards.len() == 1);
         let mut classes =
             Classes { code, places: Vec::new(), of_pieces, kinds: Vec::new(), lists: Vec::new(), diagonal: 0 };
         let touching = touching(layout);
@@ -91,7 +91,7 @@ impl Classes {
     #[cfg(not(target_arch = "wasm32"))]
     pub fn of_short_lists(groups: &[Group], layout: &Layout, pieces: &Pieces, size: usize) -> (Self, Vec<Listed>) {
         debug_assert!(pieces.len() >= MANY_BLOCKS as usize, "a lane takes several");
-        let code = vec![Class { size, lanes: 1, kinds: Vec::new(), eliminated: false }];
+        let code = vec![Class { size, lanes: 1, kinds: Vec::new(), eliminated: false, one_shard: true }];
         let of_pieces = vec![0; pieces.len()];
         let mut classes =
             Classes { code, places: Vec::new(), of_pieces, kinds: Vec::new(), lists: Vec::new(), diagonal: 0 };
@@ -134,7 +134,7 @@ impl Classes {
         }
         let blocks = parameters.blocks();
         let lanes = lanes_for(((instances + blocks / 2) / blocks) as u32, blocks as u32);
-        Some(vec![Class { size, lanes, kinds, eliminated: false }])
+        Some(vec![Class { size, lanes, kinds, eliminated: false, one_shard: true }])
     }
 
     /// What is known of them without their lists.
@@ -320,7 +320,7 @@ fn total(counts: &[Vec<u32>]) -> Cow<'_, [u32]> {
 
 /// The classes without kinds, and the class of each piece. Pieces that would keep their lanes much longer than others get a
 /// workgroup each.
-fn sort(pieces: &[Piece], counts: &[u32], eliminated: Option<&Eliminated>) -> (Vec<Class>, Vec<u8>) {
+fn sort(pieces: &[Piece], counts: &[u32], eliminated: Option<&Eliminated>, one_shard: bool) -> (Vec<Class>, Vec<u8>) {
     let lanes = typical_lanes(pieces, counts);
     let is_long = |piece: &Piece, count: u32| count > 8 * INSTANCES_A_LANE * lanes[usize::from(piece.size)];
     let is_eliminated = |k: usize, piece: &Piece| eliminated.is_some_and(|eliminated| eliminated.contains(k, piece));
@@ -335,7 +335,7 @@ fn sort(pieces: &[Piece], counts: &[u32], eliminated: Option<&Eliminated>) -> (V
         let size = sort / 4;
         numbers[sort] = classes.len() as u8;
         let lanes = if sort % 2 == 1 { WORKGROUP } else { lanes[size] };
-        classes.push(Class { size, lanes, kinds: Vec::new(), eliminated: sort % 4 >= 2 });
+        classes.push(Class { size, lanes, kinds: Vec::new(), eliminated: sort % 4 >= 2, one_shard });
     }
     let sorts_mut = sorts.par_chunks_mut(STRETCH);
     sorts_mut.for_each(|sorts| sorts.iter_mut().for_each(|sort| *sort = numbers[usize::from(*sort)]));

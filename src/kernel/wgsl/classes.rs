@@ -41,6 +41,22 @@ pub struct Class {
     pub kinds: Vec<Kind>,
     /// Whether the blocks are eliminated before the linear system is solved; no two of them share a residual.
     pub eliminated: bool,
+    /// Whether all instances are in one shard. Sums over several add to what those before found, and are complete with the last, which kernels
+    /// then have to look up: drivers take longer to compile that.
+    pub one_shard: bool,
+}
+
+impl Class {
+    /// The statements, if class `c` is complete with this shard.
+    pub(super) fn at_end(&self, c: usize, statements: &str) -> String {
+        match self.one_shard {
+            true => statements.to_owned(),
+            false => {
+                let indented: String = statements.lines().map(|line| format!("    {line}\n")).collect();
+                format!("        if (plan.classes[{c}].ends != 0u) {{\n{indented}        }}\n")
+            }
+        }
+    }
 }
 
 /// Place of entry (i, j), j ≤ i, in a packed lower triangle.

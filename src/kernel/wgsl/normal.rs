@@ -42,24 +42,20 @@ pub fn normal(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Resul
             let to = place(k);
             if k < size {
                 let bit = 1u32 << k;
-                return format!(
-                    "        var number = {sum};
-        if (plan.classes[{c}].ends != 0u) {{
-            number = select(number, {zero}, (held & {bit}u) != 0u);
-            let size = abs_s(wide(number));
-            if (!less_s(size, most)) {{ most = size; }}
-        }}
-        {to} = number;
+                let at_end = format!(
+                    "        number = select(number, {zero}, (held & {bit}u) != 0u);
+        let size = abs_s(wide(number));
+        if (!less_s(size, most)) {{ most = size; }}
 "
                 );
+                let at_end = class.at_end(c, &at_end);
+                return format!("        var number = {sum};\n{at_end}        {to} = number;\n");
             }
             let (i, j) = places[k - size];
             let (bits, fixed) = (1u32 << i | 1u32 << j, if i == j { &one } else { &zero });
-            format!(
-                "        let is_held = plan.classes[{c}].ends != 0u && (held & {bits}u) != 0u;
-        {to} = select({sum}, {fixed}, is_held);
-"
-            )
+            let at_end =
+                class.at_end(c, &format!("        number = select(number, {fixed}, (held & {bits}u) != 0u);\n"));
+            format!("        var number = {sum};\n{at_end}        {to} = number;\n")
         });
         text += "}\n";
         module.function(&text);
@@ -101,17 +97,15 @@ pub fn image(kernels: &[&Kernel], classes: &[Class], formats: Formats) -> Result
         let place = |k| format!("image[start + {k}u]");
         team_sums(&mut text, &name, (c, class), size, formats.real, place, |k, sum| {
             let bit = 1u32 << k;
-            format!(
-                "        var y = {sum};
-        if (plan.classes[{c}].ends != 0u) {{
-            let p = direction_at(start + {k}u, beta);
-            direction[start + {k}u] = p;
-            y = add_r(select(y, {zero}, (held & {bit}u) != 0u), mul_r(damping[start + {k}u], p));
-            curvature = add_s(curvature, mul_s(wide(p), wide(y)));
-        }}
-        image[start + {k}u] = y;
+            let at_end = format!(
+                "        let p = direction_at(start + {k}u, beta);
+        direction[start + {k}u] = p;
+        y = add_r(select(y, {zero}, (held & {bit}u) != 0u), mul_r(damping[start + {k}u], p));
+        curvature = add_s(curvature, mul_s(wide(p), wide(y)));
 "
-            )
+            );
+            let at_end = class.at_end(c, &at_end);
+            format!("        var y = {sum};\n{at_end}        image[start + {k}u] = y;\n")
         });
         text += "}\n";
         module.function(&text);

@@ -192,16 +192,14 @@ pub fn reduced_product(
         let place = |k| format!("image[start + {k}u]");
         team_sums(&mut text, &name, (c, class), class.size, formats.real, place, |k, sum| {
             let bit = 1u32 << k;
-            format!(
-                "        var y = {sum};
-        if (plan.classes[{c}].ends != 0u) {{
-            let p = direction[start + {k}u];
-            y = add_r(select(y, {zero}, (held & {bit}u) != 0u), mul_r(damping[start + {k}u], p));
-            curvature = add_s(curvature, mul_s(wide(p), wide(y)));
-        }}
-        image[start + {k}u] = y;
+            let at_end = format!(
+                "        let p = direction[start + {k}u];
+        y = add_r(select(y, {zero}, (held & {bit}u) != 0u), mul_r(damping[start + {k}u], p));
+        curvature = add_s(curvature, mul_s(wide(p), wide(y)));
 "
-            )
+            );
+            let at_end = class.at_end(c, &at_end);
+            format!("        var y = {sum};\n{at_end}        image[start + {k}u] = y;\n")
         });
         text += "}\n";
         module.function(&text);

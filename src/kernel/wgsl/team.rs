@@ -21,19 +21,22 @@ pub(super) fn team_sums(
     each: impl Fn(usize, &str) -> String,
 ) {
     let lanes = class.lanes as usize;
-    let adds = format!("plan.classes[{c}].adds != 0u");
+    let adds = (!class.one_shard).then(|| format!("plan.classes[{c}].adds != 0u"));
     text.push_str("    {\n");
     let _ = writeln!(text, "    let member = lane % {lanes}u;");
     let _ = writeln!(text, "    let list_end = select(incidence[row + 2u], incidence[row + 3u], is_active);");
     let _ = writeln!(text, "    var {function}_sums = {function}(incidence[row + 2u] + member, list_end, {lanes}u);");
     if lanes == 1 {
-        // One condition for all, which drivers compile faster than one for each.
-        let _ = writeln!(text, "    if (is_active && {adds}) {{");
-        for k in 0..count {
-            let sum = format!("{function}_sums[{k}]");
-            let _ = writeln!(text, "        {sum} = add_r({}, {sum});", place(k));
+        if let Some(adds) = adds {
+            // One condition for all, which drivers compile faster than one for each.
+            let _ = writeln!(text, "    if (is_active && {adds}) {{");
+            for k in 0..count {
+                let sum = format!("{function}_sums[{k}]");
+                let _ = writeln!(text, "        {sum} = add_r({}, {sum});", place(k));
+            }
+            text.push_str("    }\n");
         }
-        text.push_str("    }\n    if (is_active) {\n");
+        text.push_str("    if (is_active) {\n");
         for k in 0..count {
             let _ = writeln!(text, "        {{\n{}        }}", each(k, &format!("{function}_sums[{k}]")));
         }
@@ -67,7 +70,9 @@ pub(super) fn team_sums(
             for other in 1..left {
                 let _ = writeln!(text, "        sum = add_r(sum, shared_reals[{base} + {other}u]);");
             }
-            let _ = writeln!(text, "        if ({adds}) {{ sum = add_r({}, sum); }}", place(k));
+            if let Some(adds) = &adds {
+                let _ = writeln!(text, "        if ({adds}) {{ sum = add_r({}, sum); }}", place(k));
+            }
             let _ = writeln!(text, "{}    }}", each(k, "sum"));
         }
         text.push_str("    workgroupBarrier();\n");

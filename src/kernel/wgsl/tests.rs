@@ -74,7 +74,10 @@ fn every_module_is_valid() {
                 .collect();
             kinds.push(Kind { group, derivatives, own: Some((0, 0)) });
         }
-        let class = |lanes: u32, eliminated: bool| Class { size: 3, lanes, kinds: kinds.clone(), eliminated };
+        let class = |lanes: u32, eliminated: bool| {
+            let one_shard = lanes == 4;
+            Class { size: 3, lanes, kinds: kinds.clone(), eliminated, one_shard }
+        };
         let classes = [class(4, false), class(128, false)];
         let points = [class(1, true), class(8, true)];
         let pair = |kind: &Kind| PairKind {
