@@ -45,9 +45,10 @@ impl StartedKernels {
         );
         let over_groups = over_groups?;
         let over_vectors = over_vectors_at_start(formats);
+        let losses = kernels.iter().any(|kernel| kernel.objective.is_some());
+        let at_start = over_groups.iter().flat_map(|groups| groups.at_start(losses));
         // Those that take longest first.
-        let modules: Vec<&Module> =
-            normal.iter().chain(over_groups.iter().flat_map(GroupModules::each)).chain(&over_vectors).collect();
+        let modules: Vec<&Module> = normal.iter().chain(at_start).chain(&over_vectors).collect();
         let mut pending = stage::start(context, &modules)?;
         if normal.is_some() {
             #[cfg(not(target_arch = "wasm32"))]

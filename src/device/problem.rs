@@ -60,7 +60,7 @@ impl DeviceProblem {
         begin: impl FnOnce(&DeviceStart) -> Result<T, GpuError> + Send,
     ) -> Result<(Self, T), GpuError> {
         let (start, sorted) = DeviceStart::new(context, problem, parameters, formats, settings, early)?;
-        let steps = || Steps::new(start.uploaded(), problem, settings, sorted);
+        let steps = || Steps::new(start.uploaded(), start.over_groups(), problem, settings, sorted);
         let (begun, steps) = match context.is_software() {
             false => rayon::join(|| begin(&start), steps),
             // A device that is the processor itself would compute while kernels compile, and pass for hung.

@@ -7,7 +7,7 @@ use super::laid_out::{LaidOut, Sorted};
 use super::layout::Layout;
 use super::settings::Settings;
 use super::stage::{CALL, StartedModule, record_all};
-use super::tasks::{Stages, Task, Uploaded};
+use super::tasks::{GroupModules, Stages, Task, Uploaded};
 use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{Formats, Slot, state};
@@ -24,8 +24,9 @@ pub struct DeviceStart {
     pub(super) shards: Vec<Buffers>,
     pub(super) stages: Stages,
     /// Those of the stages that were started first: who drops them waits for them.
-    _early: (StartedKernels, StartedModule),
+    early: (StartedKernels, StartedModule),
     bounded: bool,
+    losses: bool,
     pub(super) max_linear_iterations: usize,
     pub(super) lists_itself: bool,
     /// Generated statements over all kernels.
@@ -55,7 +56,7 @@ impl DeviceStart {
             || LaidOut::new(context, problem, parameters, &kernels, formats, settings),
         );
         let (early, LaidOut { layout, classes, buffers, shards, mut sorted, normal }) = (early?, laid_out?);
-        let bounded = parameters.has_bounds();
+        let (bounded, losses) = (parameters.has_bounds(), problem.has_losses());
         let uploaded = Uploaded {
             context,
             layout: &layout,
@@ -64,6 +65,7 @@ impl DeviceStart {
             buffers: &buffers,
             shards: &shards,
             bounded,
+            losses,
         };
         let (stages, written) = rayon::join(
             || uploaded.evaluation(&early.over_groups, &normal.module, settings),
@@ -84,11 +86,17 @@ impl DeviceStart {
             buffers,
             shards,
             stages,
-            _early: (early, normal),
+            early: (early, normal),
             bounded,
+            losses,
             statements,
         };
         Ok((start, sorted))
+    }
+
+    /// The kernels over groups.
+    pub(super) fn over_groups(&self) -> &[GroupModules] {
+        &self.early.0.over_groups
     }
 
     /// Where all that the steps also take stands.
@@ -101,6 +109,7 @@ impl DeviceStart {
             buffers: &self.buffers,
             shards: &self.shards,
             bounded: self.bounded,
+            losses: self.losses,
         }
     }
 
@@ -139,7 +148,7 @@ impl DeviceStart {
         for (task, call) in [
             (Task::Linearize, 0),
             (Task::TrialResiduals, 0),
-            (Task::Compare, plain),
+            (Task::StartCompare, plain),
             (Task::StartCost, 0),
             (Task::Normal, 0),
             (Task::Hold, 0),

@@ -5,11 +5,11 @@ use super::couplings::Couplings;
 use super::laid_out::Sorted;
 use super::lists::write_words;
 use super::plans::{
-    GroupDispatch, chunks, class_plan, group_dispatches, list_plan, manifold_plan, pair_plan, row_plan,
+    GroupDispatch, class_plan, group_dispatches, list_plan, manifold_plan, pair_plan, residual_dispatches, row_plan,
 };
 use super::settings::{Counts, Settings};
 use super::stage::{Request, Requests, usable};
-use super::tasks::{Stages, Task, Uploaded};
+use super::tasks::{GroupModules, Stages, Task, Uploaded};
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Damp, ITERATE_WORKGROUP, InverseRows, Jacobian, Slot, WORKGROUP};
@@ -35,6 +35,7 @@ impl Steps {
     /// Makes them ready; the kernels may go on compiling in the background.
     pub fn new(
         uploaded: Uploaded<'_>,
+        over_groups: &[GroupModules],
         problem: &CompiledProblem,
         settings: &Settings,
         sorted: Sorted,
@@ -61,6 +62,7 @@ impl Steps {
         let manifolds = Manifolds::new(context, problem, &layout.places)?;
         let parts = Parts {
             uploaded,
+            over_groups,
             buffers: &buffers,
             manifolds: &manifolds,
             couplings: couplings.as_ref(),
@@ -89,6 +91,8 @@ fn write_tables(couplings: &Couplings, buffers: &Buffers) -> Result<(), GpuError
 /// What the kernels of the steps depend on.
 struct Parts<'a> {
     uploaded: Uploaded<'a>,
+    /// Those over groups that the evaluation at the start has, or may have.
+    over_groups: &'a [GroupModules],
     /// Those that only steps use.
     buffers: &'a Buffers,
     manifolds: &'a Manifolds<'a>,
@@ -156,8 +160,8 @@ impl Parts<'_> {
         settings: &Settings,
         jacobian: Jacobian,
     ) -> Result<(), GpuError> {
-        let Uploaded { context, layout, formats, shards, .. } = self.uploaded;
-        for groups in chunks(kernels, formats.real) {
+        let Uploaded { context, layout, formats, shards, losses, .. } = self.uploaded;
+        for GroupModules { groups, residuals, .. } in self.over_groups {
             let product = wgsl::jacobian_product(&kernels[groups.clone()], formats);
             let product = usable(context, product)?;
             let step_product = match jacobian {
@@ -171,6 +175,9 @@ impl Parts<'_> {
                 group_dispatches(context, layout, groups.clone(), self.uploaded.spread(settings))?
             {
                 let request = |module| Request::new(module, &plan, workgroups).with(&shards[shard]);
+                if !losses {
+                    requests.add(Task::TrialResiduals as usize, request(residuals));
+                }
                 if self.multiplies_by_jacobian() {
                     requests.add(Task::Product as usize, request(&product));
                 }
@@ -330,8 +337,13 @@ impl Parts<'_> {
 
     /// Over whole vectors, and the decisions.
     fn over_vectors<'a>(&'a self, requests: &mut Requests<'a>) -> Result<(), GpuError> {
-        let Uploaded { layout, formats, .. } = self.uploaded;
+        let Uploaded { context, layout, formats, shards, .. } = self.uploaded;
         let parameter_workgroups = (layout.places.len() as u64).div_ceil(u64::from(WORKGROUP));
+        let compare = wgsl::compare(formats).into();
+        for (dispatch, buffers) in residual_dispatches(context, layout)?.iter().zip(shards) {
+            let request = Request::new(&compare, &dispatch.plan, dispatch.workgroups);
+            requests.add(Task::Compare as usize, request.with(buffers));
+        }
         requests.add(Task::Decide as usize, Request::without_plan(&wgsl::decide(formats).into(), 1));
         requests.add(Task::Commit as usize, Request::without_plan(&wgsl::commit(formats).into(), parameter_workgroups));
         Ok(())

@@ -21,13 +21,16 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
     Linearize,
+    /// Of the evaluation at the start only if there are losses.
     TrialResiduals,
     Normal,
-    Compare,
+    /// The terms of the cost at the start.
+    StartCompare,
     StartCost,
     /// Empty unless there are bounds.
     Hold,
     Examine,
+    Compare,
     /// Empty, as `Iterate` and `Finish`, unless JᵀJ is assembled: they are in place of `Start`, the products and `Update`.
     Assemble,
     Product,
@@ -69,14 +72,16 @@ pub(super) struct Uploaded<'a> {
     pub shards: &'a [Buffers],
     /// Whether parameters have bounds.
     pub bounded: bool,
+    /// Whether a residual block has a loss.
+    pub losses: bool,
 }
 
-/// The kernels over the instances of some groups that the evaluation at the start takes.
+/// The kernels over the instances of some groups that the evaluation at the start takes, or would take if there were losses.
 pub(super) struct GroupModules {
     /// Indices of the groups.
-    groups: Range<usize>,
+    pub(super) groups: Range<usize>,
     linearize: Arc<Module>,
-    residuals: Arc<Module>,
+    pub(super) residuals: Arc<Module>,
 }
 
 impl GroupModules {
@@ -99,9 +104,9 @@ impl GroupModules {
         wgsl::jacobian_product(&kernels[self.groups.clone()], formats)
     }
 
-    /// The modules themselves.
-    pub fn each(&self) -> [&Module; 2] {
-        [&self.linearize, &self.residuals]
+    /// The modules that the evaluation at the start takes.
+    pub fn at_start(&self, losses: bool) -> impl Iterator<Item = &Module> {
+        [Some(&self.linearize), losses.then_some(&self.residuals)].into_iter().flatten().map(|module| &**module)
     }
 }
 
@@ -134,7 +139,10 @@ impl Uploaded<'_> {
             {
                 let request = |module| Request::new(module, &plan, workgroups).with(&self.shards[shard]);
                 requests.add(Task::Linearize as usize, request(linearize));
-                requests.add(Task::TrialResiduals as usize, request(residuals));
+                // Without losses, what the cost is made of is what was linearized.
+                if self.losses {
+                    requests.add(Task::TrialResiduals as usize, request(residuals));
+                }
             }
         }
         let all = self.classes.all();
@@ -145,8 +153,9 @@ impl Uploaded<'_> {
         }
         let [compare, start_cost, examine] = over_vectors_at_start(self.formats).map(Arc::new);
         for (dispatch, buffers) in residual_dispatches(self.context, self.layout)?.iter().zip(self.shards) {
-            let request = Request::new(&compare, &dispatch.plan, dispatch.workgroups);
-            requests.add(Task::Compare as usize, request.with(buffers));
+            let request = Request::new(&compare, &dispatch.plan, dispatch.workgroups).with(buffers);
+            let request = if self.losses { request } else { request.instead(Slot::TrialResiduals, Slot::Residuals) };
+            requests.add(Task::StartCompare as usize, request);
         }
         requests.add(Task::StartCost as usize, Request::without_plan(&start_cost, 1));
         if self.bounded {
