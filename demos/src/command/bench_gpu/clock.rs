@@ -1,10 +1,12 @@
 //! Times of dispatches, and what there is to compare them to.
 
 use isograd::backend::gpu::{Binding, Commands, GpuBuffer, GpuContext, GpuError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes that the device copies to find its bandwidth.
 const COPIED: usize = 256 << 20;
+/// How long a device is kept busy before it is measured: while the host prepares a problem its clock sinks, and takes tens of milliseconds to rise.
+const RISE: Duration = Duration::from_millis(300);
 /// Measurements of which the median counts.
 pub const RUNS: usize = 7;
 
@@ -35,6 +37,20 @@ pub fn copy_bandwidth(context: &GpuContext) -> Result<f64, GpuError> {
         Ok(())
     })?;
     Ok(2.0 * bytes as f64 / seconds)
+}
+
+/// Keeps the device busy until its clock is up.
+pub fn raise_clock(
+    context: &GpuContext,
+    record: impl Fn(&mut Commands) -> Result<(), GpuError>,
+) -> Result<(), GpuError> {
+    let start = Instant::now();
+    while start.elapsed() < RISE {
+        let mut commands = context.commands("clock");
+        (0..8).try_for_each(|_| record(&mut commands))?;
+        commands.submit().wait(context)?;
+    }
+    Ok(())
 }
 
 /// Seconds a repetition: what many take more than a few, so that the submission does not count.

@@ -4,7 +4,7 @@ mod clock;
 mod row;
 mod traffic;
 
-use self::clock::{RUNS, copy_bandwidth, median, per_repetition};
+use self::clock::{RUNS, copy_bandwidth, median, per_repetition, raise_clock};
 use self::row::Row;
 use crate::cli::Bench;
 use crate::console::Console;
@@ -210,6 +210,7 @@ impl Subject<'_> {
         let start = Instant::now();
         device.restart(self.parameters.values(), &settings())?;
         measured("the same with buffers in place", evaluated(self.context, device.start(), start)?, None)?;
+        raise_clock(self.context, |commands| device.record_linearize(commands))?;
         let bytes = |slots: &[Slot]| Some(traffic::bytes(&device, slots));
         let repeat = |record: &dyn Fn(&DeviceProblem, &mut Commands) -> Result<(), GpuError>| {
             per_repetition(self.context, |commands, count| (0..count).try_for_each(|_| record(&device, commands)))
