@@ -44,9 +44,9 @@ pub(crate) struct Draft<'p> {
     problem: &'p Problem,
     /// In the order of the compiled problem.
     groups: Vec<Group>,
-    /// The instances of each group.
+    /// The instances of each group, as they were added.
     instances: Vec<GroupInstances>,
-    /// The instances of each topology.
+    /// The instances of each topology, likewise.
     topologies: Vec<GroupInstances>,
     names: Vec<Option<String>>,
     statistics: CompileStatistics,
