@@ -55,7 +55,7 @@ impl Problem {
     }
 
     /// Has the problem hold its instances in the order of the compiled problem that is kept, which holds the same: there is one table then instead
-    /// of two. Groups that losses or manifolds take apart stay as they are.
+    /// of two, and no room for further blocks. Groups that losses or manifolds take apart stay as they are.
     pub(crate) fn share_tables(&mut self) {
         let Some(compiled) = &self.kept.compiled else { return };
         self.parameters.shrink_to_fit();
