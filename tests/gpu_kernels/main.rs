@@ -51,7 +51,6 @@ fn main() {
         ),
         ("begun_early_are_the_same_bits", starts::begun_early_are_the_same_bits),
         ("mixed_blocks_begun_early_are_the_same_bits", starts::mixed_blocks_begun_early_are_the_same_bits),
-        ("a_compiler_loads_in_the_background", starts::a_compiler_loads_in_the_background),
         ("lists_of_a_mesh_are_the_same_from_the_device", lists::lists_of_a_mesh_are_the_same_from_the_device),
         ("long_lists_are_left_to_the_host", lists::long_lists_are_left_to_the_host),
         ("small_bindings_make_shards", limits::small_bindings_make_shards),

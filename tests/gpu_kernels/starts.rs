@@ -76,9 +76,3 @@ pub fn mixed_blocks_begun_early_are_the_same_bits(context: &GpuContext) {
         assert_eq!(begun(context, &problem, formats), one_after_the_other(context, &problem, formats));
     }
 }
-
-pub fn a_compiler_loads_in_the_background(context: &GpuContext) {
-    drop(context.load_compiler());
-    context.load_compiler().wait().unwrap();
-    context.check().unwrap();
-}

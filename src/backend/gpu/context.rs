@@ -4,7 +4,7 @@
 use super::adapter::AdapterSummary;
 use super::adapter::{self, ByteLimits, GpuOptions};
 #[cfg(not(target_arch = "wasm32"))]
-use super::compiler_loading::LoadingCompiler;
+use super::compiler_loading;
 #[cfg(not(target_arch = "wasm32"))]
 use super::health::locked;
 use super::health::{Health, scoped};
@@ -89,7 +89,8 @@ impl GpuContext {
         Ok(context)
     }
 
-    /// Opens a device; blocks until it is there.
+    /// Opens a device; blocks until it is there, and its driver's compiler too, if no pipelines of it are on disk: some 20 ms on an NVIDIA
+    /// H200, for which the first kernel would wait otherwise.
     ///
     /// # Errors
     /// [`GpuError::NoAdapter`] where none fits, [`GpuError::Device`] where the adapter gives none.
@@ -126,6 +127,11 @@ impl GpuContext {
         // Whole elements of any kind of vector, and never nothing.
         let max_binding = limits.max_storage_buffer_binding_size.min(most.binding.unwrap_or(u64::MAX)) & !15;
         let pipelines = cache_folder.and_then(|folder| PipelineCacheFile::open(&device, &info, &folder));
+        #[cfg(not(target_arch = "wasm32"))]
+        if pipelines.as_ref().is_some_and(|pipelines| pipelines.began_empty) {
+            // Here rather than beside what the program does next: no process is to end while its driver compiles.
+            compiler_loading::load(&device);
+        }
         GpuContext(Arc::new(Inner {
             health: Health::watch(&device),
             max_binding: max_binding.max(256),
@@ -262,13 +268,6 @@ impl GpuContext {
     /// [`PendingKernel::wait`].
     pub fn start_kernels(&self, requests: &[KernelRequest<'_>]) -> Result<Vec<PendingKernel>, GpuError> {
         self.0.kernels.start(self, requests)
-    }
-
-    /// Has the driver load its compiler in the background, by a kernel that does nothing: the first kernel that no disk has waits for it otherwise, some
-    /// 20 ms on an NVIDIA H200. For programs that read their data or state their problem meanwhile; who drops what is returned waits.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn load_compiler(&self) -> LoadingCompiler {
-        LoadingCompiler::new(self.device(), self.health())
     }
 
     /// Writes the pipeline cache to its file, where there is one. It also happens by itself: after compilations that took a while, and

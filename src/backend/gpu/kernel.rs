@@ -129,11 +129,11 @@ impl GpuKernel {
         })
     }
 
-    /// Compiles the entry point of a module of the text, on this thread.
+    /// Compiles the entry point of a `module` of the text, on this thread.
     pub(super) fn compile(
         &self,
         context: &GpuContext,
-        module: &wgpu::ShaderModule,
+        module: impl FnOnce() -> Result<wgpu::ShaderModule, GpuError>,
     ) -> Result<wgpu::ComputePipeline, GpuError> {
         let (device, label) = (&self.device, &*self.label);
         let descriptor = wgpu::PipelineLayoutDescriptor {
@@ -141,15 +141,17 @@ impl GpuKernel {
             bind_group_layouts: &[Some(&self.layout)],
             immediate_size: 0,
         };
+        // First, as a driver may make one at a time, while texts are read side by side.
         let (layout, error) = scoped(device, || device.create_pipeline_layout(&descriptor));
         if let Some(error) = error {
             return Err(context.health().error(label, 0, &error));
         }
+        let module = module()?;
         let (pipeline, error) = scoped(device, || {
             device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(label),
                 layout: Some(&layout),
-                module,
+                module: &module,
                 entry_point: Some(&self.entry),
                 compilation_options: wgpu::PipelineCompilationOptions::default(),
                 cache: context.pipelines().map(|pipelines| pipelines.cache()),

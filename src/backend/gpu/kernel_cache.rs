@@ -64,7 +64,7 @@ impl KernelCache {
     pub fn compile(&self, context: &GpuContext, kernel: &Arc<GpuKernel>) -> Result<wgpu::ComputePipeline, GpuError> {
         // A browser has no such clock, and no cache of pipelines either.
         let timed = context.pipelines().map(|pipelines| (pipelines, Instant::now()));
-        let made = self.module(context, kernel).and_then(|module| kernel.compile(context, &module));
+        let made = kernel.compile(context, || self.module(context, kernel));
         if let Some((pipelines, start)) = timed {
             pipelines.grew(start.elapsed());
         }

@@ -60,8 +60,6 @@ mod submission;
 pub use adapter::{AdapterSummary, GpuOptions};
 pub use buffer::GpuBuffer;
 pub use commands::Commands;
-#[cfg(not(target_arch = "wasm32"))]
-pub use compiler_loading::LoadingCompiler;
 pub use context::GpuContext;
 pub use download::Download;
 pub use error::GpuError;

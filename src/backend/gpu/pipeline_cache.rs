@@ -26,6 +26,8 @@ const SAVE_SHARE: u32 = 10;
 pub(super) struct PipelineCacheFile {
     cache: wgpu::PipelineCache,
     path: PathBuf,
+    /// Whether the file had none.
+    pub began_empty: bool,
     unsaved: Mutex<Unsaved>,
 }
 
@@ -61,13 +63,14 @@ impl PipelineCacheFile {
         let driver = xxh3_64(format!("{} {} {}", info.name, info.driver, info.driver_info).as_bytes());
         let path = folder.join(format!("{}_{driver:016x}", wgpu::util::pipeline_cache_key(info)?));
         let file = fs::read(&path).unwrap_or_default();
-        let descriptor = wgpu::PipelineCacheDescriptor { label: Some("isograd"), data: unwrap(&file), fallback: true };
+        let data = unwrap(&file);
+        let descriptor = wgpu::PipelineCacheDescriptor { label: Some("isograd"), data, fallback: true };
         #[expect(unsafe_code, reason = "wgpu hands the data to the driver, which may trust it")]
         // SAFETY: The data must come from `get_data` of such a cache. The file is in the user's own cache folder under a name that only
         // `save` writes, by a rename after the whole is written, with data from `get_data` of the same adapter and driver; the checksum
         // in front rejects what was damaged since. wgpu and the driver check their own headers besides.
         let cache = unsafe { device.create_pipeline_cache(&descriptor) };
-        Some(PipelineCacheFile { cache, path, unsaved: Mutex::default() })
+        Some(PipelineCacheFile { cache, path, began_empty: data.is_none(), unsaved: Mutex::default() })
     }
 
     /// What pipelines are to be made with.
