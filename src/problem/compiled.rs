@@ -219,7 +219,7 @@ impl CompiledProblem {
     /// [`ProblemError::ParameterCount`] if `x` has the wrong length.
     pub fn evaluate_residuals(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
         self.check(x)?;
-        evaluation.residuals.resize(self.residuals, 0.0);
+        make_room(&mut evaluation.residuals, self.residuals);
         evaluation.objective.clear();
         Cpu.residuals(&self.groups, x, &mut evaluation.residuals);
         Ok(())
@@ -232,7 +232,7 @@ impl CompiledProblem {
     /// [`ProblemError::ParameterCount`] if `x` has the wrong length.
     pub fn evaluate_objective(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
         self.check(x)?;
-        evaluation.residuals.resize(self.residuals, 0.0);
+        make_room(&mut evaluation.residuals, self.residuals);
         evaluation.objective.clear();
         Cpu.objective(&self.groups, x, &mut evaluation.residuals);
         Ok(())
@@ -253,14 +253,14 @@ impl CompiledProblem {
     /// # Errors
     /// [`ProblemError::ParameterCount`] if `x` has the wrong length.
     pub fn linearize_with_objective(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
-        evaluation.objective.resize(if self.has_losses() { self.residuals } else { 0 }, 0.0);
+        make_room(&mut evaluation.objective, if self.has_losses() { self.residuals } else { 0 });
         self.linearize_to(x, evaluation)
     }
 
     fn linearize_to(&self, x: &[f64], evaluation: &mut Evaluation) -> Result<(), ProblemError> {
         self.check(x)?;
-        evaluation.residuals.resize(self.residuals, 0.0);
-        evaluation.stored.resize(self.stored, 0.0);
+        make_room(&mut evaluation.residuals, self.residuals);
+        make_room(&mut evaluation.stored, self.stored);
         let Evaluation { residuals, stored, objective } = evaluation;
         Cpu.linearize(&self.groups, x, residuals, stored, objective);
         Ok(())
@@ -305,6 +305,15 @@ impl CompiledProblem {
             reason: explain(&self.groups[group], instance, parameters),
         }
     }
+}
+
+/// Makes room for so many numbers that are to be written. Fresh memory is touched for the first time by all threads as they write it, and not by this
+/// one before.
+fn make_room(numbers: &mut Vec<f64>, count: usize) {
+    if numbers.capacity() < count {
+        *numbers = vec![0.0; count];
+    }
+    numbers.resize(count, 0.0);
 }
 
 /// The operation of an instance that first gave a NaN or infinity.

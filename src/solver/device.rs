@@ -15,6 +15,7 @@ use crate::device::{DeviceProblem, DeviceStart, Settings, StartedKernels};
 use crate::kernel::wgsl::{Format, Formats, Slot, state};
 use crate::linear::SchurPreconditioner;
 use crate::problem::{CompiledProblem, Parameters};
+use rayon::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use web_time::Instant;
@@ -27,6 +28,9 @@ const FIRST_ITERATIONS: usize = 32;
 const FIXED_ITERATIONS: usize = 64;
 /// Points of at most this many bytes are read back after every step, larger ones now and then.
 const SMALL_POINT: u64 = 1 << 20;
+
+/// Numbers that a thread takes at a time.
+const STRETCH: usize = 1 << 13;
 
 /// How a solve on a device went.
 pub(super) struct DeviceOutcome {
@@ -172,11 +176,10 @@ pub(super) struct DeviceSolve<'a, C> {
     callback: C,
     start: Instant,
     iterations: Vec<IterationRecord>,
-    /// The start point, and what the device's format makes of it.
-    start_point: (Vec<f64>, Vec<f64>),
+    start_point: &'a [f64],
     bounds: DeviceBounds,
-    /// The last accepted point read back, and the iteration it is of.
-    checkpoint: (Vec<f64>, usize),
+    /// The last accepted point read back, if it is not the start point, and the iteration it is of.
+    checkpoint: (Option<Vec<f64>>, usize),
     checkpoint_time: Instant,
     max_linear_iterations: usize,
     linear_iterations: usize,
@@ -188,14 +191,13 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
     /// Solves what was [uploaded](upload).
     pub fn new(
         uploaded: Uploaded,
-        parameters: &Parameters,
+        parameters: &'a Parameters,
         options: &'a SolverOptions,
         start: Instant,
         callback: C,
     ) -> Self {
-        let x = parameters.values().to_vec();
         let Uploaded { device, compile_s } = uploaded;
-        let real = device.formats.real;
+        let bounds = DeviceBounds::new(parameters, device.formats.real);
         let most = settings(options, device.formats).max_linear_iterations;
         DeviceSolve {
             options,
@@ -203,9 +205,9 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
             callback,
             start,
             iterations: Vec::new(),
-            bounds: DeviceBounds::new(parameters, real),
-            start_point: (x.clone(), real.decode(&real.encode(&x))),
-            checkpoint: (x, 0),
+            bounds,
+            start_point: parameters.values(),
+            checkpoint: (None, 0),
             checkpoint_time: Instant::now(),
             max_linear_iterations: most,
             linear_iterations: if most <= FIXED_ITERATIONS { most } else { FIRST_ITERATIONS },
@@ -236,8 +238,8 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
                 device: self.device,
             }),
             Err(error) => {
-                let (x, iteration) = self.checkpoint;
-                self.iterations.truncate(iteration + 1);
+                let x = self.checkpoint().to_vec();
+                self.iterations.truncate(self.checkpoint.1 + 1);
                 Err(Box::new(DeviceFailure { error, iterations: self.iterations, x }))
             }
         }
@@ -281,6 +283,11 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
         Ok(stop)
     }
 
+    /// The last accepted point that is here.
+    fn checkpoint(&self) -> &[f64] {
+        self.checkpoint.0.as_deref().unwrap_or(self.start_point)
+    }
+
     /// Whether the checkpoint is the accepted point of the last iteration recorded.
     fn is_checkpoint_present(&self) -> bool {
         self.checkpoint.1 + 1 == self.iterations.len()
@@ -290,10 +297,10 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
     /// the CPU makes up for.
     async fn final_point(&self, stop: &Stop) -> Result<Vec<f64>, GpuError> {
         if self.is_checkpoint_present() {
-            return Ok(self.checkpoint.0.clone());
+            return Ok(self.checkpoint().to_vec());
         }
         match self.read(Slot::Point).await {
-            Err(_) if stop.by_host => Ok(self.checkpoint.0.clone()),
+            Err(_) if stop.by_host => Ok(self.checkpoint().to_vec()),
             point => point,
         }
     }
@@ -310,12 +317,12 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
     fn decode(&self, bytes: &[u8]) -> Vec<f64> {
         let mut x = self.device.decode_parameters(bytes);
         self.bounds.keep(&mut x);
-        let (exact, rounded) = &self.start_point;
-        for ((x, exact), rounded) in x.iter_mut().zip(exact).zip(rounded) {
-            if *x == *rounded {
-                *x = *exact;
+        let real = self.device.formats.real;
+        x.par_iter_mut().zip(self.start_point).with_min_len(STRETCH).for_each(|(x, &exact)| {
+            if *x == real.round(exact) {
+                *x = exact;
             }
-        }
+        });
         x
     }
 
@@ -348,7 +355,7 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
         }
         if let Some(point) = pending.point {
             let bytes: Vec<u8> = point.read(&context).await?;
-            self.checkpoint = (self.decode(&bytes), self.iterations.len());
+            self.checkpoint = (Some(self.decode(&bytes)), self.iterations.len());
         }
         for (stage, seconds) in pending.submission.read_stage_times(&context).await? {
             match self.stage_times.iter_mut().find(|(name, _)| *name == stage) {
@@ -374,8 +381,9 @@ impl<'a, C: AsyncFnMut(Progress<'_>) -> ControlFlow<()>> DeviceSolve<'a, C> {
             accepted: number(state::ACCEPTED) != 0.0,
             elapsed_s: self.start.elapsed().as_secs_f64(),
         };
+        let parameters = self.checkpoint.0.as_deref().unwrap_or(self.start_point);
         let asked = match announce {
-            true => (self.callback)(Progress { record: &record, parameters: &self.checkpoint.0 }).await,
+            true => (self.callback)(Progress { record: &record, parameters }).await,
             false => ControlFlow::Continue(()),
         };
         let relative = record.cost_change.abs() / before;

@@ -64,18 +64,18 @@ pub(super) async fn solve(
     callback: impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Solved, SolveError> {
     let (context, early) = (&device.context, device.early.take());
-    let x = problem.parameters().values().to_vec();
     let before = context.statistics();
     let there = OnDevice { kept: problem.take_device().and_then(|kept| kept.downcast().ok()), kernels: early };
     let (parameters, to) = (problem.parameters(), (context, device.formats));
     let (started, uploaded) =
-        rayon::join(|| evaluated(compiled, &x), || upload(to, compiled, parameters, options, there));
+        rayon::join(|| evaluated(compiled, parameters.values()), || upload(to, compiled, parameters, options, there));
     let (initial_cost, mut evaluation) = started?;
     let outcome = match uploaded {
-        Ok((uploaded, first)) => {
-            DeviceSolve::new(uploaded, problem.parameters(), options, start, callback).run(first).await
+        Ok((uploaded, first)) => DeviceSolve::new(uploaded, parameters, options, start, callback).run(first).await,
+        Err(error) => {
+            let x = parameters.values().to_vec();
+            Err(Box::new(DeviceFailure { error, iterations: Vec::new(), x }))
         }
-        Err(error) => Err(Box::new(DeviceFailure { error, iterations: Vec::new(), x: x.clone() })),
     };
     let outcome = match outcome {
         Ok(outcome) => outcome,

@@ -130,13 +130,33 @@ impl Format {
 
     /// The numbers in the bytes of a buffer.
     pub fn decode(self, bytes: &[u8]) -> Vec<f64> {
-        match self {
-            Format::F64 => bytemuck::pod_collect_to_vec(bytes),
-            Format::F32 => bytemuck::pod_collect_to_vec::<u8, f32>(bytes).into_iter().map(f64::from).collect(),
-            Format::DoubleF32 => {
-                let pairs = bytemuck::pod_collect_to_vec::<u8, [f32; 2]>(bytes);
-                pairs.into_iter().map(|[high, low]| f64::from(high) + f64::from(low)).collect()
+        let mut numbers = vec![0.0; bytes.len() / self.bytes()];
+        let stretches = numbers.par_chunks_mut(STRETCH).zip(bytes.par_chunks(STRETCH * self.bytes()));
+        stretches.for_each(|(numbers, bytes)| match self {
+            Format::F64 => bytemuck::cast_slice_mut(numbers).copy_from_slice(bytes),
+            Format::F32 => {
+                for (x, &bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
+                    *x = f64::from(f32::from_ne_bytes(bytes));
+                }
             }
+            Format::DoubleF32 => {
+                for (x, &bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
+                    let [high, low] = bytemuck::cast::<[u8; 8], [f32; 2]>(bytes);
+                    *x = f64::from(high) + f64::from(low);
+                }
+            }
+        });
+        numbers
+    }
+
+    /// What is decoded of a number that was encoded.
+    pub fn round(self, x: f64) -> f64 {
+        let high = f64::from(x as f32);
+        match self {
+            Format::F64 => x,
+            Format::F32 => high,
+            Format::DoubleF32 if high.is_finite() => high + f64::from((x - high) as f32),
+            Format::DoubleF32 => high,
         }
     }
 }
