@@ -7,6 +7,8 @@ use super::listing;
 use super::stage;
 use super::tasks::{GroupModules, over_vectors_at_start};
 use crate::backend::Group;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::backend::gpu::PendingMemory;
 use crate::backend::gpu::{GpuContext, GpuError, PendingKernel};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Formats, Module};
@@ -19,6 +21,8 @@ use crate::problem::Parameters;
 pub struct StartedKernels {
     pub(super) over_groups: Vec<GroupModules>,
     _kernels: Vec<PendingKernel>,
+    #[cfg(not(target_arch = "wasm32"))]
+    _downloads: Option<PendingMemory>,
 }
 
 impl std::fmt::Debug for StartedKernels {
@@ -38,6 +42,9 @@ impl StartedKernels {
         parameters: &Parameters,
         formats: Formats,
     ) -> Result<Self, GpuError> {
+        #[cfg(not(target_arch = "wasm32"))]
+        // Lists that the device makes are followed by one, beside which nothing else is left to do.
+        let downloads = listing::suits(context, parameters.blocks()).then(|| context.prepare_downloads());
         let kernels: Vec<&Kernel> = groups.iter().map(|group| &*group.kernel).collect();
         let (normal, over_groups) = rayon::join(
             || expected_normal(context, groups, &kernels, parameters, formats),
@@ -62,7 +69,12 @@ impl StartedKernels {
             let decide = wgsl::decide(formats);
             pending.extend(stage::start(context, &products.iter().chain([&decide]).collect::<Vec<_>>())?);
         }
-        Ok(StartedKernels { over_groups, _kernels: pending })
+        Ok(StartedKernels {
+            over_groups,
+            _kernels: pending,
+            #[cfg(not(target_arch = "wasm32"))]
+            _downloads: downloads,
+        })
     }
 }
 

@@ -15,6 +15,8 @@ use super::pool::{Pool, Ticket};
 use super::statistics::Counters;
 use super::{Commands, GpuError, GpuKernel, GpuStatistics, KernelRequest, PendingKernel};
 use std::fmt;
+#[cfg(not(target_arch = "wasm32"))]
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 /// A device to compute on. Clones are the same device, and threads may share it.
@@ -34,6 +36,9 @@ struct Inner {
     memory: Memory,
     kernels: KernelCache,
     pipelines: Option<PipelineCacheFile>,
+    /// Whether memory for downloads is asked for.
+    #[cfg(not(target_arch = "wasm32"))]
+    downloads: AtomicBool,
     /// Whether the self test of double-f32 arithmetic passed, once it ran.
     double_f32: Mutex<Option<bool>>,
 }
@@ -145,6 +150,8 @@ impl GpuContext {
             features,
             limits,
             pipelines,
+            #[cfg(not(target_arch = "wasm32"))]
+            downloads: AtomicBool::new(false),
             double_f32: Mutex::default(),
         }))
     }
@@ -317,6 +324,12 @@ impl GpuContext {
     /// `Lost` once the device is.
     pub(super) fn alive(&self) -> Result<(), GpuError> {
         self.0.health.alive()
+    }
+
+    /// Whether memory for downloads was asked for before; it is from now on.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn are_downloads_prepared(&self) -> bool {
+        self.0.downloads.swap(true, Relaxed)
     }
 
     /// Registers a list of commands that is being recorded.

@@ -9,6 +9,9 @@ use std::task::{Poll, Waker};
 #[cfg(not(target_arch = "wasm32"))]
 use std::time::Duration;
 
+/// What a buffer is for that is downloaded to.
+pub(super) const USAGE: wgpu::BufferUsages = wgpu::BufferUsages::MAP_READ.union(wgpu::BufferUsages::COPY_DST);
+
 /// A part of a buffer that recorded [`Commands`](super::Commands) copy to the host. It is there some time after they are submitted.
 #[must_use = "what is downloaded is dropped unread"]
 pub struct Download {
@@ -68,10 +71,9 @@ impl Download {
     ) -> (Self, Arc<Arrival>) {
         let bytes = range.end.saturating_sub(range.start);
         let arrival = Arc::new(Arrival::default());
-        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let inside = range.end <= buffer.size() && (range.start | bytes).is_multiple_of(4) && range.start <= range.end;
         let staging = if inside {
-            context.allocate("download", bytes, usage).map(|(staging, _)| staging)
+            context.allocate("download", bytes, USAGE).map(|(staging, _)| staging)
         } else {
             let message = format!("bytes {range:?} of a buffer of {} bytes are no whole words in it", buffer.size());
             Err(GpuError::Validation { label: "download".to_owned(), message })

@@ -46,6 +46,8 @@ mod compiler;
 mod compiler_loading;
 mod context;
 mod download;
+#[cfg(not(target_arch = "wasm32"))]
+mod download_memory;
 mod error;
 mod health;
 mod kernel;
@@ -62,6 +64,8 @@ pub use buffer::GpuBuffer;
 pub use commands::Commands;
 pub use context::GpuContext;
 pub use download::Download;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use download_memory::PendingMemory;
 pub use error::GpuError;
 pub use kernel::{Binding, GpuKernel, KernelRequest, PendingKernel};
 pub use statistics::GpuStatistics;
