@@ -5,11 +5,13 @@
 
 pub(crate) mod buckets;
 pub mod cpu;
+mod divisor;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod instances;
 pub(crate) mod pieces;
 
+pub(crate) use divisor::Divisor;
 pub use instances::{Column, Group, InstanceTable};
 
 use serde::Serialize;

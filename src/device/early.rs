@@ -11,8 +11,9 @@ use crate::backend::Group;
 use crate::backend::gpu::PendingMemory;
 use crate::backend::gpu::{GpuContext, GpuError, PendingKernel};
 use crate::kernel::Kernel;
-use crate::kernel::wgsl::{self, Formats, Module};
+use crate::kernel::wgsl::{self, Class, Formats, Module};
 use crate::problem::Parameters;
+use std::sync::Arc;
 
 /// Kernels of the evaluation at the start, and those of the first step that take longest, compiled from now on: what the groups alone tell, and what most
 /// likely follows from them. They compile while the problem is put in order and laid out.
@@ -20,9 +21,17 @@ use crate::problem::Parameters;
 /// Who drops it waits for them: no process is to end while its driver compiles.
 pub struct StartedKernels {
     pub(super) over_groups: Vec<GroupModules>,
+    pub(super) normal: Option<ExpectedNormal>,
     _kernels: Vec<PendingKernel>,
     #[cfg(not(target_arch = "wasm32"))]
     _downloads: Option<PendingMemory>,
+}
+
+/// The code of the classes as it most likely comes out, and the kernel of gradient and diagonal blocks that goes with it.
+#[derive(Clone)]
+pub(super) struct ExpectedNormal {
+    pub classes: Vec<Class>,
+    pub module: Arc<Module>,
 }
 
 impl std::fmt::Debug for StartedKernels {
@@ -55,7 +64,8 @@ impl StartedKernels {
         let losses = kernels.iter().any(|kernel| kernel.objective.is_some());
         let at_start = over_groups.iter().flat_map(|groups| groups.at_start(losses));
         // Those that take longest first.
-        let modules: Vec<&Module> = normal.iter().chain(at_start).chain(&over_vectors).collect();
+        let first = normal.iter().map(|normal| &*normal.module);
+        let modules: Vec<&Module> = first.chain(at_start).chain(&over_vectors).collect();
         let mut pending = stage::start(context, &modules)?;
         if normal.is_some() {
             #[cfg(not(target_arch = "wasm32"))]
@@ -71,6 +81,7 @@ impl StartedKernels {
         }
         Ok(StartedKernels {
             over_groups,
+            normal,
             _kernels: pending,
             #[cfg(not(target_arch = "wasm32"))]
             _downloads: downloads,
@@ -87,14 +98,15 @@ fn expected_normal(
     kernels: &[&Kernel],
     parameters: &Parameters,
     formats: Formats,
-) -> Option<Module> {
+) -> Option<ExpectedNormal> {
     let classes = Classes::expected(groups, parameters).filter(|_| !context.is_software())?;
     // As above.
-    wgsl::normal(kernels, &classes, formats).ok()
+    let module = wgsl::normal(kernels, &classes, formats).ok()?;
+    Some(ExpectedNormal { classes, module: module.into() })
 }
 
 /// A browser compiles at once.
 #[cfg(target_arch = "wasm32")]
-fn expected_normal(_: &GpuContext, _: &[Group], _: &[&Kernel], _: &Parameters, _: Formats) -> Option<Module> {
+fn expected_normal(_: &GpuContext, _: &[Group], _: &[&Kernel], _: &Parameters, _: Formats) -> Option<ExpectedNormal> {
     None
 }

@@ -5,6 +5,7 @@ use super::buffers::Buffers;
 use super::classes;
 use super::classes::Classes;
 use super::couplings::Couplings;
+use super::early::ExpectedNormal;
 use super::elimination;
 use super::layout::{Layout, bounds, places, point};
 #[cfg(not(target_arch = "wasm32"))]
@@ -95,6 +96,7 @@ impl LaidOut {
         kernels: &[&Kernel],
         formats: Formats,
         settings: &Settings,
+        expected: Option<&ExpectedNormal>,
     ) -> Result<Self, GpuError> {
         let block_order = problem.block_order();
         let (places, pieces) = rayon::join(|| places(parameters, block_order), || Pieces::new(parameters, block_order));
@@ -107,7 +109,16 @@ impl LaidOut {
                 let layout =
                     Layout::without_indices(&problem.groups, places.clone(), sums, real, context.max_binding_bytes())?;
                 let (sorted, shards) = rayon::join(
-                    || sorted(context, &problem.groups, parameters, (&layout, pieces), (kernels, formats), settings),
+                    || {
+                        sorted(
+                            context,
+                            &problem.groups,
+                            parameters,
+                            (&layout, pieces),
+                            (kernels, formats, expected),
+                            settings,
+                        )
+                    },
                     || uploaded(context, &problem.groups, &layout, real),
                 );
                 Ok((layout, sorted?, shards?))
@@ -135,12 +146,16 @@ fn sorted(
     groups: &[Group],
     parameters: &Parameters,
     (layout, pieces): (&Layout, Pieces),
-    (kernels, formats): (&[&Kernel], Formats),
+    (kernels, formats, expected): (&[&Kernel], Formats, Option<&ExpectedNormal>),
     settings: &Settings,
 ) -> Result<(Sorted, StartedModule), GpuError> {
     let normal = |classes: &Classes| {
-        let module = wgsl::normal(kernels, &classes.all().code, formats);
-        StartedModule::new(context, usable(context, module)?)
+        let code = classes.all().code;
+        let module = match expected.filter(|expected| expected.classes == code) {
+            Some(expected) => expected.module.clone(),
+            None => usable(context, wgsl::normal(kernels, &code, formats))?,
+        };
+        StartedModule::new(context, module)
     };
     // Which components bounds hold changes from step to step, the matrix only with the point.
     let most = (!parameters.has_bounds()).then(|| most_matrix_bytes(context, formats.real, settings));
@@ -148,7 +163,7 @@ fn sorted(
     if let Some((classes, listed)) = listed_on_device(context, groups, layout, &pieces, (formats.real, most), settings)
     {
         let normal = normal(&classes)?;
-        let listing = Some(Listing::new(context, listed, (classes.code[0].size, layout.places.len()))?);
+        let listing = Some(Listing::new(context, listed, classes.code[0].size)?);
         return Ok((Sorted { layout: layout.clone(), pieces, classes, listing, most }, normal));
     }
     let mut layout = layout.clone();
@@ -211,10 +226,11 @@ fn listed_on_device(
     let size = listing::common_size(layout, pieces)?;
     let (classes, listed) = Classes::of_short_lists(groups, layout, pieces, size);
     let is_none = |most| Couplings::are_none(groups, layout, pieces, (&classes, &listed), real, most);
-    let suits = listing::have_room(&listed)
-        && (!settings.eliminate || elimination::is_hopeless(groups, layout, pieces))
-        && most.is_none_or(is_none);
-    suits.then_some((classes, listed))
+    let (eliminates_none, is_not_assembled) = rayon::join(
+        || !settings.eliminate || elimination::is_hopeless(groups, layout, pieces),
+        || listing::have_room(&listed) && most.is_none_or(is_none),
+    );
+    (eliminates_none && is_not_assembled).then_some((classes, listed))
 }
 
 /// The state at the start of a solve.
@@ -281,6 +297,9 @@ fn vectors(
 
 /// Numbers in the packed diagonal blocks of JᵀJ.
 fn diagonal_numbers(parameters: &Parameters) -> usize {
+    if let Some(size) = parameters.common_free_size() {
+        return parameters.blocks() * wgsl::pieces(size).map(|piece| wgsl::packed_len(piece.len())).sum::<usize>();
+    }
     let free = (0..parameters.blocks()).into_par_iter().filter(|&block| !parameters.is_fixed(block));
     let pieces = |block: usize| wgsl::pieces(parameters.tangent_size(block));
     free.map(|block| pieces(block).map(|piece| wgsl::packed_len(piece.len())).sum::<usize>()).sum()

@@ -57,7 +57,7 @@ pub fn common_size(layout: &Layout, pieces: &Pieces) -> Option<usize> {
     let mut parts = layout.shapes.iter().flat_map(|shape| &shape.parts);
     let size = pieces.all.first()?.size;
     let alike = parts.all(|part| part.piece == 0 && part.size == u32::from(size))
-        && pieces.all.par_iter().with_min_len(STRETCH).all(|piece| piece.size == size);
+        && (pieces.firsts().is_none() || pieces.all.par_iter().with_min_len(STRETCH).all(|piece| piece.size == size));
     alike.then_some(usize::from(size))
 }
 
@@ -76,44 +76,54 @@ pub fn lists_of(
     listed: &[Listed],
     mut f: impl FnMut(&[Vec<u32>]) -> bool,
 ) -> bool {
-    // A bit a place stays in a cache.
-    let mut bits = vec![0u64; layout.places.len().div_ceil(64)];
-    for start in some.iter().map(|&piece| pieces.all[piece].start) {
-        bits[start as usize / 64] |= 1 << (start % 64);
-    }
+    let places = &layout.places[..];
+    let on_device = Bits::of(places.len(), some.iter().map(|&piece| pieces.all[piece].start));
+    // Where they start on the host, so that nothing has to be looked up for the others.
+    let starts = places.par_iter().enumerate().with_min_len(STRETCH);
+    let starts: Vec<u32> = starts.filter(|(_, place)| on_device.has(**place)).map(|(start, _)| start as u32).collect();
+    let on_host = Bits::of(places.len(), starts.into_iter());
     let mut lists = vec![Vec::new(); some.len()];
     listed.iter().any(|touch| {
-        let starts = layout.starts(&groups[touch.group], touch.block);
-        let instances = (0..touch.count).into_par_iter().with_min_len(STRETCH);
-        let entries = instances.map(|instance| (starts(instance as usize), touch.base + instance));
-        let found: Vec<(u32, u32)> =
-            entries.filter(|&(start, _)| bits[start as usize / 64] & 1 << (start % 64) != 0).collect();
-        for (start, entry) in found {
+        let column = &groups[touch.group].table.blocks[touch.block as usize];
+        let entries = column.par_iter().zip(touch.base..touch.base + touch.count).with_min_len(STRETCH);
+        let found: Vec<(&u32, u32)> = entries.filter(|(start, _)| on_host.has(**start)).collect();
+        for (&start, entry) in found {
             // Pieces stand in the order of the device.
-            let place = some.partition_point(|&piece| pieces.all[piece].start < start);
-            lists[place].push(entry);
+            let list = some.partition_point(|&piece| pieces.all[piece].start < places[start as usize]);
+            lists[list].push(entry);
         }
         f(&lists)
     })
+}
+
+/// Some places. A bit for each of all stays in a cache.
+struct Bits(Vec<u64>);
+
+impl Bits {
+    /// `some` of so many.
+    fn of(all: usize, some: impl Iterator<Item = u32>) -> Self {
+        let mut bits = vec![0; all.div_ceil(64)];
+        some.for_each(|place| bits[place as usize / 64] |= 1 << (place % 64));
+        Bits(bits)
+    }
+
+    fn has(&self, place: u32) -> bool {
+        self.0[place as usize / 64] & 1 << (place % 64) != 0
+    }
 }
 
 /// Lists to be made, by kernels that are compiled meanwhile, of pieces of a [`common_size`].
 pub struct Listing {
     kernels: Vec<PendingKernel>,
     listed: Vec<Listed>,
-    /// Number of components of a piece, and of all parameters.
+    /// Number of components of a piece.
     size: usize,
-    parameters: usize,
 }
 
 impl Listing {
     /// Has the kernels compiled.
-    pub fn new(
-        context: &GpuContext,
-        listed: Vec<Listed>,
-        (size, parameters): (usize, usize),
-    ) -> Result<Self, GpuError> {
-        Ok(Listing { kernels: start_kernels(context)?, listed, size, parameters })
+    pub fn new(context: &GpuContext, listed: Vec<Listed>, size: usize) -> Result<Self, GpuError> {
+        Ok(Listing { kernels: start_kernels(context)?, listed, size })
     }
 
     /// Words of the table of the pieces and of lists of at most so many entries.
@@ -123,10 +133,7 @@ impl Listing {
 
     /// Makes table and lists in the [`Slot::Incidence`] of a shard, and waits for them; whether all are short enough.
     pub fn make(self, context: &GpuContext, shard: &Buffers, pieces: &Pieces) -> Result<bool, GpuError> {
-        let held = |piece: &Piece| piece.held != 0;
-        let is_plain =
-            pieces.len() * self.size == self.parameters && !pieces.all.par_iter().with_min_len(STRETCH).any(held);
-        let size = if is_plain { self.size as u32 } else { 0 };
+        let size = if pieces.firsts().is_none() { self.size as u32 } else { 0 };
         let mut rows = vec![pieces.len() as u32, size, ROW * pieces.len() as u32, 0];
         let mut workgroups = 0;
         for touch in &self.listed {
@@ -136,15 +143,12 @@ impl Listing {
         }
         rows.resize(4 + 8 * MOST_TOUCHES, 0);
         let plan = plan(context, &rows)?;
-        let (firsts, heads) = match is_plain {
-            true => (GpuBuffer::new(context, "firsts", 1)?, GpuBuffer::new(context, "heads", 1)?),
-            false => {
+        let (firsts, heads) = match pieces.firsts() {
+            None => (GpuBuffer::new(context, "firsts", 1)?, GpuBuffer::new(context, "heads", 1)?),
+            Some(firsts) => {
                 let head = |piece: &Piece| [piece.start, u32::from(piece.held)];
                 let heads: Vec<[u32; 2]> = pieces.all.par_iter().with_min_len(STRETCH).map(head).collect();
-                (
-                    GpuBuffer::from_slice(context, "firsts", pieces.firsts())?,
-                    GpuBuffer::from_slice(context, "heads", &heads)?,
-                )
+                (GpuBuffer::from_slice(context, "firsts", firsts)?, GpuBuffer::from_slice(context, "heads", &heads)?)
             }
         };
         let tiles = pieces.len().div_ceil(TILE);

@@ -1,5 +1,6 @@
 //! Free parameter blocks, cut into pieces small enough for a lane.
 
+use crate::backend::Divisor;
 use crate::kernel::wgsl;
 use crate::problem::Parameters;
 use rayon::prelude::*;
@@ -21,13 +22,34 @@ pub struct Piece {
 /// The pieces of all free blocks, in the order of the device.
 pub struct Pieces {
     pub all: Vec<Piece>,
+    first: First,
+}
+
+/// The first piece of each block.
+enum First {
+    /// Each block is a piece, and all have as many components.
+    Alike(Divisor),
     /// 1 + the first piece of the block that starts at each place; 0 where the block is fixed.
-    first: Vec<u32>,
+    At(Vec<u32>),
 }
 
 impl Pieces {
     /// `block_order`: the order of the blocks on the device.
     pub fn new(parameters: &Parameters, block_order: &[u32]) -> Self {
+        match parameters.common_free_size() {
+            Some(size) if wgsl::pieces(size).len() == 1 => Self::alike(size, block_order.len()),
+            _ => Self::of_blocks(parameters, block_order),
+        }
+    }
+
+    /// So many free blocks of a size.
+    fn alike(size: usize, blocks: usize) -> Self {
+        let piece = |block: usize| Piece { start: (block * size) as u32, held: 0, size: size as u8 };
+        let all = (0..blocks).into_par_iter().with_min_len(STRETCH).map(piece).collect();
+        Pieces { all, first: First::Alike(Divisor::new(size as u32)) }
+    }
+
+    fn of_blocks(parameters: &Parameters, block_order: &[u32]) -> Self {
         let sizes = |block: usize| {
             let pieces =
                 if parameters.is_fixed(block) { 0 } else { wgsl::pieces(parameters.tangent_size(block)).len() };
@@ -67,7 +89,7 @@ impl Pieces {
                 (place, made) = (place + size, made + pieces);
             }
         });
-        Pieces { all, first }
+        Pieces { all, first: First::At(first) }
     }
 
     /// Number of pieces.
@@ -75,15 +97,32 @@ impl Pieces {
         self.all.len()
     }
 
-    /// 1 + the first piece of the block that starts at each place; 0 where the block is fixed.
+    /// 1 + the first piece of the block that starts at each place; 0 where the block is fixed. `None` if each block is a piece, and all have as many
+    /// components.
     #[cfg(not(target_arch = "wasm32"))]
-    pub fn firsts(&self) -> &[u32] {
-        &self.first
+    pub fn firsts(&self) -> Option<&[u32]> {
+        match &self.first {
+            First::Alike(_) => None,
+            First::At(first) => Some(first),
+        }
     }
 
     /// Number of the first piece of the block at a place, unless it is fixed.
     pub fn first(&self, place: u32) -> Option<usize> {
-        self.first[place as usize].checked_sub(1).map(|first| first as usize)
+        match &self.first {
+            First::Alike(size) => Some(size.quotient(place) as usize),
+            First::At(first) => first[place as usize].checked_sub(1).map(|first| first as usize),
+        }
+    }
+
+    /// A number for each free block, by where it starts on the host, among as many as there are pieces.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn number(&self, start: u32, places: &[u32]) -> Option<usize> {
+        match &self.first {
+            // Any order does, and that of the host is at hand.
+            First::Alike(_) => self.first(start),
+            First::At(_) => self.first(places[start as usize]),
+        }
     }
 }
 

@@ -50,10 +50,11 @@ impl DeviceStart {
         early: Option<StartedKernels>,
     ) -> Result<(Self, Sorted), GpuError> {
         let kernels: Vec<&Kernel> = problem.groups.iter().map(|group| &*group.kernel).collect();
+        let expected = early.as_ref().and_then(|early| early.normal.clone());
         // They compile while the problem is laid out.
         let (early, laid_out) = rayon::join(
             || early.map_or_else(|| StartedKernels::new(context, &problem.groups, parameters, formats), Ok),
-            || LaidOut::new(context, problem, parameters, &kernels, formats, settings),
+            || LaidOut::new(context, problem, parameters, &kernels, formats, settings, expected.as_ref()),
         );
         let (early, LaidOut { layout, classes, buffers, shards, mut sorted, normal }) = (early?, laid_out?);
         let (bounded, losses) = (parameters.has_bounds(), problem.has_losses());

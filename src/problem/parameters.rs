@@ -95,6 +95,13 @@ impl Parameters {
         (alike && size > 0).then_some(size)
     }
 
+    /// Numbers of every block, if all have as many, all of them free, and none is on a manifold.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn common_free_size(&self) -> Option<usize> {
+        let are_free = !self.has_manifolds() && !self.fixed.values().any(|flags| flags.contains(&true));
+        if are_free { self.common_size() } else { None }
+    }
+
     /// The flags of a block that is fixed in whole or in part.
     pub(crate) fn fixed(&self, block: usize) -> Option<&[bool]> {
         self.fixed.get(&(block as u32)).map(|flags| &**flags).filter(|flags| flags.contains(&true))

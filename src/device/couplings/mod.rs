@@ -123,7 +123,11 @@ impl Couplings {
             // It shows soonest from those that couple most.
             let mut listed = listed.to_vec();
             listed.sort_by_key(|touch| Reverse(touch.count as usize * find.coupled_numbers(touch.base)));
-            let is_more = |lists: &[Vec<u32>]| (find.prepare(lists) * format.bytes()) as u64 > most;
+            let is_more = |lists: &[Vec<u32>]| {
+                let bytes = |numbers: usize| (numbers * format.bytes()) as u64;
+                // Blocks that are met several times count once.
+                bytes(find.numbers_at_most(lists)) > most && bytes(find.prepare(lists)) > most
+            };
             lists_of(&samples, groups, layout, pieces, &listed, is_more)
         };
         finds(groups, layout, pieces, classes, (&code, &couplings)).any(is_too_large)

@@ -13,6 +13,9 @@ use rayon::prelude::*;
 /// Rows that are looked at to tell how many columns all have.
 const SAMPLES: usize = 64;
 
+/// Of these, those that a thread takes at a time: it needs room for all pieces.
+const SHARE: usize = 16;
+
 /// Most instances of a row: a lane that sums more keeps all others waiting.
 const LONGEST: usize = 512;
 
@@ -111,6 +114,13 @@ impl<'a> Find<'a> {
         (0..self.rows()).step_by(self.rows().div_ceil(SAMPLES).max(1)).collect()
     }
 
+    /// The most numbers that [`prepare`](Self::prepare) can come to.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn numbers_at_most(&self, lists: &[Vec<u32>]) -> usize {
+        let numbers: usize = lists.iter().flatten().map(|&entry| self.coupled_numbers(entry)).sum();
+        numbers * self.rows() / lists.len().max(1)
+    }
+
     /// Finds how many lanes do for a row; returns the numbers of the matrix in all rows, judged by the lists of [`samples`](Self::samples).
     pub fn prepare(&mut self, lists: &[Vec<u32>]) -> usize {
         let found = |columns: &mut Columns, list: &Vec<u32>| {
@@ -119,8 +129,8 @@ impl<'a> Find<'a> {
             columns.clear();
             Some(found)
         };
-        let rows: Vec<Option<Vec<Column>>> =
-            lists.par_iter().map_init(|| Columns::new(self.pieces.len()), found).collect();
+        let columns = || Columns::new(self.pieces.len());
+        let rows: Vec<Option<Vec<Column>>> = lists.par_iter().with_min_len(SHARE).map_init(columns, found).collect();
         let mut sum = Average { pairs: vec![[0; 2]; self.code.len()], ..Average::default() };
         for columns in rows.iter().flatten() {
             sum.rows += 1;

@@ -1,7 +1,7 @@
 //! Parameter blocks by where they start.
 
 use super::{STRETCH, numbers, zeros};
-use crate::backend::pieces;
+use crate::backend::{Divisor, pieces};
 use rayon::prelude::*;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,9 +12,8 @@ pub(in crate::problem) struct Blocks {
 }
 
 enum ByStart {
-    /// All blocks have the same size: a multiplication by 2³² over it, rounded up, takes less time than memory. Where a block starts is a multiple of the
-    /// size, and less than 2³²: what rounding adds to the product stays below 2³².
-    Size(u64),
+    /// All blocks have the same size.
+    Size(Divisor),
     At(Vec<u32>),
 }
 
@@ -30,8 +29,7 @@ impl Blocks {
             offsets.par_iter().enumerate().with_min_len(STRETCH).all(is_multiple)
         };
         if uniform {
-            let inverse = (1u64 << 32).div_ceil(u64::from(size.max(1)));
-            return Blocks { count, by_start: ByStart::Size(inverse) };
+            return Blocks { count, by_start: ByStart::Size(Divisor::new(size)) };
         }
         let at = zeros(offsets[count] as usize);
         pieces::for_each(count, STRETCH, |block| at[offsets[block] as usize].store(block as u32, Relaxed));
@@ -46,7 +44,7 @@ impl Blocks {
     /// The block that starts at a place.
     pub fn at(&self, start: u32) -> u32 {
         match &self.by_start {
-            ByStart::Size(inverse) => ((u64::from(start) * inverse) >> 32) as u32,
+            ByStart::Size(size) => size.quotient(start),
             ByStart::At(blocks) => blocks[start as usize],
         }
     }
