@@ -224,3 +224,16 @@ fn the_self_test_is_valid() {
     let (wgsl, entry) = self_test();
     translate(&Module { entry: entry.to_owned(), wgsl, bindings: Vec::new(), statements: 0 });
 }
+
+#[test]
+fn what_is_decoded_is_what_was_rounded() {
+    let some = [0.0, -0.0, 1.0, 0.1, -1e10 / 3.0, 1e-40, 5e-324, f64::from(f32::MAX), 1e39, -f64::MAX, f64::INFINITY];
+    // More than a thread takes at a time, and not a multiple of it.
+    let numbers: Vec<f64> = (0..5000).flat_map(|k| some.map(|x| x * (1.0 + f64::from(k) / 7.0))).collect();
+    for format in [Format::F32, Format::F64, Format::DoubleF32] {
+        let decoded = format.decode(&format.encode(&numbers));
+        let rounded = numbers.iter().map(|&x| format.round(x));
+        assert!(decoded.iter().map(|x| x.to_bits()).eq(rounded.map(f64::to_bits)), "{format:?}");
+    }
+    assert!(Format::F32.round(f64::NAN).is_nan() && Format::DoubleF32.round(f64::NAN).is_nan());
+}
