@@ -116,7 +116,8 @@ impl GpuContext {
     }
 
     /// Computes on a device of the caller's own, with the features and limits it was opened with. The device's handlers for uncaptured
-    /// errors and for its loss are replaced.
+    /// errors and for its loss are replaced. It blocks for the compiler as
+    /// [`new`](Self::new) does.
     pub fn from_wgpu(info: wgpu::AdapterInfo, device: wgpu::Device, queue: wgpu::Queue) -> Self {
         Self::assemble(info, device, queue, ByteLimits::default(), PipelineCacheFile::default_folder())
     }
@@ -326,10 +327,10 @@ impl GpuContext {
         self.0.health.alive()
     }
 
-    /// Whether memory for downloads was asked for before; it is from now on.
+    /// Whether nobody called this before: who gets true is to have memory for downloads made ready.
     #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn are_downloads_prepared(&self) -> bool {
-        self.0.downloads.swap(true, Relaxed)
+    pub(super) fn is_first_to_prepare_downloads(&self) -> bool {
+        !self.0.downloads.swap(true, Relaxed)
     }
 
     /// Registers a list of commands that is being recorded.

@@ -20,7 +20,7 @@ impl GpuContext {
             }
         };
         let thread = || std::thread::Builder::new().name("isograd-memory".to_owned()).spawn(make).ok();
-        PendingMemory(if self.are_downloads_prepared() { None } else { thread() })
+        PendingMemory(if self.is_first_to_prepare_downloads() { thread() } else { None })
     }
 }
 
