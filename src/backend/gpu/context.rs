@@ -116,8 +116,7 @@ impl GpuContext {
     }
 
     /// Computes on a device of the caller's own, with the features and limits it was opened with. The device's handlers for uncaptured
-    /// errors and for its loss are replaced. It blocks for the compiler as
-    /// [`new`](Self::new) does.
+    /// errors and for its loss are replaced. It blocks for the compiler as [`new`](Self::new) does.
     pub fn from_wgpu(info: wgpu::AdapterInfo, device: wgpu::Device, queue: wgpu::Queue) -> Self {
         Self::assemble(info, device, queue, ByteLimits::default(), PipelineCacheFile::default_folder())
     }
