@@ -124,7 +124,8 @@ fn grow(adjacency: &impl Adjacency, seeds: &[u32], keys: &[AtomicU32]) {
     }
 }
 
-/// The blocks of a region, breadth first.
+/// The blocks of a region, breadth first; those that one block leads to by their numbers, so that the order is the same whatever order
+/// neighbours are known in.
 fn walk_region(adjacency: &impl Adjacency, seed: u32, region: u32, keys: &[AtomicU32]) -> Vec<u32> {
     let is_mine = |key: u32| key != OUT && region_of(key) == region;
     let mut order = vec![seed];
@@ -132,6 +133,7 @@ fn walk_region(adjacency: &impl Adjacency, seed: u32, region: u32, keys: &[Atomi
     let mut head = 0;
     while let Some(&block) = order.get(head) {
         head += 1;
+        let first = order.len();
         for other in adjacency.next_to(block) {
             let key = &keys[other as usize];
             if is_mine(key.load(Relaxed)) {
@@ -139,6 +141,7 @@ fn walk_region(adjacency: &impl Adjacency, seed: u32, region: u32, keys: &[Atomi
                 order.push(other);
             }
         }
+        order[first..].sort_unstable();
     }
     order
 }
