@@ -4,7 +4,7 @@ mod gpu_solving;
 mod gpu_support;
 mod many_problems;
 
-use gpu_solving::{bounds, components, conduct, failures, hybrid, manifolds, models, optima, splits};
+use gpu_solving::{bounds, components, conduct, failures, hybrid, manifolds, models, optima, orders, splits};
 
 fn main() {
     if failures::is_child() {
@@ -21,6 +21,7 @@ fn main() {
             splits::TESTS,
             manifolds::TESTS,
             models::TESTS,
+            orders::TESTS,
         ]
         .concat(),
     );

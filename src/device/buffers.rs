@@ -25,11 +25,12 @@ impl Buffers {
         Buffers { context: context.clone(), by_slot: FxHashMap::default() }
     }
 
-    /// What it takes to evaluate the residuals and the Jacobian of a shard.
+    /// What it takes to evaluate the residuals and the Jacobian of a shard. `places`: where each parameter stands on the device, if not where it was
+    /// stated.
     pub fn of_shard(
         context: &GpuContext,
         groups: &[Group],
-        (shapes, places): (&[GroupShape], &[u32]),
+        (shapes, places): (&[GroupShape], Option<&[u32]>),
         shard: &Shard,
         format: Format,
     ) -> Result<Self, GpuError> {
@@ -38,7 +39,9 @@ impl Buffers {
             let columns = shard.index_columns(groups);
             let lengths: Vec<usize> = columns.iter().map(|column| column.len()).collect();
             buffers.columns(Slot::Indices, size_of::<u32>(), &lengths, &|column, instances, bytes| {
-                for (place, &start) in bytes.chunks_exact_mut(4).zip(&columns[column][instances]) {
+                let starts = &columns[column][instances];
+                let Some(places) = places else { return bytes.copy_from_slice(bytemuck::cast_slice(starts)) };
+                for (place, &start) in bytes.chunks_exact_mut(4).zip(starts) {
                     place.copy_from_slice(&places[start as usize].to_ne_bytes());
                 }
             })?;

@@ -4,6 +4,8 @@
 //! [kind](crate::kernel::wgsl::Kind) by one number. Blocks of one size form a [class](crate::kernel::wgsl::Class), and each class
 //! has code of its own.
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::counting::Touch;
 use super::elimination::Eliminated;
 use super::incidence::Incidence;
 use super::layout::Layout;
@@ -109,9 +111,7 @@ impl Classes {
             kinds[0].map(|kind| Listed {
                 group,
                 block: part.block,
-                column: blocks + part.block * stride,
-                count,
-                base: bases[0][kind],
+                touch: Touch { column: blocks + part.block * stride, count, base: bases[0][kind] },
             })
         });
         let listed = listed.collect();

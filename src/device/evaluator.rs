@@ -62,7 +62,7 @@ impl DeviceEvaluator {
         buffers.upload(Slot::Scalars, &format.encode(&scalars))?;
         let shards = layout.shards.iter();
         let shards: Vec<Buffers> = shards
-            .map(|shard| Buffers::of_shard(context, &groups, (&layout.shapes, &layout.places), shard, format))
+            .map(|shard| Buffers::of_shard(context, &groups, (&layout.shapes, Some(&layout.places[..])), shard, format))
             .collect::<Result<_, _>>()?;
         drop(layout.take_indices());
         let kernels: Vec<&Kernel> = groups.iter().map(|group| &*group.kernel).collect();

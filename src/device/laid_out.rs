@@ -9,7 +9,9 @@ use super::early::ExpectedNormal;
 use super::elimination;
 use super::layout::{Layout, bounds, places, point};
 #[cfg(not(target_arch = "wasm32"))]
-use super::listing::{self, Listed, Listing};
+use super::listing::{self, Listed, Listing, PendingLists};
+#[cfg(not(target_arch = "wasm32"))]
+use super::ordering::{Ordering, PendingOrder};
 use super::pieces::Pieces;
 use super::settings::{Counts, Settings};
 use super::shard::Sums;
@@ -20,12 +22,65 @@ use crate::kernel::Kernel;
 use crate::kernel::wgsl::{self, Format, Formats, Slot, state};
 use crate::problem::{CompiledProblem, Parameters};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Most bytes of an assembled JᵀJ: what the cache of a large device holds.
 const MOST_MATRIX_BYTES: u64 = 40 << 20;
 
 /// The same of two-float numbers: J has fewer of them to multiply by, which each takes some twenty operations.
 const MOST_PAIR_MATRIX_BYTES: u64 = 16 << 20;
+
+/// The groups of a problem, and the order that its blocks are to have on the device.
+#[derive(Clone, Copy)]
+pub(super) struct Arranged<'a> {
+    pub groups: &'a [Group],
+    pub order: Order<'a>,
+}
+
+/// Who finds the order of blocks and instances.
+#[derive(Clone, Copy)]
+pub(super) enum Order<'a> {
+    /// The host: these are the blocks in order, and the groups' instances are in it.
+    Host(&'a [u32]),
+    /// The device: instances are as they were stated.
+    #[cfg(not(target_arch = "wasm32"))]
+    Device(&'a Ordering),
+}
+
+impl<'a> Arranged<'a> {
+    /// As the host put it in order.
+    pub fn on_host(problem: &'a CompiledProblem) -> Self {
+        Arranged { groups: &problem.groups, order: Order::Host(problem.block_order()) }
+    }
+
+    /// The blocks in order, if they are not as they were stated.
+    fn block_order(&self) -> Option<&'a [u32]> {
+        match self.order {
+            Order::Host(blocks) => Some(blocks),
+            #[cfg(not(target_arch = "wasm32"))]
+            Order::Device(_) => None,
+        }
+    }
+
+    /// Whether the device is to find the order.
+    pub fn is_as_stated(&self) -> bool {
+        self.block_order().is_none()
+    }
+
+    /// Where each parameter stands, and the pieces of the blocks.
+    fn places(&self, parameters: &Parameters) -> (Arc<Vec<u32>>, Pieces) {
+        match self.block_order() {
+            Some(blocks) => rayon::join(|| places(parameters, blocks), || Pieces::new(parameters, blocks)),
+            None => rayon::join(
+                || Arc::new((0..parameters.values().len() as u32).into_par_iter().with_min_len(STRETCH).collect()),
+                || Pieces::in_any_order(parameters).expect("who orders on the device asked for it"),
+            ),
+        }
+    }
+}
+
+/// Parameters that a thread takes at a time.
+const STRETCH: usize = 1 << 13;
 
 /// A problem that stands on the device as far as the evaluation at the start takes it, but for its kernels.
 pub(super) struct LaidOut {
@@ -47,11 +102,22 @@ pub(super) struct Sorted {
     pub pieces: Pieces,
     /// With lists, unless the device makes them.
     pub classes: Classes,
-    /// If the device makes them.
     #[cfg(not(target_arch = "wasm32"))]
-    listing: Option<Listing>,
+    on_device: OnDevice,
     /// Most bytes of an assembled JᵀJ, if it may be.
     most: Option<u64>,
+}
+
+/// What the device does of the sorting.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Default)]
+struct OnDevice {
+    /// Lists to be made.
+    listing: Option<Listing>,
+    /// Lists that it makes.
+    lists: Option<PendingLists>,
+    /// The order that it finds, and what the host has to look at meanwhile.
+    order: Option<(PendingOrder, Vec<Listed>)>,
 }
 
 impl Sorted {
@@ -60,17 +126,41 @@ impl Sorted {
         self.classes.lists.is_empty()
     }
 
-    /// Makes the lists in the buffers of the shards. False if those that the device makes are longer than was taken for granted.
-    pub fn write_lists(&mut self, context: &GpuContext, shards: &[Buffers]) -> Result<bool, GpuError> {
+    /// Makes the lists in the buffers of the shards.
+    pub fn write_lists(&mut self, context: &GpuContext, shards: &[Buffers]) -> Result<(), GpuError> {
         let Classes { lists, of_pieces, .. } = &self.classes;
         for (lists, to) in lists.iter().zip(shards) {
             lists.write(&self.pieces, of_pieces, to.get(Slot::Incidence))?;
         }
         #[cfg(not(target_arch = "wasm32"))]
-        if let Some(listing) = self.listing.take() {
-            return listing.make(context, &shards[0], &self.pieces);
+        if let Some(listing) = self.on_device.listing.take() {
+            self.on_device.lists = Some(listing.make(context, &shards[0], &self.pieces)?);
+        }
+        context.check()
+    }
+
+    /// Waits for lists that the device makes; false if they are longer than was taken for granted.
+    pub fn are_listed(&mut self, context: &GpuContext) -> Result<bool, GpuError> {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(lists) = self.on_device.lists.take() {
+            return lists.are_short(context);
         }
         context.check().map(|()| true)
+    }
+
+    /// The order that the device is finding, if it is, and its lists.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn take_pending(&mut self) -> Option<(PendingOrder, PendingLists)> {
+        let OnDevice { lists, order, .. } = &mut self.on_device;
+        Some((order.take()?.0, lists.take()?))
+    }
+
+    /// Whether lists by the device suit a problem whose order it finds, which was not looked into before.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn is_listed_rightly(&self, groups: &[Group], real: Format, settings: &Settings) -> bool {
+        let Sorted { layout, pieces, classes, on_device, most } = self;
+        let listed = on_device.order.as_ref().map(|(_, listed)| listed);
+        listed.is_none_or(|listed| suit_lists(groups, layout, pieces, (classes, listed), (real, *most), settings))
     }
 
     /// JᵀJ as a matrix, if it is to be assembled.
@@ -88,44 +178,42 @@ impl Sorted {
 }
 
 impl LaidOut {
-    /// Lays the problem out and uploads it, lists excepted.
+    /// Lays the problem out and uploads it, lists excepted. `None` if the device is to find the order of a problem whose lists the host makes.
     pub fn new(
         context: &GpuContext,
-        problem: &CompiledProblem,
+        arranged: Arranged<'_>,
         parameters: &Parameters,
         kernels: &[&Kernel],
         formats: Formats,
         settings: &Settings,
         expected: Option<&ExpectedNormal>,
-    ) -> Result<Self, GpuError> {
-        let block_order = problem.block_order();
-        let (places, pieces) = rayon::join(|| places(parameters, block_order), || Pieces::new(parameters, block_order));
+    ) -> Result<Option<Self>, GpuError> {
+        let (groups, block_order) = (arranged.groups, arranged.block_order());
+        let (places, pieces) = arranged.places(parameters);
         let real = formats.real;
         let sums = (Sums::Lists, pieces.len());
         // The bus and the cores are busy at the same time.
         let (vectors, sorted) = rayon::join(
             || vectors(context, (&places, block_order), formats, parameters),
             || {
-                let layout =
-                    Layout::without_indices(&problem.groups, places.clone(), sums, real, context.max_binding_bytes())?;
+                let layout = Layout::without_indices(groups, places.clone(), sums, real, context.max_binding_bytes())?;
                 let (sorted, shards) = rayon::join(
-                    || {
-                        sorted(
-                            context,
-                            &problem.groups,
-                            parameters,
-                            (&layout, pieces),
-                            (kernels, formats, expected),
-                            settings,
-                        )
-                    },
-                    || uploaded(context, &problem.groups, &layout, real),
+                    || sorted(context, arranged, parameters, (&layout, pieces), (kernels, formats, expected), settings),
+                    || uploaded(context, groups, (&layout, arranged.is_as_stated()), real),
                 );
                 Ok((layout, sorted?, shards?))
             },
         );
         // Of two errors the first is the one that names what grows fastest.
         let ((layout, (sorted, normal), mut shards), mut buffers) = (sorted?, vectors?);
+        #[cfg(not(target_arch = "wasm32"))]
+        let mut sorted = sorted;
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Order::Device(ordering) = arranged.order {
+            let Some(listing) = &sorted.on_device.listing else { return Ok(None) };
+            let order = ordering.put(context, &layout, (&buffers, &shards[0]), real)?;
+            sorted.on_device.order = Some((order, listing.listed.clone()));
+        }
         let classes = sorted.classes.without_lists();
         let iterate_partials = sorted.most_iterate_partials();
         add_numbers(&mut buffers, &layout, &classes, iterate_partials, formats, settings, parameters)?;
@@ -133,22 +221,23 @@ impl LaidOut {
             buffers.words(Slot::Incidence, lists.len())?;
         }
         #[cfg(not(target_arch = "wasm32"))]
-        if let Some(listing) = &sorted.listing {
+        if let Some(listing) = &sorted.on_device.listing {
             shards[0].words(Slot::Incidence, listing.words(&sorted.pieces))?;
         }
-        Ok(LaidOut { layout, classes, buffers, shards, sorted, normal })
+        Ok(Some(LaidOut { layout, classes, buffers, shards, sorted, normal }))
     }
 }
 
 /// Sorts the instances, and has the kernel of the gradient compiled as soon as it is known.
 fn sorted(
     context: &GpuContext,
-    groups: &[Group],
+    arranged: Arranged<'_>,
     parameters: &Parameters,
     (layout, pieces): (&Layout, Pieces),
     (kernels, formats, expected): (&[&Kernel], Formats, Option<&ExpectedNormal>),
     settings: &Settings,
 ) -> Result<(Sorted, StartedModule), GpuError> {
+    let groups = arranged.groups;
     let normal = |classes: &Classes| {
         let code = classes.all().code;
         let module = match expected.filter(|expected| expected.classes == code) {
@@ -160,11 +249,17 @@ fn sorted(
     // Which components bounds hold changes from step to step, the matrix only with the point.
     let most = (!parameters.has_bounds()).then(|| most_matrix_bytes(context, formats.real, settings));
     #[cfg(not(target_arch = "wasm32"))]
-    if let Some((classes, listed)) = listed_on_device(context, groups, layout, &pieces, (formats.real, most), settings)
+    if let Some((classes, listed)) =
+        short_lists(context, groups, layout, &pieces, settings).filter(|(classes, listed)| {
+            // Where the device finds the order, that is looked into while it does.
+            arranged.is_as_stated()
+                || suit_lists(groups, layout, &pieces, (classes, listed), (formats.real, most), settings)
+        })
     {
         let normal = normal(&classes)?;
         let listing = Some(Listing::new(context, listed, classes.code[0].size)?);
-        return Ok((Sorted { layout: layout.clone(), pieces, classes, listing, most }, normal));
+        let on_device = OnDevice { listing, ..OnDevice::default() };
+        return Ok((Sorted { layout: layout.clone(), pieces, classes, on_device, most }, normal));
     }
     let mut layout = layout.clone();
     layout.make_indices(groups);
@@ -177,7 +272,7 @@ fn sorted(
         pieces,
         classes,
         #[cfg(not(target_arch = "wasm32"))]
-        listing: None,
+        on_device: OnDevice::default(),
         most,
     };
     Ok((sorted, normal))
@@ -197,9 +292,15 @@ fn is_hopeless(_: &[Group], _: &Layout, _: &Pieces) -> bool {
 }
 
 /// The shards on the device, but for their lists.
-fn uploaded(context: &GpuContext, groups: &[Group], layout: &Layout, real: Format) -> Result<Vec<Buffers>, GpuError> {
+fn uploaded(
+    context: &GpuContext,
+    groups: &[Group],
+    (layout, as_stated): (&Layout, bool),
+    real: Format,
+) -> Result<Vec<Buffers>, GpuError> {
+    let places = (!as_stated).then(|| &layout.places[..]);
     let of_shard = |shard| {
-        let mut buffers = Buffers::of_shard(context, groups, (&layout.shapes, &layout.places), shard, real)?;
+        let mut buffers = Buffers::of_shard(context, groups, (&layout.shapes, places), shard, real)?;
         for slot in [Slot::TrialResiduals, Slot::Product] {
             buffers.zeros(slot, shard.residuals, real)?;
         }
@@ -208,29 +309,40 @@ fn uploaded(context: &GpuContext, groups: &[Group], layout: &Layout, real: Forma
     layout.shards.iter().map(of_shard).collect()
 }
 
-/// The classes, and what goes into lists that the device is to make, if that suits both: no blocks are eliminated, and JᵀJ is not assembled,
-/// whose pattern is found from lists on the host. `most`: bytes that it may have, if it may be at all.
+/// The classes, and what goes into lists that the device is to make, if it is one for it.
 #[cfg(not(target_arch = "wasm32"))]
-fn listed_on_device(
+fn short_lists(
     context: &GpuContext,
     groups: &[Group],
     layout: &Layout,
     pieces: &Pieces,
-    (real, most): (Format, Option<u64>),
     settings: &Settings,
 ) -> Option<(Classes, Vec<Listed>)> {
     let wanted = settings.device_lists.unwrap_or_else(|| listing::suits(context, pieces.len()));
     if !wanted || layout.shards.len() != 1 || pieces.len() < classes::MANY_BLOCKS as usize {
         return None;
     }
-    let size = listing::common_size(layout, pieces)?;
-    let (classes, listed) = Classes::of_short_lists(groups, layout, pieces, size);
-    let is_none = |most| Couplings::are_none(groups, layout, pieces, (&classes, &listed), real, most);
+    let (classes, listed) = Classes::of_short_lists(groups, layout, pieces, listing::common_size(layout, pieces)?);
+    listing::have_room(&listed).then_some((classes, listed))
+}
+
+/// Whether such lists suit the problem: no blocks are eliminated, and JᵀJ is not assembled, whose pattern is found from lists on the host. `most`:
+/// bytes that it may have, if it may be at all.
+#[cfg(not(target_arch = "wasm32"))]
+fn suit_lists(
+    groups: &[Group],
+    layout: &Layout,
+    pieces: &Pieces,
+    (classes, listed): (&Classes, &[Listed]),
+    (real, most): (Format, Option<u64>),
+    settings: &Settings,
+) -> bool {
+    let is_none = |most| Couplings::are_none(groups, layout, pieces, (classes, listed), real, most);
     let (eliminates_none, is_not_assembled) = rayon::join(
         || !settings.eliminate || elimination::is_hopeless(groups, layout, pieces),
-        || listing::have_room(&listed) && most.is_none_or(is_none),
+        || most.is_none_or(is_none),
     );
-    (eliminates_none && is_not_assembled).then_some((classes, listed))
+    eliminates_none && is_not_assembled
 }
 
 /// The state at the start of a solve.
@@ -256,7 +368,7 @@ fn most_matrix_bytes(context: &GpuContext, real: Format, settings: &Settings) ->
 /// Of the buffers that all shards share, those with a number or more a parameter.
 fn vectors(
     context: &GpuContext,
-    (places, block_order): (&[u32], &[u32]),
+    (places, block_order): (&[u32], Option<&[u32]>),
     formats: Formats,
     parameters: &Parameters,
 ) -> Result<Buffers, GpuError> {
@@ -265,6 +377,7 @@ fn vectors(
     // Where there is but one thread, both take as long.
     match parameters.common_size().filter(|_| !cfg!(target_arch = "wasm32")) {
         Some(size) => buffers.columns(Slot::Point, real.bytes(), &[x.len()], &|_, numbers, bytes| {
+            let Some(block_order) = block_order else { return real.encode_into(&x[numbers], bytes) };
             let blocks = &block_order[numbers.start / size..numbers.end.div_ceil(size)];
             let all = blocks.iter().flat_map(|&block| &x[block as usize * size..][..size]);
             let mine: Vec<f64> = all.skip(numbers.start % size).take(numbers.len()).copied().collect();

@@ -5,27 +5,13 @@
 //! a mesh; how long lists are decides which code sums along them, so other problems have theirs made on the host.
 
 use super::buffers::Buffers;
+use super::counting::{self, Counting, Entries, Keys, LONGEST, Touch};
 use super::layout::Layout;
-use super::lists::ROW;
 use super::pieces::{Piece, Pieces};
-use super::plans::plan;
 use crate::backend::Group;
-use crate::backend::gpu::{Binding, GpuBuffer, GpuContext, GpuError, KernelRequest, PendingKernel};
+use crate::backend::gpu::{Download, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::wgsl::Slot;
 use rayon::prelude::*;
-
-/// The kernels.
-const TEXT: &str = include_str!("../../kernels/lists.wgsl");
-
-/// Touches that there is room for: `MOST_TOUCHES`.
-const MOST_TOUCHES: usize = 128;
-
-/// Lanes of a workgroup, and what it takes of instances or blocks: `LANES` and `TILE`.
-const LANES: usize = 256;
-const TILE: usize = 2048;
-
-/// The longest lists that are sorted there: `LONGEST`. Of many blocks whose lists are no longer than this, each has one lane.
-const LONGEST: u32 = 32;
 
 /// Pieces that a thread takes at a time.
 const STRETCH: usize = 1 << 13;
@@ -36,12 +22,7 @@ pub struct Listed {
     /// The group, and the slot.
     pub group: usize,
     pub block: u32,
-    /// Where their block starts begin among the indices.
-    pub column: u32,
-    /// How many they are.
-    pub count: u32,
-    /// The entry of instance 0.
-    pub base: u32,
+    pub touch: Touch,
 }
 
 /// Blocks of which the host lists in less time than it takes to tell whether the device may.
@@ -63,7 +44,7 @@ pub fn common_size(layout: &Layout, pieces: &Pieces) -> Option<usize> {
 
 /// Whether there is room for them.
 pub fn have_room(listed: &[Listed]) -> bool {
-    (1..=MOST_TOUCHES).contains(&listed.len())
+    (1..=counting::MOST_TOUCHES).contains(&listed.len())
 }
 
 /// Looks for the lists of some pieces among all instances: calls `f` with what it has of them after each touch, until `f` is true. At last that is
@@ -83,8 +64,8 @@ pub fn lists_of(
     let starts: Vec<u32> = starts.filter(|(_, place)| on_device.has(**place)).map(|(start, _)| start as u32).collect();
     let on_host = Bits::of(places.len(), starts.into_iter());
     let mut lists = vec![Vec::new(); some.len()];
-    listed.iter().any(|touch| {
-        let column = &groups[touch.group].table.blocks[touch.block as usize];
+    listed.iter().any(|&Listed { group, block, touch }| {
+        let column = &groups[group].table.blocks[block as usize];
         let entries = column.par_iter().zip(touch.base..touch.base + touch.count).with_min_len(STRETCH);
         let found: Vec<(&u32, u32)> = entries.filter(|(start, _)| on_host.has(**start)).collect();
         for (&start, entry) in found {
@@ -112,10 +93,10 @@ impl Bits {
     }
 }
 
-/// Lists to be made, by kernels that are compiled meanwhile, of pieces of a [`common_size`].
+/// Lists to be made, of pieces of a [`common_size`].
 pub struct Listing {
-    kernels: Vec<PendingKernel>,
-    listed: Vec<Listed>,
+    counting: Counting,
+    pub listed: Vec<Listed>,
     /// Number of components of a piece.
     size: usize,
 }
@@ -123,85 +104,51 @@ pub struct Listing {
 impl Listing {
     /// Has the kernels compiled.
     pub fn new(context: &GpuContext, listed: Vec<Listed>, size: usize) -> Result<Self, GpuError> {
-        Ok(Listing { kernels: start_kernels(context)?, listed, size })
+        Ok(Listing { counting: Counting::new(context)?, listed, size })
     }
 
     /// Words of the table of the pieces and of lists of at most so many entries.
     pub fn words(&self, pieces: &Pieces) -> usize {
-        ROW as usize * pieces.len() + self.listed.iter().map(|touch| touch.count as usize).sum::<usize>()
+        counting::words(pieces.len(), &self.touches())
     }
 
-    /// Makes table and lists in the [`Slot::Incidence`] of a shard, and waits for them; whether all are short enough.
-    pub fn make(self, context: &GpuContext, shard: &Buffers, pieces: &Pieces) -> Result<bool, GpuError> {
-        let size = if pieces.firsts().is_none() { self.size as u32 } else { 0 };
-        let mut rows = vec![pieces.len() as u32, size, ROW * pieces.len() as u32, 0];
-        let mut workgroups = 0;
-        for touch in &self.listed {
-            let first = workgroups;
-            workgroups += touch.count.div_ceil(TILE as u32);
-            rows.extend([workgroups, first, touch.count, touch.column, touch.base, 0, 0, 0]);
-        }
-        rows.resize(4 + 8 * MOST_TOUCHES, 0);
-        let plan = plan(context, &rows)?;
-        let (firsts, heads) = match pieces.firsts() {
-            None => (GpuBuffer::new(context, "firsts", 1)?, GpuBuffer::new(context, "heads", 1)?),
-            Some(firsts) => {
-                let head = |piece: &Piece| [piece.start, u32::from(piece.held)];
-                let heads: Vec<[u32; 2]> = pieces.all.par_iter().with_min_len(STRETCH).map(head).collect();
-                (GpuBuffer::from_slice(context, "firsts", firsts)?, GpuBuffer::from_slice(context, "heads", &heads)?)
-            }
+    fn touches(&self) -> Vec<Touch> {
+        self.listed.iter().map(|listed| listed.touch).collect()
+    }
+
+    /// Makes table and lists in the [`Slot::Incidence`] of a shard.
+    pub fn make(self, context: &GpuContext, shard: &Buffers, pieces: &Pieces) -> Result<PendingLists, GpuError> {
+        let touches = self.touches();
+        let head = |piece: &Piece| [piece.start, u32::from(piece.held)];
+        let keys = match pieces.firsts() {
+            None => Keys::Alike(self.size as u32),
+            Some(firsts) => Keys::At {
+                firsts: GpuBuffer::from_slice(context, "firsts", firsts)?,
+                heads: GpuBuffer::from_slice(
+                    context,
+                    "heads",
+                    &pieces.all.par_iter().with_min_len(STRETCH).map(head).collect::<Vec<_>>(),
+                )?,
+            },
         };
-        let tiles = pieces.len().div_ceil(TILE);
-        let next = GpuBuffer::<u32>::zeros(context, "next", pieces.len())?;
-        let sums = GpuBuffer::<u32>::zeros(context, "sums", 1 + tiles)?;
-        let resources = [
-            plan.binding(),
-            shard.get(Slot::Indices).binding(),
-            firsts.binding(),
-            heads.binding(),
-            next.binding(),
-            sums.binding(),
-            shard.get(Slot::Incidence).binding(),
-        ];
         let mut commands = context.commands("lists");
-        let over_blocks = pieces.len().div_ceil(LANES) as u64;
-        for (kernel, workgroups) in self.kernels.iter().zip([
-            u64::from(workgroups),
-            tiles as u64,
-            tiles as u64,
-            u64::from(workgroups),
-            over_blocks,
-        ]) {
-            commands.dispatch(kernel.wait()?, &kernel.bind_ranges(&resources)?, &[], workgroups);
-        }
+        let (from, to) = (shard.get(Slot::Indices), shard.get(Slot::Incidence));
+        let keys = (pieces.len(), &keys, Entries::Sorted);
+        let sums = self.counting.record(context, &mut commands, (&touches, from), keys, to)?;
         let longest = commands.download(sums.raw(), 0..4);
         commands.submit();
-        Ok(longest.wait::<u32>(context)?[0] <= LONGEST)
+        Ok(PendingLists { longest })
     }
 }
 
-/// In the order in which they run.
-pub fn start_kernels(context: &GpuContext) -> Result<Vec<PendingKernel>, GpuError> {
-    const READ: Binding = Binding::ReadOnly;
-    const WRITE: Binding = Binding::ReadWrite;
-    let request = |entry| KernelRequest {
-        label: entry,
-        wgsl: TEXT,
-        entry,
-        bindings: &[Binding::Uniform, READ, READ, READ, WRITE, WRITE, WRITE],
-    };
-    context.start_kernels(&["count_entries", "sum_entries", "place_lists", "fill_lists", "order_lists"].map(request))
+/// Lists that the device is making.
+pub struct PendingLists {
+    longest: Download,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_those_of_the_text() {
-        let sizes = [("MOST_TOUCHES", MOST_TOUCHES), ("LANES", LANES), ("TILE", TILE), ("LONGEST", LONGEST as usize)];
-        for (name, size) in sizes {
-            assert!(TEXT.contains(&format!("const {name} = {size}u;")), "{name}");
-        }
+impl PendingLists {
+    /// Waits for them; whether all are short enough.
+    pub fn are_short(self, context: &GpuContext) -> Result<bool, GpuError> {
+        Ok(self.longest.wait::<u32>(context)?[0] <= LONGEST)
     }
 }

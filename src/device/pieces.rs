@@ -36,10 +36,13 @@ enum First {
 impl Pieces {
     /// `block_order`: the order of the blocks on the device.
     pub fn new(parameters: &Parameters, block_order: &[u32]) -> Self {
-        match parameters.common_free_size() {
-            Some(size) if wgsl::pieces(size).len() == 1 => Self::alike(size, block_order.len()),
-            _ => Self::of_blocks(parameters, block_order),
-        }
+        Self::in_any_order(parameters).unwrap_or_else(|| Self::of_blocks(parameters, block_order))
+    }
+
+    /// If each block is a piece, and all have as many components: pieces are then the same in any order of the blocks.
+    pub fn in_any_order(parameters: &Parameters) -> Option<Self> {
+        let size = parameters.common_free_size().filter(|&size| wgsl::pieces(size).len() == 1)?;
+        Some(Self::alike(size, parameters.blocks()))
     }
 
     /// So many free blocks of a size.

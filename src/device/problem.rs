@@ -1,8 +1,10 @@
 //! A problem on a device: its buffers, and the kernels of every stage of a solve.
 
 use super::buffers::Buffers;
-use super::early::StartedKernels;
-use super::laid_out::first_state;
+use super::early::{Early, StartedKernels};
+use super::laid_out::{Arranged, first_state};
+#[cfg(not(target_arch = "wasm32"))]
+use super::ordering;
 use super::settings::{Settings, Shape};
 use super::stage::{CALL, record_all};
 use super::start::DeviceStart;
@@ -10,7 +12,7 @@ use super::steps::Steps;
 use super::tasks::Task;
 use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::wgsl::{Formats, Slot};
-use crate::problem::{CompiledProblem, Parameters};
+use crate::problem::{CompiledProblem, Parameters, Problem, ProblemError};
 
 /// A problem on a device.
 pub struct DeviceProblem {
@@ -22,6 +24,9 @@ pub struct DeviceProblem {
     shape: Shape,
     /// Generated statements over all kernels.
     pub statements: usize,
+    /// Kernels with which the device orders later problems, for those that are like this one.
+    #[cfg(not(target_arch = "wasm32"))]
+    _ordering: Option<ordering::Kernels>,
 }
 
 impl std::fmt::Debug for DeviceProblem {
@@ -42,11 +47,37 @@ impl DeviceProblem {
         formats: Formats,
         settings: &Settings,
     ) -> Result<Self, GpuError> {
-        Ok(Self::begun(context, problem, parameters, formats, settings, None, |_| Ok(()))?.0)
+        Ok(Self::begun(context, problem, parameters, formats, settings, |_| Ok(()))?.0)
+    }
+
+    /// Compiles a problem and uploads it, as [`Problem::solve`] does it; what the host has of it is left as it was stated if the device finds the order of
+    /// blocks and instances. `begin` is called as soon as the evaluation at the start can be recorded.
+    ///
+    /// # Errors
+    /// As [`Problem::compile`]; within, as [`new`](Self::new), and those of `begin`.
+    #[expect(clippy::type_complexity, reason = "what is compiled is there even if the device fails")]
+    pub fn compile<T: Send>(
+        context: &GpuContext,
+        problem: &Problem,
+        formats: Formats,
+        settings: &Settings,
+        begin: impl Fn(&DeviceStart) -> Result<T, GpuError> + Send + Sync,
+    ) -> Result<(CompiledProblem, Result<(Self, T), GpuError>), ProblemError> {
+        let parameters = problem.parameters();
+        let (compiled, early) = Early::compile(context, problem.draft()?, parameters, formats, settings, &begin);
+        let device = Self::resumed(context, &compiled, parameters, formats, settings, early, &begin);
+        match device.transpose() {
+            Some(device) => Ok((compiled, device)),
+            None => {
+                let compiled = problem.compile()?;
+                let device = Self::begun(context, &compiled, parameters, formats, settings, begin);
+                Ok((compiled, device))
+            }
+        }
     }
 
     /// As [`new`](Self::new); `begin` is called as soon as the evaluation at the start can be recorded, and what only the steps take is made ready
-    /// meanwhile. `early`: kernels that were started before the problem was in order.
+    /// meanwhile.
     ///
     /// # Errors
     /// As [`new`](Self::new), and those of `begin`.
@@ -56,10 +87,46 @@ impl DeviceProblem {
         parameters: &Parameters,
         formats: Formats,
         settings: &Settings,
-        early: Option<StartedKernels>,
         begin: impl FnOnce(&DeviceStart) -> Result<T, GpuError> + Send,
     ) -> Result<(Self, T), GpuError> {
-        let (start, sorted) = DeviceStart::new(context, problem, parameters, formats, settings, early)?;
+        Self::ordered(context, problem, parameters, formats, settings, None, begin)
+    }
+
+    /// As [`begun`](Self::begun), after what was begun before the problem was in order: `begin` may have been called. `None` if the device did not find
+    /// the order that it was to find: the host has to put the problem in order.
+    pub(crate) fn resumed<T: Send>(
+        context: &GpuContext,
+        problem: &CompiledProblem,
+        parameters: &Parameters,
+        formats: Formats,
+        settings: &Settings,
+        early: Early<T>,
+        begin: impl FnOnce(&DeviceStart) -> Result<T, GpuError> + Send,
+    ) -> Result<Option<(Self, T)>, GpuError> {
+        match early {
+            Early::Kernels(kernels) => {
+                Self::ordered(context, problem, parameters, formats, settings, kernels, begin).map(Some)
+            }
+            Early::Begun(begun) => {
+                let resumed = begun.resumed(problem, settings)?;
+                Ok(resumed.map(|(start, steps, begun)| (Self::of(start, steps, settings), begun)))
+            }
+        }
+    }
+
+    /// Of a problem that is in order.
+    fn ordered<T: Send>(
+        context: &GpuContext,
+        problem: &CompiledProblem,
+        parameters: &Parameters,
+        formats: Formats,
+        settings: &Settings,
+        kernels: Option<StartedKernels>,
+        begin: impl FnOnce(&DeviceStart) -> Result<T, GpuError> + Send,
+    ) -> Result<(Self, T), GpuError> {
+        let arranged = Arranged::on_host(problem);
+        let (start, sorted) =
+            DeviceStart::new(context, arranged, parameters, formats, settings, kernels)?.expect("the order is there");
         let steps = || Steps::new(start.uploaded(), start.over_groups(), problem, settings, sorted);
         let (begun, steps) = match context.is_software() {
             false => rayon::join(|| begin(&start), steps),
@@ -70,8 +137,23 @@ impl DeviceProblem {
             }
         };
         let (steps, begun) = (steps?, begun?);
-        let statements = start.statements + steps.statements;
-        Ok((DeviceProblem { start, steps, formats, shape: settings.shape(), statements }, begun))
+        Ok((Self::of(start, steps, settings), begun))
+    }
+
+    fn of(start: DeviceStart, steps: Steps, settings: &Settings) -> Self {
+        let (formats, statements) = (start.formats, start.statements + steps.statements);
+        // After all others. What is wrong with one is told when it is asked for.
+        #[cfg(not(target_arch = "wasm32"))]
+        let ordering = start.lists_itself.then(|| ordering::Kernels::new(start.context()).ok()).flatten();
+        DeviceProblem {
+            start,
+            steps,
+            formats,
+            shape: settings.shape(),
+            statements,
+            #[cfg(not(target_arch = "wasm32"))]
+            _ordering: ordering,
+        }
     }
 
     /// The part of it that the evaluation at the start takes.
@@ -229,6 +311,12 @@ impl DeviceProblem {
         self.record(commands, Task::Direct, 0)?;
         self.record(commands, Task::Complete, 0)?;
         self.record(commands, Task::ReducedProduct, 0)
+    }
+
+    /// Whether the device found the order of blocks and instances.
+    #[doc(hidden)]
+    pub fn orders_itself(&self) -> bool {
+        self.start.orders_itself
     }
 
     /// Whether the device made the incidence lists.

@@ -55,6 +55,9 @@ pub struct Settings {
     /// Whether incidence lists are made on the device where it can, if not as suits the device.
     #[doc(hidden)]
     pub device_lists: Option<bool>,
+    /// Whether the device finds the order of blocks and instances where it can, if not as suits the device.
+    #[doc(hidden)]
+    pub device_order: Option<bool>,
     /// Workgroups that have nothing to do in front of each such dispatch, so that tests need no millions of instances to fill two
     /// dimensions of them.
     #[doc(hidden)]

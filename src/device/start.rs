@@ -3,7 +3,7 @@
 use super::buffers::Buffers;
 use super::classes::Classes;
 use super::early::StartedKernels;
-use super::laid_out::{LaidOut, Sorted};
+use super::laid_out::{Arranged, LaidOut, Sorted};
 use super::layout::Layout;
 use super::settings::Settings;
 use super::stage::{CALL, StartedModule, record_all};
@@ -11,14 +11,14 @@ use super::tasks::{GroupModules, Stages, Task, Uploaded};
 use crate::backend::gpu::{Commands, GpuBuffer, GpuContext, GpuError};
 use crate::kernel::Kernel;
 use crate::kernel::wgsl::{Formats, Slot, state};
-use crate::problem::{CompiledProblem, Parameters};
+use crate::problem::Parameters;
 
 /// A problem on a device whose evaluation at the start can be recorded, while what only the steps take is yet to be made ready.
 pub struct DeviceStart {
     context: GpuContext,
     pub(super) layout: Layout,
     classes: Classes,
-    formats: Formats,
+    pub(super) formats: Formats,
     /// What all shards share.
     pub(super) buffers: Buffers,
     pub(super) shards: Vec<Buffers>,
@@ -29,6 +29,7 @@ pub struct DeviceStart {
     losses: bool,
     pub(super) max_linear_iterations: usize,
     pub(super) lists_itself: bool,
+    pub(super) orders_itself: bool,
     /// Generated statements over all kernels.
     pub(super) statements: usize,
 }
@@ -40,24 +41,28 @@ impl std::fmt::Debug for DeviceStart {
 }
 
 impl DeviceStart {
-    /// Uploads the problem; with what the steps are to be made ready from. `early`: its kernels that were started before, if they were.
+    /// Uploads the problem; with what the steps are to be made ready from. `early`: its kernels that were started before, if they were. `None` if the
+    /// device is to find the order and cannot; otherwise it has [yet to be seen](Sorted::are_listed) whether it does.
     pub(super) fn new(
         context: &GpuContext,
-        problem: &CompiledProblem,
+        arranged: Arranged<'_>,
         parameters: &Parameters,
         formats: Formats,
         settings: &Settings,
         early: Option<StartedKernels>,
-    ) -> Result<(Self, Sorted), GpuError> {
-        let kernels: Vec<&Kernel> = problem.groups.iter().map(|group| &*group.kernel).collect();
+    ) -> Result<Option<(Self, Sorted)>, GpuError> {
+        let groups = arranged.groups;
+        let kernels: Vec<&Kernel> = groups.iter().map(|group| &*group.kernel).collect();
         let expected = early.as_ref().and_then(|early| early.normal.clone());
         // They compile while the problem is laid out.
         let (early, laid_out) = rayon::join(
-            || early.map_or_else(|| StartedKernels::new(context, &problem.groups, parameters, formats), Ok),
-            || LaidOut::new(context, problem, parameters, &kernels, formats, settings, expected.as_ref()),
+            || early.map_or_else(|| StartedKernels::new(context, groups, parameters, formats), Ok),
+            || LaidOut::new(context, arranged, parameters, &kernels, formats, settings, expected.as_ref()),
         );
-        let (early, LaidOut { layout, classes, buffers, shards, mut sorted, normal }) = (early?, laid_out?);
-        let (bounded, losses) = (parameters.has_bounds(), problem.has_losses());
+        let (early, Some(laid_out)) = (early?, laid_out?) else { return Ok(None) };
+        let LaidOut { layout, classes, buffers, shards, mut sorted, normal } = laid_out;
+        let losses = groups.iter().any(|group| group.kernel.objective.is_some());
+        let bounded = parameters.has_bounds();
         let uploaded = Uploaded {
             context,
             layout: &layout,
@@ -72,14 +77,17 @@ impl DeviceStart {
             || uploaded.evaluation(&early.over_groups, &normal.module, settings),
             || sorted.write_lists(context, &shards),
         );
-        if !written? {
+        written?;
+        // Who begins what is as it was stated looks after it has begun.
+        if !arranged.is_as_stated() && !sorted.are_listed(context)? {
             let settings = Settings { device_lists: Some(false), ..*settings };
-            return Self::new(context, problem, parameters, formats, &settings, Some(early));
+            return Self::new(context, arranged, parameters, formats, &settings, Some(early));
         }
         let (stages, statements) = stages?;
         let start = DeviceStart {
             context: context.clone(),
             lists_itself: sorted.are_listed_there(),
+            orders_itself: arranged.is_as_stated(),
             max_linear_iterations: settings.max_linear_iterations,
             layout,
             classes,
@@ -92,7 +100,7 @@ impl DeviceStart {
             losses,
             statements,
         };
-        Ok((start, sorted))
+        Ok(Some((start, sorted)))
     }
 
     /// The kernels over groups.

@@ -33,6 +33,8 @@ pub struct CompiledProblem {
     pub(super) residual_blocks: Vec<Arc<Vec<u32>>>,
     /// Parameter blocks in an order in which those that share residuals lie together.
     pub(super) block_order: Vec<u32>,
+    /// Whether it and the instances are in that order, and not as they were stated.
+    pub(super) is_in_order: bool,
     pub(super) names: Vec<Option<String>>,
 }
 
@@ -99,6 +101,11 @@ impl CompiledProblem {
     /// Whether a residual block has a robust loss.
     pub fn has_losses(&self) -> bool {
         self.groups.iter().any(|group| group.kernel.objective.is_some())
+    }
+
+    /// Whether blocks and instances were put in order. If they were not, a device found the order itself.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.is_in_order
     }
 
     /// Numbers stored for the Jacobian: entries that are neither zero nor constant, those of opposite sign once.

@@ -63,18 +63,6 @@ impl Problem {
         Ok(self.draft()?.ordered())
     }
 
-    /// As [`Problem::compile`]; `meanwhile` sees the groups with their kernels, instances as they were added, while these are put in order: on a device
-    /// kernels can compile from then on.
-    ///
-    /// # Errors
-    /// As [`Problem::compile`].
-    pub fn compile_while<T: Send>(
-        &self,
-        meanwhile: impl FnOnce(&[Group]) -> T + Send,
-    ) -> Result<(CompiledProblem, T), ProblemError> {
-        Ok(self.draft()?.ordered_while(meanwhile))
-    }
-
     /// The first half of [`Problem::compile`].
     pub(crate) fn draft(&self) -> Result<Draft<'_>, ProblemError> {
         Draft::new(self, &Specializer::new(self))
@@ -125,25 +113,44 @@ impl<'p> Draft<'p> {
     }
 
     /// As [`ordered`](Self::ordered); `meanwhile` sees the groups, their instances as they were added.
+    #[cfg(feature = "gpu")]
     pub fn ordered_while<T: Send>(self, meanwhile: impl FnOnce(&[Group]) -> T + Send) -> (CompiledProblem, T) {
         let groups = self.groups.clone();
         let (seen, compiled) = rayon::join(|| meanwhile(&groups), || self.ordered());
         (compiled, seen)
     }
 
+    /// Leaves blocks and instances in the order in which they were stated: for a device that finds orders itself.
+    #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
+    pub fn left_as_stated(self) -> CompiledProblem {
+        let start = Instant::now();
+        let block_order = pieces::map(self.problem.parameters.blocks(), STRETCH, |block| block as u32);
+        let compiled = self.arranged(start, block_order, GroupInstances::clone);
+        CompiledProblem { is_in_order: false, ..compiled }
+    }
+
     /// Finds the orders of blocks and instances, which is the second half of [`Problem::compile`].
     pub fn ordered(self) -> CompiledProblem {
-        let Draft { problem, mut groups, instances, topologies, names, statistics, time } = self;
         let start = Instant::now();
-        let starts = locality::Blocks::new(problem.parameters.offsets());
-        let order = locality::block_order(topologies.iter().map(|g| &*g.table), &starts);
+        let starts = locality::Blocks::new(self.problem.parameters.offsets());
+        let order = locality::block_order(self.topologies.iter().map(|g| &*g.table), &starts);
         let first_hub = (order.blocks.len() - order.hubs) as u32;
-        let block_order = order.blocks;
-        let ranks = locality::ranks(&block_order);
+        let ranks = locality::ranks(&order.blocks);
         let in_order = |added: &GroupInstances| {
             let order = locality::instance_order(&added.table, &starts, &ranks, first_hub);
             order.map_or_else(|| added.clone(), |order| added.picked(order))
         };
+        self.arranged(start, order.blocks, in_order)
+    }
+
+    /// With blocks in this order, and instances as `in_order` puts those of a group.
+    fn arranged(
+        self,
+        start: Instant,
+        block_order: Vec<u32>,
+        in_order: impl Fn(&GroupInstances) -> GroupInstances + Sync + Send,
+    ) -> CompiledProblem {
+        let Draft { problem, mut groups, instances, names, statistics, time, .. } = self;
         let ordered = pieces::each(&instances, problem.residual_blocks, STRETCH, in_order);
         let mut residual_blocks = Vec::with_capacity(groups.len());
         for (group, ordered) in groups.iter_mut().zip(ordered) {
@@ -160,6 +167,7 @@ impl<'p> Draft<'p> {
             block_rows: OnceLock::new(),
             residual_blocks,
             block_order,
+            is_in_order: true,
             compile_time: time + start.elapsed(),
         }
     }

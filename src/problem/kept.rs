@@ -29,9 +29,9 @@ impl Kept {
 }
 
 impl Problem {
-    /// The compiled problem, which is kept until the problem changes; one that was kept took no time.
+    /// The compiled problem in order, which is kept until the problem changes; one that was kept took no time.
     pub(crate) fn kept_or_compiled(&mut self) -> Result<Arc<CompiledProblem>, ProblemError> {
-        match self.kept_compiled() {
+        match self.kept_compiled().filter(|kept| kept.is_in_order()) {
             Some(kept) => Ok(kept),
             None => {
                 let compiled = self.compile()?;
@@ -77,14 +77,24 @@ impl Problem {
 
     /// Bytes of the problem and of its compiled form, what they share counted once.
     pub(crate) fn bytes_with(&self, compiled: &CompiledProblem) -> usize {
-        let shared = self.groups.iter().filter(|instances| instances.shared).map(GroupInstances::bytes);
-        self.bytes() - shared.sum::<usize>() + compiled.bytes()
+        // Those that were left as they were stated, too.
+        let is_shared = |instances: &&GroupInstances| {
+            compiled.groups.iter().any(|group| Arc::ptr_eq(&group.table, &instances.table))
+        };
+        let shared: usize = self.groups.iter().filter(is_shared).map(GroupInstances::bytes).sum();
+        self.bytes() - shared + compiled.bytes()
     }
 
     /// What a solver kept of the problem on a device; it has to keep it again.
     #[cfg(feature = "gpu")]
     pub(crate) fn take_device(&mut self) -> Option<Box<Anything>> {
         self.kept.device.take()
+    }
+
+    /// What is kept of the problem on a device.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn kept_device(&self) -> Option<&Anything> {
+        self.kept.device.as_deref()
     }
 
     /// Keeps what a solver has of the problem on a device.

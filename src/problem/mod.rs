@@ -35,6 +35,8 @@ pub(crate) use draft::{Draft, NamedGroups};
 pub use error::ProblemError;
 pub use function::CompiledResiduals;
 pub use gradient_check::{GradientCheckOptions, GradientMismatch, GradientReport};
+#[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
+pub(crate) use locality::{PairWalk, pair_walk};
 pub use parameters::{BlockId, Parameters};
 pub use rows::{Rows, Table};
 pub use steps::Steps;

@@ -11,7 +11,7 @@ use super::placement::rounding;
 use super::report::{IterationRecord, Progress, Termination};
 use super::{LinearSolverKind, SolverOptions};
 use crate::backend::gpu::{Commands, Download, GpuContext, GpuError, Submission};
-use crate::device::{DeviceProblem, DeviceStart, Settings, StartedKernels};
+use crate::device::{DeviceProblem, DeviceStart, Early, Settings};
 use crate::kernel::wgsl::{Format, Formats, Slot, state};
 use crate::linear::SchurPreconditioner;
 use crate::problem::{CompiledProblem, Parameters};
@@ -90,8 +90,10 @@ pub(super) fn settings(options: &SolverOptions, formats: Formats) -> Settings {
         eliminate: options.linear_solver != LinearSolverKind::Pcg,
         schur_jacobi: options.schur_preconditioner == SchurPreconditioner::SchurJacobi,
         batch_size: options.batch_size,
-        matrix_bytes: None,
-        device_lists: None,
+        // Where a matrix is assembled, the host needs the lists and the order.
+        matrix_bytes: options.device_order.map(|_| 0),
+        device_lists: options.device_order,
+        device_order: options.device_order,
         idle_workgroups: 0,
     }
 }
@@ -123,18 +125,25 @@ pub(super) struct Uploaded {
 pub(super) struct OnDevice {
     /// All of it, perhaps for another kind of solve.
     pub kept: Option<Box<DeviceProblem>>,
-    /// Kernels that compile.
-    pub kernels: Option<StartedKernels>,
+    /// What was begun before the problem was in order.
+    pub early: Early<Pending>,
 }
 
-/// Uploads the problem, no more than the point if the rest is there, and has the device evaluate it as soon as it can.
+impl OnDevice {
+    pub fn nothing() -> Self {
+        OnDevice { kept: None, early: Early::Kernels(None) }
+    }
+}
+
+/// Uploads the problem, no more than the point if the rest is there, and has the device evaluate it as soon as it can. `None` if it did not find the order
+/// of a problem that is as it was stated.
 pub(super) fn upload(
     (context, formats): (&GpuContext, Formats),
     compiled: &CompiledProblem,
     parameters: &Parameters,
     options: &SolverOptions,
     there: OnDevice,
-) -> Result<(Uploaded, Pending), GpuError> {
+) -> Result<Option<(Uploaded, Pending)>, GpuError> {
     let began = Instant::now();
     let settings = settings(options, formats);
     let begin = |start: &DeviceStart| submit_start(start, options);
@@ -145,17 +154,17 @@ pub(super) fn upload(
             (kept, first)
         }
         None => {
-            let early = there.kernels;
-            let (device, first) =
-                DeviceProblem::begun(context, compiled, parameters, formats, &settings, early, begin)?;
+            let resumed =
+                DeviceProblem::resumed(context, compiled, parameters, formats, &settings, there.early, begin)?;
+            let Some((device, first)) = resumed else { return Ok(None) };
             (Box::new(device), first)
         }
     };
-    Ok((Uploaded { device, compile_s: began.elapsed().as_secs_f64() }, first))
+    Ok(Some((Uploaded { device, compile_s: began.elapsed().as_secs_f64() }, first)))
 }
 
 /// Has the device evaluate at the start point.
-fn submit_start(start: &DeviceStart, options: &SolverOptions) -> Result<Pending, GpuError> {
+pub(super) fn submit_start(start: &DeviceStart, options: &SolverOptions) -> Result<Pending, GpuError> {
     let mut commands = commands(start.context(), options, "start");
     start.record(&mut commands)?;
     let state = commands.download(start.state().raw(), 0..start.state_bytes());

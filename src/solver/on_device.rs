@@ -1,7 +1,7 @@
 //! Solves on a device, wholly or in part, and reports it.
 
 use super::beginning::{Beginning, Earlier};
-use super::device::{DeviceFailure, DeviceOutcome, DeviceSolve, OnDevice, upload};
+use super::device::{DeviceFailure, DeviceOutcome, DeviceSolve, OnDevice, Pending, settings, submit_start, upload};
 use super::evaluator::{Evaluator, Hybrid};
 use super::finite::check_finite;
 use super::minimizer;
@@ -10,7 +10,7 @@ use super::report::{DeviceSummary, Progress, SolverReport, StageTimes, Terminati
 use super::{LinearSolverKind, SolveError, SolverOptions};
 use crate::backend::gpu::{GpuContext, GpuStatistics};
 use crate::backend::{Backend, Selection, cpu};
-use crate::device::{DeviceProblem, StartedKernels};
+use crate::device::{DeviceProblem, DeviceStart, Early};
 use crate::kernel::wgsl::{Format, Formats};
 use crate::problem::{CompiledProblem, Draft, Evaluation, Problem};
 use std::ops::ControlFlow;
@@ -34,19 +34,26 @@ pub(super) struct Device {
     pub context: GpuContext,
     pub formats: Formats,
     pub notes: Vec<String>,
-    /// Kernels that were started before the problem was in order.
-    pub early: Option<StartedKernels>,
+    /// What was begun before the problem was in order.
+    pub early: Early<Pending>,
 }
 
 impl Device {
-    /// Puts a problem in order while kernels that its groups tell begin to compile.
-    pub fn start_kernels(&mut self, problem: &Problem, draft: Draft<'_>) -> CompiledProblem {
+    /// Compiles a problem, and begins it on the device.
+    pub fn begin(&mut self, problem: &Problem, draft: Draft<'_>, options: &SolverOptions) -> CompiledProblem {
         // Not the problem itself: what it keeps in a browser stays on one thread.
-        let (context, parameters, formats) = (&self.context, problem.parameters(), self.formats);
-        let (compiled, early) = draft.ordered_while(|groups| StartedKernels::new(context, groups, parameters, formats));
-        // What is wrong with one is told when it is asked for again.
-        self.early = early.ok();
+        let (parameters, formats) = (problem.parameters(), self.formats);
+        let begin = |start: &DeviceStart| submit_start(start, options);
+        let settings = settings(options, formats);
+        let (compiled, early) = Early::compile(&self.context, draft, parameters, formats, &settings, begin);
+        self.early = early;
         compiled
+    }
+
+    /// Whether it keeps the problem from an earlier solve.
+    pub fn has(&self, problem: &Problem, options: &SolverOptions) -> bool {
+        let kept = problem.kept_device().and_then(|kept| kept.downcast_ref::<DeviceProblem>());
+        kept.is_some_and(|kept| kept.suits(&self.context, self.formats, &settings(options, self.formats)))
     }
 
     fn name(&self) -> &str {
@@ -63,13 +70,30 @@ pub(super) async fn solve(
     start: Instant,
     callback: impl AsyncFnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Solved, SolveError> {
-    let (context, early) = (&device.context, device.early.take());
+    let (context, early) = (&device.context, std::mem::replace(&mut device.early, Early::Kernels(None)));
     let before = context.statistics();
-    let there = OnDevice { kept: problem.take_device().and_then(|kept| kept.downcast().ok()), kernels: early };
-    let (parameters, to) = (problem.parameters(), (context, device.formats));
+    let there = OnDevice { kept: problem.take_device().and_then(|kept| kept.downcast().ok()), early };
+    let to = (context, device.formats);
+    let parameters = problem.parameters();
     let (started, uploaded) =
         rayon::join(|| evaluated(compiled, parameters.values()), || upload(to, compiled, parameters, options, there));
+    let ordered;
+    let (compiled, started, uploaded) = match uploaded.transpose() {
+        Some(uploaded) => (compiled, started, uploaded),
+        // The device did not find the order.
+        None => {
+            let in_order = problem.compile()?;
+            ordered = problem.keep_compiled(in_order);
+            let parameters = problem.parameters();
+            let (started, uploaded) = rayon::join(
+                || evaluated(&ordered, parameters.values()),
+                || upload(to, &ordered, parameters, options, OnDevice::nothing()),
+            );
+            (&*ordered, started, uploaded.map(|uploaded| uploaded.expect("it is in order")))
+        }
+    };
     let (initial_cost, mut evaluation) = started?;
+    let parameters = problem.parameters();
     let outcome = match uploaded {
         Ok((uploaded, first)) => DeviceSolve::new(uploaded, parameters, options, start, callback).run(first).await,
         Err(error) => {

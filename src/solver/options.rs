@@ -118,6 +118,9 @@ pub struct SolverOptions {
     pub checkpoint_interval: Duration,
     /// Measure the stages of a solve on a GPU by its own clock, which costs some microseconds a stage. Default: false.
     pub device_timing: bool,
+    /// Whether the device finds the order of blocks and instances where it can, if not as suits the device; for tests. JᵀJ is not assembled then.
+    #[doc(hidden)]
+    pub device_order: Option<bool>,
     /// The device to use instead of the one that the process shares; [`GpuContext::from_wgpu`] makes one of the caller's own wgpu
     /// device and queue. Default: none.
     #[cfg(feature = "gpu")]
@@ -154,6 +157,7 @@ impl Default for SolverOptions {
             batch_size: None,
             checkpoint_interval: Duration::from_millis(250),
             device_timing: false,
+            device_order: None,
             #[cfg(feature = "gpu")]
             gpu: None,
             cancel: None,

@@ -5,6 +5,7 @@ use super::step::DENSE_PARAMETERS;
 use super::{LinearSolverKind, Precision, SolveError, SolverOptions};
 use crate::backend::gpu::{GpuContext, GpuError};
 use crate::backend::{Backend, BackendUnavailable};
+use crate::device::Early;
 use crate::kernel::wgsl::{self, Format, Formats};
 use crate::problem::{NamedGroups, Problem};
 
@@ -79,7 +80,7 @@ pub(super) async fn choose(
     };
     let (able, obstacles) = sort_out(groups, formats.real);
     if obstacles.is_empty() && direct.is_none() {
-        return Ok(Placement::Device(Device { context, formats, notes, early: None }));
+        return Ok(Placement::Device(Device { context, formats, notes, early: Early::Kernels(None) }));
     }
     if able.is_empty() {
         return Ok(Placement::Cpu(format!("no group can run on the GPU: {}", obstacles.join("; "))));
@@ -91,7 +92,7 @@ pub(super) async fn choose(
     notes.push(format!("evaluated on {device}: {}", listed("group", &names)));
     notes.extend(obstacles);
     notes.extend(direct);
-    Ok(Placement::Hybrid { device: Device { context, formats, notes, early: None }, groups: able })
+    Ok(Placement::Hybrid { device: Device { context, formats, notes, early: Early::Kernels(None) }, groups: able })
 }
 
 /// So many times as many residuals make up for opening the device first.

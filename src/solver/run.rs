@@ -103,13 +103,16 @@ async fn placed(
         None => GpuContext::request_shared().await,
     };
     if let Some(kept) = problem.kept_compiled() {
-        let placement = placement::choose(problem, kept.named_groups(), options, context).await?;
-        return Ok((kept, placement));
+        let placement = placement::choose(problem, kept.named_groups(), options, &context).await?;
+        // One that a device found the order of does for that device.
+        if kept.is_in_order() || matches!(&placement, Placement::Device(device) if device.has(problem, options)) {
+            return Ok((kept, placement));
+        }
     }
     let draft = problem.draft()?;
-    let mut placement = placement::choose(problem, draft.groups(), options, context).await?;
+    let mut placement = placement::choose(problem, draft.groups(), options, &context).await?;
     let compiled = match &mut placement {
-        Placement::Device(device) => device.start_kernels(problem, draft),
+        Placement::Device(device) => device.begin(problem, draft, options),
         Placement::Cpu(_) | Placement::Hybrid { .. } => draft.ordered(),
     };
     Ok((problem.keep_compiled(compiled), placement))

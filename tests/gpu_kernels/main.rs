@@ -13,6 +13,7 @@ mod limits;
 mod lists;
 mod models;
 mod operations;
+mod orders;
 mod precision;
 mod products;
 mod reference;
@@ -53,6 +54,16 @@ fn main() {
         ("mixed_blocks_begun_early_are_the_same_bits", starts::mixed_blocks_begun_early_are_the_same_bits),
         ("lists_of_a_mesh_are_the_same_from_the_device", lists::lists_of_a_mesh_are_the_same_from_the_device),
         ("long_lists_are_left_to_the_host", lists::long_lists_are_left_to_the_host),
+        ("orders_of_a_mesh_are_the_same_from_the_device", orders::orders_of_a_mesh_are_the_same_from_the_device),
+        ("orders_of_a_tangle_are_the_same_from_the_device", orders::orders_of_a_tangle_are_the_same_from_the_device),
+        (
+            "orders_are_left_to_the_host_where_blocks_are_eliminated",
+            orders::orders_are_left_to_the_host_where_blocks_are_eliminated,
+        ),
+        (
+            "orders_that_the_device_does_not_find_are_left_to_the_host",
+            orders::orders_that_the_device_does_not_find_are_left_to_the_host,
+        ),
         ("small_bindings_make_shards", limits::small_bindings_make_shards),
         ("parameters_have_to_fit_a_binding", limits::parameters_have_to_fit_a_binding),
         ("workgroups_fill_two_dimensions", limits::workgroups_fill_two_dimensions),

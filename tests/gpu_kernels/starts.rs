@@ -2,9 +2,8 @@
 
 use super::reference::{F32, F64};
 use isograd::Problem;
-use isograd::backend::Group;
 use isograd::backend::gpu::{GpuContext, GpuError};
-use isograd::device::{DeviceProblem, DeviceStart, Settings, StartedKernels};
+use isograd::device::{DeviceProblem, DeviceStart, Settings};
 use isograd::kernel::wgsl::{Formats, Slot};
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::icosphere;
@@ -30,18 +29,14 @@ fn outcome(context: &GpuContext, device: &DeviceProblem) -> [Vec<f64>; 2] {
 }
 
 /// As a solve does it.
-fn begun(context: &GpuContext, problem: &Problem, formats: Formats) -> [Vec<f64>; 2] {
-    let parameters = problem.parameters();
-    let started = |groups: &[Group]| StartedKernels::new(context, groups, parameters, formats);
-    let (compiled, early) = problem.compile_while(started).unwrap();
+fn begun(context: &GpuContext, problem: &Problem, formats: Formats, settings: &Settings) -> [Vec<f64>; 2] {
     let evaluate = |start: &DeviceStart| -> Result<(), GpuError> {
         let mut commands = context.commands("start");
         start.record(&mut commands)?;
         commands.submit().wait(context)
     };
-    let early = Some(early.unwrap());
-    let begun = DeviceProblem::begun(context, &compiled, parameters, formats, &settings(), early, evaluate);
-    outcome(context, &begun.unwrap().0)
+    let (_, device) = DeviceProblem::compile(context, problem, formats, settings, evaluate).unwrap();
+    outcome(context, &device.unwrap().0)
 }
 
 fn one_after_the_other(context: &GpuContext, problem: &Problem, formats: Formats) -> [Vec<f64>; 2] {
@@ -56,7 +51,7 @@ fn one_after_the_other(context: &GpuContext, problem: &Problem, formats: Formats
 pub fn begun_early_are_the_same_bits(context: &GpuContext) {
     for formats in [F32, F64] {
         let problem = MeshProblem::new(Energy::Stretch, &icosphere(3).unwrap()).unwrap().problem;
-        let found = begun(context, &problem, formats);
+        let found = begun(context, &problem, formats, &settings());
         assert_eq!(found, one_after_the_other(context, &problem, formats));
     }
 }
@@ -73,6 +68,6 @@ pub fn mixed_blocks_begun_early_are_the_same_bits(context: &GpuContext) {
     problem.fix(points[7]).unwrap();
     problem.set_bounds(scale, 0, 1.5, f64::INFINITY).unwrap();
     for formats in [F32, F64] {
-        assert_eq!(begun(context, &problem, formats), one_after_the_other(context, &problem, formats));
+        assert_eq!(begun(context, &problem, formats, &settings()), one_after_the_other(context, &problem, formats));
     }
 }

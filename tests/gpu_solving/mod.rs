@@ -8,6 +8,7 @@ pub mod hybrid;
 pub mod manifolds;
 pub mod models;
 pub mod optima;
+pub mod orders;
 pub mod splits;
 
 use isograd::backend::gpu::GpuContext;

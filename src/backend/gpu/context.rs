@@ -277,6 +277,12 @@ impl GpuContext {
         self.0.kernels.start(self, requests)
     }
 
+    /// Whether these kernels were asked for before.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn has_kernels(&self, requests: &[KernelRequest<'_>]) -> bool {
+        self.0.kernels.has(requests)
+    }
+
     /// Writes the pipeline cache to its file, where there is one. It also happens by itself: after compilations that took a while, and
     /// when the context goes.
     pub fn save_pipeline_cache(&self) {

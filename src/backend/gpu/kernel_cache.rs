@@ -42,6 +42,13 @@ impl KernelCache {
         kernels.into_iter().map(|kernel| kernel.map(PendingKernel::new)).collect()
     }
 
+    /// Whether the kernels are there, or on their way.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn has(&self, requests: &[KernelRequest<'_>]) -> bool {
+        let kernels = locked(&self.kernels);
+        requests.iter().all(|request| kernels.contains_key(&key(request)))
+    }
+
     /// The kernel that is there, or else one more that is to be compiled.
     fn known_or(
         &self,

@@ -122,7 +122,7 @@ impl Couplings {
             let samples = find.samples();
             // It shows soonest from those that couple most.
             let mut listed = listed.to_vec();
-            listed.sort_by_key(|touch| Reverse(touch.count as usize * find.coupled_numbers(touch.base)));
+            listed.sort_by_key(|Listed { touch, .. }| Reverse(touch.count as usize * find.coupled_numbers(touch.base)));
             let is_more = |lists: &[Vec<u32>]| {
                 let bytes = |numbers: usize| (numbers * format.bytes()) as u64;
                 // Blocks that are met several times count once.

@@ -145,7 +145,7 @@ impl GpuDerivatives {
         }
         let shards = layout.shards.iter();
         let mut shards: Vec<Buffers> = shards
-            .map(|shard| Buffers::of_shard(context, groups, (&layout.shapes, &layout.places), shard, real))
+            .map(|shard| Buffers::of_shard(context, groups, (&layout.shapes, Some(&layout.places[..])), shard, real))
             .collect::<Result<_, _>>()?;
         drop(layout.take_indices());
         for (buffers, lists) in shards.iter_mut().zip(&lists) {

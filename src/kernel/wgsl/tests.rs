@@ -44,6 +44,17 @@ fn translate(module: &Module) {
         .unwrap_or_else(|error| panic!("{} for Direct3D: {error}", module.entry));
 }
 
+/// Those that do not depend on the problem.
+#[test]
+fn sorting_is_valid() {
+    for (entry, wgsl) in [
+        ("lists", include_str!("../../../kernels/lists.wgsl")),
+        ("locality", include_str!("../../../kernels/locality.wgsl")),
+    ] {
+        translate(&Module { entry: entry.to_owned(), wgsl: wgsl.to_owned(), bindings: Vec::new(), statements: 0 });
+    }
+}
+
 const FORMATS: [Formats; 4] = [
     Formats { real: Format::F32, sum: Format::F64 },
     Formats { real: Format::F32, sum: Format::DoubleF32 },

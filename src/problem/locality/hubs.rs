@@ -10,7 +10,12 @@ const HUB: usize = 16;
 
 /// Most instances that touch a block which is no hub.
 pub(super) fn limit(adjacency: &impl Adjacency) -> usize {
-    HUB * (adjacency.all_touches() / adjacency.blocks().max(1) + 1)
+    limit_of(adjacency.all_touches(), adjacency.blocks())
+}
+
+/// The same, for so many touches of so many blocks.
+pub(super) fn limit_of(touches: usize, blocks: usize) -> usize {
+    HUB * (touches / blocks.max(1) + 1)
 }
 
 /// The hubs.

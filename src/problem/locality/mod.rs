@@ -78,6 +78,25 @@ pub(super) fn block_order<'t>(tables: impl Iterator<Item = &'t InstanceTable> + 
     BlockOrder { blocks: order, hubs: hubs.len() }
 }
 
+/// How [blocks](block_order) are walked region by region along pairs, for a device to do the same. It is what the host does as long as no more than
+/// so many pairs touch a block, at least one does, and all blocks are reached.
+#[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
+pub(crate) struct PairWalk {
+    /// The first block of each region.
+    pub seeds: Vec<u32>,
+    pub most_touches: usize,
+}
+
+/// The walk, if the blocks are walked along pairs. All of so many blocks are free.
+#[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
+pub(crate) fn pair_walk<'t>(tables: impl Iterator<Item = &'t InstanceTable> + Clone, count: usize) -> Option<PairWalk> {
+    let instances: usize = tables.clone().map(|table| table.count).sum();
+    let tables: Vec<&InstanceTable> = tables.filter(|table| table.count > 0).collect();
+    let pairs = few_tables(&tables, count).filter(|few| instances >= WORTH_SORTING && few[0].blocks.len() == 2)?;
+    let touches = pairs.iter().map(|table| 2 * table.count).sum();
+    Some(PairWalk { seeds: regions::seeds_of(count), most_touches: hubs::limit_of(touches, count) })
+}
+
 /// Walks region by region, if that reaches nearly all blocks and there are no hubs.
 fn walk_few(adjacency: &impl Adjacency) -> Option<Vec<u32>> {
     let most = hubs::limit(adjacency);

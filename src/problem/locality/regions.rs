@@ -46,8 +46,7 @@ fn level_of(key: u32) -> u32 {
 /// All blocks, region by region; those that no region reaches follow. `None` if these are more than `most`.
 pub(super) fn walk(adjacency: &impl Adjacency, most: usize) -> Option<Vec<u32>> {
     let count = adjacency.blocks();
-    let size = (count / ENOUGH).clamp(SMALL_REGION, REGION).max(count.div_ceil(MOST_REGIONS));
-    let seeds = seeds(count, size);
+    let seeds = seeds_of(count);
     let keys: Vec<AtomicU32> =
         (0..count).into_par_iter().with_min_len(STRETCH).map(|_| AtomicU32::new(NOWHERE)).collect();
     grow(adjacency, &seeds, &keys);
@@ -62,6 +61,11 @@ pub(super) fn walk(adjacency: &impl Adjacency, most: usize) -> Option<Vec<u32>> 
         walk_rest(adjacency, &mut seen, &mut order);
     }
     Some(order)
+}
+
+/// The first block of each region of so many blocks.
+pub(super) fn seeds_of(count: usize) -> Vec<u32> {
+    seeds(count, (count / ENOUGH).clamp(SMALL_REGION, REGION).max(count.div_ceil(MOST_REGIONS)))
 }
 
 /// One block in `size`, in their order. They are scattered: how a mesh is numbered has a rhythm, and seeds that follow it would lie

@@ -8,9 +8,9 @@ use self::clock::{RUNS, copy_bandwidth, median, per_repetition, raise_clock};
 use self::row::Row;
 use crate::cli::Bench;
 use crate::console::Console;
+use isograd::backend::Backend;
 use isograd::backend::gpu::{Commands, GpuContext, GpuError};
-use isograd::backend::{Backend, Group};
-use isograd::device::{Accumulation, DeviceProblem, DeviceStart, GpuDerivatives, Settings, StartedKernels};
+use isograd::device::{Accumulation, DeviceProblem, DeviceStart, GpuDerivatives, Settings};
 use isograd::kernel::wgsl::{Format, Formats, Slot};
 use isograd::mesh::energy::MeshProblem;
 use isograd::mesh::icosphere;
@@ -143,14 +143,10 @@ fn starts(
 ) -> anyhow::Result<()> {
     for stage in ["compile, upload and first evaluation", "the same with known kernels"] {
         let problem = state()?;
-        let parameters = problem.parameters();
         let start = Instant::now();
-        // As `Problem::solve` does it.
-        let started = |groups: &[Group]| StartedKernels::new(context, groups, parameters, formats);
-        let (compiled, early) = problem.compile_while(started)?;
         let evaluate = |at: &DeviceStart| evaluated(context, at, start);
-        let begun = DeviceProblem::begun(context, &compiled, parameters, formats, &settings(), Some(early?), evaluate);
-        measured(stage, begun?.1, None)?;
+        let (_, device) = DeviceProblem::compile(context, &problem, formats, &settings(), evaluate)?;
+        measured(stage, device?.1, None)?;
     }
     let mut problem = state()?;
     let options = SolverOptions {
@@ -197,15 +193,8 @@ impl Subject<'_> {
     fn solve(&self, measured: &mut Measured<'_>) -> anyhow::Result<()> {
         let start = Instant::now();
         let evaluate = |at: &DeviceStart| evaluated(self.context, at, start);
-        let (device, uploaded) = DeviceProblem::begun(
-            self.context,
-            self.compiled,
-            self.parameters,
-            self.formats,
-            &settings(),
-            None,
-            evaluate,
-        )?;
+        let (device, uploaded) =
+            DeviceProblem::begun(self.context, self.compiled, self.parameters, self.formats, &settings(), evaluate)?;
         measured("upload and first evaluation", uploaded, None)?;
         let start = Instant::now();
         device.restart(self.parameters.values(), &settings())?;
