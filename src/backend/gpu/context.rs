@@ -141,7 +141,7 @@ impl GpuContext {
             health: Health::watch(&device),
             max_binding: max_binding.max(256),
             counters: Counters::default(),
-            pool: Pool::default(),
+            pool: Pool::new(info.device_type),
             memory: Memory::new(most.memory),
             kernels: KernelCache::default(),
             info,
@@ -336,6 +336,12 @@ impl GpuContext {
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn is_first_to_prepare_downloads(&self) -> bool {
         !self.0.downloads.swap(true, Relaxed)
+    }
+
+    /// Whether the user limits the memory.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn is_memory_limited(&self) -> bool {
+        self.0.memory.is_limited()
     }
 
     /// Registers a list of commands that is being recorded.

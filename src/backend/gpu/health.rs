@@ -4,8 +4,9 @@ use super::GpuError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 #[cfg(not(target_arch = "wasm32"))]
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How long anything may take on the device before it counts as hung.
 #[cfg(not(target_arch = "wasm32"))]
@@ -13,7 +14,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Between two looks at whether the device was lost while waiting. Long, because a wait that times out while another thread uses the
 /// device may panic in wgpu, see [`Health::poll`]; a driver that loses the device ends the wait itself.
-#[cfg(not(target_arch = "wasm32"))]
 const SLICE: Duration = Duration::from_secs(5);
 
 /// Panics in a row, of wgpu in a poll, that mean a device is lost.
@@ -83,6 +83,12 @@ impl Health {
                 self.alive()
             }
         }
+    }
+
+    /// Waits until all that was submitted is done, but not for long.
+    pub fn settle(&self, device: &wgpu::Device) {
+        // Who needs it done looks again.
+        let _ = self.poll(device, wgpu::PollType::Wait { submission_index: None, timeout: Some(SLICE) });
     }
 
     /// Blocks until the submission is finished; a lost device and one that hangs are errors.

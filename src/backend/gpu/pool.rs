@@ -4,8 +4,12 @@ use super::health::locked;
 use rustc_hash::FxHashMap;
 use std::sync::Mutex;
 
-/// The most bytes that lie idle.
-const MOST_IDLE: u64 = 256 << 20;
+/// The most bytes that lie idle on a device with memory of its own, where the driver takes milliseconds to find more: what a problem of a million
+/// blocks takes in f64, with what the device finds its order in.
+const MOST_IDLE: u64 = 1 << 30;
+
+/// The same where all programs share the memory.
+const MOST_SHARED_IDLE: u64 = 256 << 20;
 
 /// A list of commands being recorded, in the order they were begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,8 +19,11 @@ pub(super) struct Ticket(u64);
 ///
 /// A buffer may be dropped while recorded commands that use it wait to be submitted. Its next owner's `write_buffer` would take
 /// effect before those commands, so it lies idle until every list that was open at its drop is closed.
-#[derive(Debug, Default)]
-pub(super) struct Pool(Mutex<State>);
+#[derive(Debug)]
+pub(super) struct Pool {
+    state: Mutex<State>,
+    most_idle: u64,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -35,6 +42,12 @@ struct Idle {
 }
 
 impl Pool {
+    /// Of a device of this type.
+    pub fn new(device: wgpu::DeviceType) -> Self {
+        let most_idle = if device == wgpu::DeviceType::DiscreteGpu { MOST_IDLE } else { MOST_SHARED_IDLE };
+        Pool { state: Mutex::default(), most_idle }
+    }
+
     /// The size to allocate for `bytes`: four sizes to each doubling, so that at most a fifth is wasted and much is alike.
     pub fn size_class(bytes: u64) -> u64 {
         const SMALLEST: u64 = 16;
@@ -45,7 +58,7 @@ impl Pool {
 
     /// An idle buffer of exactly this size.
     pub fn take(&self, usage: wgpu::BufferUsages, size: u64) -> Option<wgpu::Buffer> {
-        let mut state = locked(&self.0);
+        let mut state = locked(&self.state);
         let oldest = state.open.first().copied().unwrap_or(Ticket(u64::MAX));
         let alike = state.idle.get_mut(&(usage, size))?;
         let index = alike.iter().rposition(|idle| idle.after <= oldest)?;
@@ -57,11 +70,11 @@ impl Pool {
     /// Keeps a buffer; makes room by freeing all others when there are too many.
     pub fn put(&self, buffer: wgpu::Buffer) {
         let size = buffer.size();
-        if size > MOST_IDLE {
+        if size > self.most_idle {
             return;
         }
-        let mut state = locked(&self.0);
-        if state.idle_bytes + size > MOST_IDLE {
+        let mut state = locked(&self.state);
+        if state.idle_bytes + size > self.most_idle {
             state.idle.clear();
             state.idle_bytes = 0;
         }
@@ -72,19 +85,19 @@ impl Pool {
 
     /// Bytes that lie idle.
     pub fn idle_bytes(&self) -> u64 {
-        locked(&self.0).idle_bytes
+        locked(&self.state).idle_bytes
     }
 
     /// Frees everything idle.
     pub fn clear(&self) {
-        let mut state = locked(&self.0);
+        let mut state = locked(&self.state);
         state.idle.clear();
         state.idle_bytes = 0;
     }
 
     /// Registers a list of commands.
     pub fn ticket(&self) -> Ticket {
-        let mut state = locked(&self.0);
+        let mut state = locked(&self.state);
         let ticket = Ticket(state.next);
         state.next += 1;
         state.open.push(ticket);
@@ -93,7 +106,7 @@ impl Pool {
 
     /// The list was submitted or dropped.
     pub fn close(&self, ticket: Ticket) {
-        locked(&self.0).open.retain(|&open| open != ticket);
+        locked(&self.state).open.retain(|&open| open != ticket);
     }
 }
 
