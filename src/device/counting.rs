@@ -88,8 +88,11 @@ impl Counting {
         rows.resize(4 + 8 * MOST_TOUCHES, 0);
         let plan = plan(context, &rows)?;
         let tiles = count.div_ceil(TILE);
-        let next = GpuBuffer::<u32>::zeros(context, "next", count)?;
-        let sums = GpuBuffer::<u32>::zeros(context, "sums", 1 + tiles)?;
+        let next = GpuBuffer::<u32>::new(context, "next", count)?;
+        let sums = GpuBuffer::<u32>::new(context, "sums", 1 + tiles)?;
+        for counts in [&next, &sums] {
+            commands.clear(counts.raw());
+        }
         let (firsts, heads) = match keys {
             // Not looked at.
             Keys::Alike(_) => (indices.binding(), indices.binding()),

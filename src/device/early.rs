@@ -161,7 +161,7 @@ impl StartedKernels {
     ) -> Result<Self, GpuError> {
         #[cfg(not(target_arch = "wasm32"))]
         // Lists that the device makes are followed by one, beside which nothing else is left to do.
-        let downloads = listing::suits(context, parameters.blocks()).then(|| context.prepare_downloads());
+        let downloads = listing::suits(context, parameters.blocks()).then(|| context.prepare_downloads()).flatten();
         let kernels: Vec<&Kernel> = groups.iter().map(|group| &*group.kernel).collect();
         let (normal, over_groups) = rayon::join(
             || expected_normal(context, groups, &kernels, parameters, formats),

@@ -9,7 +9,9 @@ use super::counting::{self, Counting, Entries, Keys, LONGEST, Touch};
 use super::layout::Layout;
 use super::plans::plan;
 use crate::backend::Group;
-use crate::backend::gpu::{Binding, Commands, Download, GpuBuffer, GpuContext, GpuError, KernelRequest, PendingKernel};
+use crate::backend::gpu::{
+    Binding, Commands, Download, GpuBuffer, GpuContext, GpuError, KernelRequest, PendingKernel, PendingMemory,
+};
 use crate::kernel::wgsl::{self, Format, Slot};
 use crate::problem::{PairWalk, Parameters, pair_walk};
 use rayon::prelude::*;
@@ -52,8 +54,7 @@ impl Ordering {
         let walk = pair_walk(groups.iter().map(|group| &*group.table), blocks)?;
         let instances: usize = groups.iter().map(|group| group.table.count).sum();
         let largest = (4 * counting::words(groups.len() * blocks, &[column(instances)])) as u64;
-        let rings = walk.seeds.len() * LEVELS;
-        let fits = largest <= context.max_binding_bytes() && rings < u32::MAX as usize / 4;
+        let fits = largest <= context.max_binding_bytes() && walk.seeds.len() * LEVELS < u32::MAX as usize / 4;
         if !fits || !(wanted || Kernels::are_known(context)) {
             return None;
         }
@@ -70,34 +71,31 @@ impl Ordering {
         real: Format,
     ) -> Result<PendingOrder, GpuError> {
         let tables = Tables::new(layout);
-        let sizes = Sizes { blocks: layout.places.len() / self.size, regions: self.walk.seeds.len() };
+        let sizes = Sizes::new(layout, &tables, (common, shard), self.size);
         let plan = plan(context, &self.plan_rows(&tables, &sizes, real))?;
-        let words = |label: &str, count: usize| GpuBuffer::<u32>::new(context, label, count);
         let (indices, data, point) = (shard.get(Slot::Indices), shard.get(Slot::Data), common.get(Slot::Point));
+        let memory = Memory::new(context, &sizes)?;
         let mut commands = context.commands("order");
         // What is moved is read elsewhere: buffers stay where kernels of the steps are fast with them.
-        let mut stated = |buffer: &GpuBuffer<u8>| {
-            let copy = GpuBuffer::<u8>::new(context, "as stated", buffer.len())?;
-            commands.copy(buffer.raw(), 0, copy.raw(), 0, buffer.bytes());
-            Ok::<_, GpuError>(copy)
-        };
-        let (stated_indices, stated_data, stated_point) = (stated(indices)?, stated(data)?, stated(point)?);
-        let verdict = words("verdict", VERDICT)?;
+        for (from, to) in [indices, data, point].into_iter().zip(&memory.stated) {
+            commands.copy(from.raw(), 0, to.raw(), 0, from.bytes());
+        }
+        let [stated_indices, stated_data, stated_point] = &memory.stated;
+        let verdict = GpuBuffer::<u32>::new(context, "verdict", VERDICT)?;
         commands.clear(verdict.raw());
-        let ranks = self.rank_blocks(context, &mut commands, (&tables, &sizes), (&plan, &stated_indices), &verdict)?;
+        self.rank_blocks(context, &mut commands, (&tables, &sizes), (&plan, &memory), &verdict)?;
 
         let Kernels { counting, own: [.., rank_instances, move_instances, move_blocks] } = &self.kernels;
-        let all_instances = [column(tables.instances)];
-        let by_rank = words("instances by rank", counting::words(sizes.ranks(&tables), &all_instances))?;
-        let least_ranks = words("least ranks", tables.instances)?;
+        let Memory { ranks, by_rank, least_ranks, .. } = &memory;
         let over_instances = u64::from(tables.workgroups);
         let resources = [plan.binding(), stated_indices.binding(), ranks.binding(), least_ranks.binding()];
         dispatch(&mut commands, rank_instances, &resources, over_instances)?;
-        let lists = (sizes.ranks(&tables), &Keys::Alike(1), Entries::Sorted);
-        let sums = counting.record(context, &mut commands, (&all_instances, &least_ranks), lists, &by_rank)?;
+        let lists = (sizes.ranks, &Keys::Alike(1), Entries::Sorted);
+        let all_instances = [column(sizes.instances)];
+        let sums = counting.record(context, &mut commands, (&all_instances, least_ranks), lists, by_rank)?;
         for (kernel, workgroups, from, to) in [
-            (move_instances, over_instances, &stated_data, data),
-            (move_blocks, sizes.over_blocks(), &stated_point, point),
+            (move_instances, over_instances, stated_data, data),
+            (move_blocks, sizes.over_blocks(), stated_point, point),
         ] {
             let resources = [
                 plan.binding(),
@@ -114,25 +112,23 @@ impl Ordering {
         commands.copy(sums.raw(), 0, verdict.raw(), 4, 4);
         let verdict = commands.download(verdict.raw(), 0..verdict.bytes());
         commands.submit();
-        Ok(PendingOrder { verdict, ranks, size: self.size })
+        Ok(PendingOrder { verdict, ranks: memory.ranks, size: self.size })
     }
 
-    /// Records how blocks are ranked; the place of each.
+    /// Records how blocks are ranked.
     fn rank_blocks(
         &self,
         context: &GpuContext,
         commands: &mut Commands,
         (tables, sizes): (&Tables, &Sizes),
-        (plan, starts): (&GpuBuffer<u32>, &GpuBuffer<u8>),
+        (plan, memory): (&GpuBuffer<u32>, &Memory),
         refused: &GpuBuffer<u32>,
-    ) -> Result<GpuBuffer<u32>, GpuError> {
+    ) -> Result<(), GpuError> {
         let Kernels { counting, own: [couple, grow, number_rings, walk, ..] } = &self.kernels;
-        let words = |label: &str, count: usize| GpuBuffer::<u32>::new(context, label, count);
+        let Memory { stated: [starts, ..], neighbours, keys, ranks, .. } = memory;
         let seeds = GpuBuffer::from_slice(context, "seeds", &self.walk.seeds)?;
-        let neighbours = words("neighbours", counting::words(sizes.blocks, &tables.pairs))?;
         let lists = (sizes.blocks, &Keys::Alike(self.size as u32), Entries::Anyhow);
-        counting.record(context, commands, (&tables.pairs, starts), lists, &neighbours)?;
-        let keys = words("keys", sizes.blocks)?;
+        counting.record(context, commands, (&tables.pairs, starts), lists, neighbours)?;
         let resources = [
             plan.binding(),
             refused.binding(),
@@ -159,14 +155,17 @@ impl Ordering {
 
         dispatch(commands, number_rings, &[plan.binding(), refused.binding(), keys.binding()], sizes.over_blocks())?;
         let all_blocks = [column(sizes.blocks)];
-        let rings = words("rings", counting::words(sizes.rings(), &all_blocks))?;
-        let lists = (sizes.rings(), &Keys::Alike(1), Entries::Anyhow);
-        counting.record(context, commands, (&all_blocks, &keys), lists, &rings)?;
-        let ranks = words("ranks", sizes.blocks)?;
+        let rings = GpuBuffer::<u32>::new(context, "rings", counting::words(self.rings(), &all_blocks))?;
+        let lists = (self.rings(), &Keys::Alike(1), Entries::Anyhow);
+        counting.record(context, commands, (&all_blocks, keys), lists, &rings)?;
         let resources =
             [plan.binding(), refused.binding(), rings.binding(), neighbours.binding(), keys.binding(), ranks.binding()];
-        dispatch(commands, walk, &resources, sizes.regions as u64)?;
-        Ok(ranks)
+        dispatch(commands, walk, &resources, self.walk.seeds.len() as u64)
+    }
+
+    /// Rings of all regions.
+    fn rings(&self) -> usize {
+        LEVELS * self.walk.seeds.len()
     }
 
     /// `Plan`.
@@ -175,10 +174,10 @@ impl Ordering {
             sizes.blocks as u32,
             self.size as u32,
             (real.bytes() / 4) as u32,
-            sizes.regions as u32,
+            self.walk.seeds.len() as u32,
             self.walk.most_touches as u32,
-            counting::words(sizes.ranks(tables), &[]) as u32,
-            counting::words(sizes.rings(), &[]) as u32,
+            counting::words(sizes.ranks, &[]) as u32,
+            counting::words(self.rings(), &[]) as u32,
             0,
         ];
         rows.extend(&tables.rows);
@@ -186,25 +185,59 @@ impl Ordering {
     }
 }
 
-/// What is counted by, and dispatched over.
+/// What memory is needed for.
 struct Sizes {
     blocks: usize,
-    regions: usize,
+    /// Entries of the lists of neighbours.
+    touches: usize,
+    instances: usize,
+    /// Ranks of blocks, table by table.
+    ranks: usize,
+    /// Bytes of indices, data and point.
+    stated: [usize; 3],
 }
 
 impl Sizes {
-    /// Rings of all regions.
-    fn rings(&self) -> usize {
-        LEVELS * self.regions
-    }
-
-    /// Ranks of blocks, table by table.
-    fn ranks(&self, tables: &Tables) -> usize {
-        tables.count * self.blocks
+    fn new(layout: &Layout, tables: &Tables, (common, shard): (&Buffers, &Buffers), size: usize) -> Self {
+        let blocks = layout.places.len() / size;
+        Sizes {
+            blocks,
+            touches: tables.pairs.iter().map(|touch| touch.count as usize).sum(),
+            instances: tables.instances,
+            ranks: tables.count * blocks,
+            stated: [shard.get(Slot::Indices), shard.get(Slot::Data), common.get(Slot::Point)].map(GpuBuffer::len),
+        }
     }
 
     fn over_blocks(&self) -> u64 {
         self.blocks.div_ceil(LANES) as u64
+    }
+}
+
+/// What takes most of the memory that an order is found in.
+struct Memory {
+    /// Indices, data and point as they were stated.
+    stated: [GpuBuffer<u8>; 3],
+    neighbours: GpuBuffer<u32>,
+    keys: GpuBuffer<u32>,
+    /// The place of each block.
+    ranks: GpuBuffer<u32>,
+    by_rank: GpuBuffer<u32>,
+    least_ranks: GpuBuffer<u32>,
+}
+
+impl Memory {
+    fn new(context: &GpuContext, sizes: &Sizes) -> Result<Self, GpuError> {
+        let words = |label: &str, count: usize| GpuBuffer::<u32>::new(context, label, count);
+        let stated = |k: usize| GpuBuffer::<u8>::new(context, "as stated", sizes.stated[k]);
+        Ok(Memory {
+            stated: [stated(0)?, stated(1)?, stated(2)?],
+            neighbours: words("neighbours", counting::words(sizes.blocks, &[column(sizes.touches)]))?,
+            keys: words("keys", sizes.blocks)?,
+            ranks: words("ranks", sizes.blocks)?,
+            by_rank: words("instances by rank", counting::words(sizes.ranks, &[column(sizes.instances)]))?,
+            least_ranks: words("least ranks", sizes.instances)?,
+        })
     }
 }
 
@@ -282,15 +315,35 @@ impl Tables {
     }
 }
 
+/// What finds the orders of later problems that are like a first one, made ready in the background.
+pub struct Ahead {
+    _kernels: Kernels,
+    _memory: Option<PendingMemory>,
+}
+
+impl Ahead {
+    /// After a problem whose blocks have so many numbers each. What is wrong is told when it is asked for again.
+    pub fn new(context: &GpuContext, layout: &Layout, buffers: (&Buffers, &Buffers), size: usize) -> Option<Self> {
+        let is_first = !Kernels::are_known(context);
+        let kernels = Kernels::new(context).ok()?;
+        let tables = Tables::new(layout);
+        let sizes = Sizes::new(layout, &tables, buffers, size);
+        // Who limits the memory wants it for what is certain.
+        let may = is_first && !tables.pairs.is_empty() && !context.is_memory_limited();
+        let memory = may.then(|| context.prepare_memory(move |context| drop(Memory::new(context, &sizes))));
+        Some(Ahead { _kernels: kernels, _memory: memory.flatten() })
+    }
+}
+
 /// The kernels that find orders, the same for all problems.
-pub struct Kernels {
+struct Kernels {
     counting: Counting,
     own: [PendingKernel; 7],
 }
 
 impl Kernels {
     /// Has them compiled.
-    pub fn new(context: &GpuContext) -> Result<Self, GpuError> {
+    fn new(context: &GpuContext) -> Result<Self, GpuError> {
         let counting = Counting::new(context)?;
         let own = context.start_kernels(&requests())?;
         Ok(Kernels { counting, own: own.try_into().expect("one a request") })

@@ -24,9 +24,9 @@ pub struct DeviceProblem {
     shape: Shape,
     /// Generated statements over all kernels.
     pub statements: usize,
-    /// Kernels with which the device orders later problems, for those that are like this one.
+    /// For later problems that are like this one.
     #[cfg(not(target_arch = "wasm32"))]
-    _ordering: Option<ordering::Kernels>,
+    _ahead: Option<ordering::Ahead>,
 }
 
 impl std::fmt::Debug for DeviceProblem {
@@ -142,9 +142,9 @@ impl DeviceProblem {
 
     fn of(start: DeviceStart, steps: Steps, settings: &Settings) -> Self {
         let (formats, statements) = (start.formats, start.statements + steps.statements);
-        // After all others. What is wrong with one is told when it is asked for.
+        // After all others.
         #[cfg(not(target_arch = "wasm32"))]
-        let ordering = start.lists_itself.then(|| ordering::Kernels::new(start.context()).ok()).flatten();
+        let ahead = start.lists_itself.then(|| start.ahead()).flatten();
         DeviceProblem {
             start,
             steps,
@@ -152,7 +152,7 @@ impl DeviceProblem {
             shape: settings.shape(),
             statements,
             #[cfg(not(target_arch = "wasm32"))]
-            _ordering: ordering,
+            _ahead: ahead,
         }
     }
 

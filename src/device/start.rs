@@ -5,6 +5,8 @@ use super::classes::Classes;
 use super::early::StartedKernels;
 use super::laid_out::{Arranged, LaidOut, Sorted};
 use super::layout::Layout;
+#[cfg(not(target_arch = "wasm32"))]
+use super::ordering::Ahead;
 use super::settings::Settings;
 use super::stage::{CALL, StartedModule, record_all};
 use super::tasks::{GroupModules, Stages, Task, Uploaded};
@@ -135,6 +137,13 @@ impl DeviceStart {
     /// Bytes of the state.
     pub fn state_bytes(&self) -> u64 {
         (state::STATE * self.formats.sum.bytes()) as u64
+    }
+
+    /// What finds the orders of later problems.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) fn ahead(&self) -> Option<Ahead> {
+        let size = self.classes.code.first()?.size;
+        Ahead::new(&self.context, &self.layout, (&self.buffers, &self.shards[0]), size)
     }
 
     /// Number of blocks that are eliminated before the linear system is solved, if any.

@@ -381,10 +381,15 @@ impl GpuContext {
             self.0.pool.clear();
         }
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-        let (buffer, error) = scoped(&self.0.device, || self.0.device.create_buffer(&descriptor));
-        if let Some(error) = error {
-            // Idle memory may be what is missing the next time.
+        let create = || scoped(&self.0.device, || self.0.device.create_buffer(&descriptor));
+        let (mut buffer, mut error) = create();
+        if error.is_some() && self.0.pool.idle_bytes() > 0 {
+            // It may be what is missing, and is free once the device is done with it.
             self.0.pool.clear();
+            self.0.health.settle(&self.0.device);
+            (buffer, error) = create();
+        }
+        if let Some(error) = error {
             self.0.memory.give(counted);
             return Err(self.0.health.error(label, size, &error));
         }

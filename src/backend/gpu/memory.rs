@@ -20,6 +20,12 @@ impl Memory {
         self.limit.store(bytes, Relaxed);
     }
 
+    /// Whether there is a limit but the device's.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn is_limited(&self) -> bool {
+        self.limit.load(Relaxed) != u64::MAX
+    }
+
     /// Counts a buffer in; false if that would be too much.
     pub fn take(&self, bytes: u64) -> bool {
         let limit = self.limit.load(Relaxed);

@@ -46,13 +46,13 @@ mod compiler;
 mod compiler_loading;
 mod context;
 mod download;
-#[cfg(not(target_arch = "wasm32"))]
-mod download_memory;
 mod error;
 mod health;
 mod kernel;
 mod kernel_cache;
 mod memory;
+#[cfg(not(target_arch = "wasm32"))]
+mod pending_memory;
 mod pipeline_cache;
 mod pool;
 mod self_test;
@@ -64,10 +64,10 @@ pub use buffer::GpuBuffer;
 pub use commands::Commands;
 pub use context::GpuContext;
 pub use download::Download;
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) use download_memory::PendingMemory;
 pub use error::GpuError;
 pub use kernel::{Binding, GpuKernel, KernelRequest, PendingKernel};
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use pending_memory::PendingMemory;
 pub use statistics::GpuStatistics;
 pub use submission::Submission;
 
