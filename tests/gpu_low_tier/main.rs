@@ -28,6 +28,7 @@ fn main() {
         devices::a_wrong_number_of_buffers_is_an_error,
         devices::what_no_call_returns_is_found_by_check,
         memory::buffers_are_reused,
+        memory::buffers_keep_to_their_labels,
         memory::buffers_of_unsubmitted_commands_are_not_reused,
         memory::zeros_are_zeros_after_reuse,
         memory::empty_buffers,

@@ -5,16 +5,30 @@ use isograd::backend::gpu::{GpuBuffer, GpuContext, GpuError, GpuOptions, wgpu};
 
 pub fn buffers_are_reused(context: &GpuContext) {
     let context = another(context, GpuOptions::default());
-    drop(GpuBuffer::from_slice(&context, "first", &[1_u32; 1000]).unwrap());
+    drop(GpuBuffer::from_slice(&context, "x", &[1_u32; 1000]).unwrap());
     let before = context.statistics();
     for len in [1000, 998, 1001] {
-        let buffer = GpuBuffer::from_slice(&context, "next", &vec![2_u32; len]).unwrap();
+        let buffer = GpuBuffer::from_slice(&context, "x", &vec![2_u32; len]).unwrap();
         assert_eq!(buffer.read_blocking().unwrap(), vec![2; len]);
     }
     let done = context.statistics() - before;
     // The staging buffer of the first reading is the other one.
     assert_eq!((done.buffers_allocated, done.buffers_reused), (1, 5));
     assert_eq!((done.bytes_up, done.bytes_down), (4 * 2999, 4 * 2999));
+}
+
+pub fn buffers_keep_to_their_labels(context: &GpuContext) {
+    let context = another(context, GpuOptions::default());
+    let new = |label: &str| GpuBuffer::<u32>::new(&context, label, 1000).unwrap();
+    let places = |x: &GpuBuffer<u32>, y: &GpuBuffer<u32>| [x.raw().clone(), y.raw().clone()];
+    let (x, y) = (new("x"), new("y"));
+    let first = places(&x, &y);
+    drop((x, y));
+    // In another order.
+    let (z, y) = (new("z"), new("y"));
+    let x = new("x");
+    assert_eq!(places(&x, &y), first);
+    assert!(!first.contains(z.raw()));
 }
 
 pub fn buffers_of_unsubmitted_commands_are_not_reused(context: &GpuContext) {
@@ -26,19 +40,19 @@ pub fn buffers_of_unsubmitted_commands_are_not_reused(context: &GpuContext) {
     let used = x.raw().clone();
     drop(x);
     // Written before the commands run, were it the same memory.
-    let other = GpuBuffer::from_slice(&context, "other", &[2_u32; 100]).unwrap();
+    let other = GpuBuffer::from_slice(&context, "x", &[2_u32; 100]).unwrap();
     assert_ne!(other.raw(), &used);
     commands.submit();
     assert_eq!(y.read_blocking().unwrap(), [1; 100]);
-    let third = GpuBuffer::<u32>::new(&context, "third", 100).unwrap();
+    let third = GpuBuffer::<u32>::new(&context, "x", 100).unwrap();
     assert_eq!(third.raw(), &used);
 }
 
 pub fn zeros_are_zeros_after_reuse(context: &GpuContext) {
     let context = another(context, GpuOptions::default());
-    drop(GpuBuffer::from_slice(&context, "ones", &[1.0_f64; 300]).unwrap());
+    drop(GpuBuffer::from_slice(&context, "x", &[1.0_f64; 300]).unwrap());
     let before = context.statistics();
-    let zeros = GpuBuffer::<f64>::zeros(&context, "zeros", 300).unwrap();
+    let zeros = GpuBuffer::<f64>::zeros(&context, "x", 300).unwrap();
     assert_eq!((context.statistics() - before).buffers_reused, 1);
     assert_eq!(zeros.read_blocking().unwrap(), [0.0; 300]);
 }

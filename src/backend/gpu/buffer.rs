@@ -22,8 +22,8 @@ const UPLOAD: usize = 128 << 20;
 /// Bytes that a thread copies at a time: one alone is slow with memory that the device reads too.
 const SHARE: usize = 1 << 18;
 
-/// `len` elements on the device. The memory comes from the context's pool and goes back when this is dropped: keep it as long as bind
-/// groups made of it are in use.
+/// `len` elements on the device. The memory comes from the context's pool and goes back when this is dropped, for the next buffer of its
+/// label and about its size: keep it as long as bind groups made of it are in use.
 ///
 /// The [`raw`](Self::raw) buffer may be longer than `len` elements, and so is `arrayLength` of a binding of all of it;
 /// [`binding`](Self::binding) is as long as the elements.
@@ -252,7 +252,7 @@ fn stage(
 impl<T> Drop for GpuBuffer<T> {
     fn drop(&mut self) {
         if let Some(raw) = self.raw.take() {
-            self.context.recycle(raw);
+            self.context.recycle(std::mem::take(&mut self.label), raw);
         }
     }
 }

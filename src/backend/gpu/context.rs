@@ -373,7 +373,7 @@ impl GpuContext {
         if !self.0.memory.take(counted) {
             return Err(GpuError::OutOfMemory { label: label.to_owned(), bytes: size });
         }
-        if let Some(buffer) = self.0.pool.take(usage, size) {
+        if let Some(buffer) = self.0.pool.take(label, usage, size) {
             self.0.counters.buffers_reused.add(1);
             return Ok((buffer, false));
         }
@@ -399,12 +399,12 @@ impl GpuContext {
     }
 
     /// Gives a buffer back for reuse.
-    pub(super) fn recycle(&self, buffer: wgpu::Buffer) {
+    pub(super) fn recycle(&self, label: Box<str>, buffer: wgpu::Buffer) {
         if is_on_device(buffer.usage()) {
             self.0.memory.give(buffer.size());
         }
         if self.lost().is_none() {
-            self.0.pool.put(buffer);
+            self.0.pool.put(label, buffer);
         }
     }
 }

@@ -182,7 +182,7 @@ impl Download {
         drop(view);
         staging.unmap();
         context.counters().bytes_down.add(self.bytes);
-        context.recycle(staging);
+        context.recycle("download".into(), staging);
         Ok(elements)
     }
 

@@ -18,7 +18,7 @@ impl GpuContext {
         self.prepare_memory(|context| {
             // What goes wrong goes wrong again where something is downloaded.
             if let Ok((buffer, _)) = context.allocate("download", 1, USAGE) {
-                context.recycle(buffer);
+                context.recycle("download".into(), buffer);
             }
         })
     }
