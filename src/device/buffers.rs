@@ -25,8 +25,8 @@ impl Buffers {
         Buffers { context: context.clone(), by_slot: FxHashMap::default() }
     }
 
-    /// What it takes to evaluate the residuals and the Jacobian of a shard. `places`: where each parameter stands on the device, if not where it was
-    /// stated.
+    /// What it takes to evaluate the residuals and the Jacobian of a shard. `places`: where each parameter stands on the device, if not
+    /// where it was stated.
     pub fn of_shard(
         context: &GpuContext,
         groups: &[Group],

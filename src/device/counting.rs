@@ -67,8 +67,8 @@ impl Counting {
         context.start_kernels(&entries.map(request)).map(Counting)
     }
 
-    /// Records the making of a table, of a row a key whose last two words tell where its list begins and ends, and of the lists behind it: in `to`, which has room for all [`words`]. The first word of what it
-    /// returns is the length of the longest.
+    /// Records the making of a table, of a row a key whose last two words tell where its list begins and ends, and of the lists behind it:
+    /// in `to`, which has room for all [`words`]. The first word of what it returns is the length of the longest.
     pub fn record<T: bytemuck::Pod>(
         &self,
         context: &GpuContext,

@@ -326,8 +326,8 @@ fn short_lists(
     listing::have_room(&listed).then_some((classes, listed))
 }
 
-/// Whether such lists suit the problem: no blocks are eliminated, and JᵀJ is not assembled, whose pattern is found from lists on the host. `most`:
-/// bytes that it may have, if it may be at all.
+/// Whether such lists suit the problem: no blocks are eliminated, and JᵀJ is not assembled, whose pattern is found from lists on the host.
+/// `most`: bytes that it may have, if it may be at all.
 #[cfg(not(target_arch = "wasm32"))]
 fn suit_lists(
     groups: &[Group],

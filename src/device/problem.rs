@@ -50,8 +50,8 @@ impl DeviceProblem {
         Ok(Self::begun(context, problem, parameters, formats, settings, |_| Ok(()))?.0)
     }
 
-    /// Compiles a problem and uploads it, as [`Problem::solve`] does it; what the host has of it is left as it was stated if the device finds the order of
-    /// blocks and instances. `begin` is called as soon as the evaluation at the start can be recorded.
+    /// Compiles a problem and uploads it, as [`Problem::solve`] does it; what the host has of it is left as it was stated if the device
+    /// finds the order of blocks and instances. `begin` is called as soon as the evaluation at the start can be recorded.
     ///
     /// # Errors
     /// As [`Problem::compile`]; within, as [`new`](Self::new), and those of `begin`.
@@ -92,8 +92,8 @@ impl DeviceProblem {
         Self::ordered(context, problem, parameters, formats, settings, None, begin)
     }
 
-    /// As [`begun`](Self::begun), after what was begun before the problem was in order: `begin` may have been called. `None` if the device did not find
-    /// the order that it was to find: the host has to put the problem in order.
+    /// As [`begun`](Self::begun), after what was begun before the problem was in order: `begin` may have been called. `None` if the device
+    /// did not find the order that it was to find: the host has to put the problem in order.
     pub(crate) fn resumed<T: Send>(
         context: &GpuContext,
         problem: &CompiledProblem,

@@ -43,8 +43,8 @@ impl std::fmt::Debug for DeviceStart {
 }
 
 impl DeviceStart {
-    /// Uploads the problem; with what the steps are to be made ready from. `early`: its kernels that were started before, if they were. `None` if the
-    /// device is to find the order and cannot; otherwise it has [yet to be seen](Sorted::are_listed) whether it does.
+    /// Uploads the problem; with what the steps are to be made ready from. `early`: its kernels that were started before, if they were.
+    /// `None` if the device is to find the order and cannot; otherwise it has [yet to be seen](Sorted::are_listed) whether it does.
     pub(super) fn new(
         context: &GpuContext,
         arranged: Arranged<'_>,

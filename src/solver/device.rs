@@ -135,8 +135,8 @@ impl OnDevice {
     }
 }
 
-/// Uploads the problem, no more than the point if the rest is there, and has the device evaluate it as soon as it can. `None` if it did not find the order
-/// of a problem that is as it was stated.
+/// Uploads the problem, no more than the point if the rest is there, and has the device evaluate it as soon as it can. `None` if it did not
+/// find the order of a problem that is as it was stated.
 pub(super) fn upload(
     (context, formats): (&GpuContext, Formats),
     compiled: &CompiledProblem,

@@ -118,7 +118,8 @@ pub struct SolverOptions {
     pub checkpoint_interval: Duration,
     /// Measure the stages of a solve on a GPU by its own clock, which costs some microseconds a stage. Default: false.
     pub device_timing: bool,
-    /// Whether the device finds the order of blocks and instances where it can, if not as suits the device; for tests. JᵀJ is not assembled then.
+    /// Whether the device finds the order of blocks and instances where it can, if not as suits the device; for tests. JᵀJ is not assembled
+    /// then.
     #[doc(hidden)]
     pub device_order: Option<bool>,
     /// The device to use instead of the one that the process shares; [`GpuContext::from_wgpu`] makes one of the caller's own wgpu

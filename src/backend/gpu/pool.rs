@@ -4,8 +4,8 @@ use super::health::locked;
 use rustc_hash::FxHashMap;
 use std::sync::Mutex;
 
-/// The most bytes that lie idle on a device with memory of its own, where the driver takes milliseconds to find more: what a problem of a million
-/// blocks takes in f64, with what the device finds its order in.
+/// The most bytes that lie idle on a device with memory of its own, where the driver takes milliseconds to find more: what a problem of a
+/// million blocks takes in f64, with what the device finds its order in.
 const MOST_IDLE: u64 = 1 << 30;
 
 /// The same where all programs share the memory.
@@ -15,8 +15,8 @@ const MOST_SHARED_IDLE: u64 = 256 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(u64);
 
-/// Idle buffers by usage and size. Each goes to one of its own label only, so that what a problem takes lies side by side, as it did for the last one
-/// like it: elsewhere, among what other things left, vectors of 8 MB cost a step a tenth of its time on an NVIDIA H200.
+/// Idle buffers by usage and size. Each goes to one of its own label only, so that what a problem takes lies side by side, as it did for
+/// the last one like it: elsewhere, among what other things left, vectors of 8 MB cost a step a tenth of its time on an NVIDIA H200.
 ///
 /// A buffer may be dropped while recorded commands that use it wait to be submitted. Its next owner's `write_buffer` would take
 /// effect before those commands, so it lies idle until every list that was open at its drop is closed.

@@ -78,8 +78,8 @@ pub(super) fn block_order<'t>(tables: impl Iterator<Item = &'t InstanceTable> + 
     BlockOrder { blocks: order, hubs: hubs.len() }
 }
 
-/// How [blocks](block_order) are walked region by region along pairs, for a device to do the same. It is what the host does as long as no more than
-/// so many pairs touch a block, at least one does, and all blocks are reached.
+/// How [blocks](block_order) are walked region by region along pairs, for a device to do the same. It is what the host does as long as no
+/// more than so many pairs touch a block, at least one does, and all blocks are reached.
 #[cfg(all(feature = "gpu", not(target_arch = "wasm32")))]
 pub(crate) struct PairWalk {
     /// The first block of each region.

@@ -134,8 +134,8 @@ fn settings() -> Settings {
     }
 }
 
-/// How long problems take that are stated anew, up to the end of their first evaluation. Kernels are compiled once in a process; the device has been
-/// busy before all but the first, as it is in a program that solves one problem after the other.
+/// How long problems take that are stated anew, up to the end of their first evaluation. Kernels are compiled once in a process; the device
+/// has been busy before all but the first, as it is in a program that solves one problem after the other.
 fn starts(
     context: &GpuContext,
     state: impl Fn() -> anyhow::Result<Problem>,
