@@ -45,8 +45,8 @@ pub struct Begun<T> {
 pub struct Begun<T>(std::convert::Infallible, std::marker::PhantomData<T>);
 
 impl<T: Send> Early<T> {
-    /// Compiles a problem, and begins it on a device: either the host puts it in order while kernels compile, or the device finds the order, and
-    /// `begin` is called as soon as the evaluation at the start can be recorded; the problem is then left as it was stated.
+    /// Compiles a problem, and begins it on a device: either the host puts it in order while kernels compile, or the device finds the order,
+    /// and `begin` is called as soon as the evaluation at the start can be recorded; the problem is then left as it was stated.
     pub fn compile(
         context: &GpuContext,
         draft: Draft<'_>,

@@ -15,8 +15,8 @@ const MOST_SHARED_IDLE: u64 = 256 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(u64);
 
-/// Idle buffers by usage and size. Each goes to one of its own label only, so that what a problem takes lies side by side, as it did for
-/// the last one like it: elsewhere, among what other things left, vectors of 8 MB cost a step a tenth of its time on an NVIDIA H200.
+/// Idle buffers by usage and size. Each goes to one of its own label only, so that a problem lies where the last one like it lay: with
+/// vectors in whatever was idle, steps took 8.4 ms on an NVIDIA H200 that take 7.7 otherwise (docs/journal/gpu-starts.md).
 ///
 /// A buffer may be dropped while recorded commands that use it wait to be submitted. Its next owner's `write_buffer` would take
 /// effect before those commands, so it lies idle until every list that was open at its drop is closed.
