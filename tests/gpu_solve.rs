@@ -3,6 +3,7 @@
 mod gpu_solving;
 mod gpu_support;
 mod many_problems;
+mod scattered_grid;
 
 use gpu_solving::{bounds, components, conduct, failures, hybrid, manifolds, models, optima, orders, splits};
 

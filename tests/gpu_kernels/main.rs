@@ -18,6 +18,8 @@ mod precision;
 mod products;
 mod reference;
 mod samples;
+#[path = "../scattered_grid/mod.rs"]
+mod scattered_grid;
 mod starts;
 
 fn main() {

@@ -1,6 +1,7 @@
 //! Orders of blocks and instances that the device finds, and those that the host finds.
 
 use super::reference::{DOUBLE_F32, F32, F64};
+use super::scattered_grid::scattered_grid;
 use isograd::Problem;
 use isograd::backend::gpu::GpuContext;
 use isograd::device::{DeviceProblem, DeviceStart, Settings};
@@ -104,26 +105,8 @@ pub fn orders_that_the_device_does_not_find_are_left_to_the_host(context: &GpuCo
         problem.add_residual(pair, |x| x[0][0] * x[1][0] - 1.0).unwrap();
     }
     compare(context, &problem, false);
-    let mut grid = grid();
+    let (mut grid, _) = scattered_grid();
     compare(context, &grid, true);
     grid.add_parameter_blocks(1, &[1.0]).unwrap();
     compare(context, &grid, false);
-}
-
-/// Neighbours in a square, in an order that has nothing to do with where they are.
-fn grid() -> Problem {
-    let (side, mut problem) = (150, Problem::new());
-    let count = side * side;
-    let start: Vec<f64> = (0..count).map(|k| (k as f64).sin() + 2.0).collect();
-    let blocks = problem.add_parameter_blocks(1, &start).unwrap();
-    let scattered = |k: usize| blocks[k * 7919 % count];
-    for k in 0..count {
-        if k % side + 1 < side {
-            problem.add_residual(&[scattered(k), scattered(k + 1)], |x| x[0][0] * x[1][0] - 1.0).unwrap();
-        }
-        if k + side < count {
-            problem.add_residual(&[scattered(k + side), scattered(k)], |x| x[0][0] - x[1][0]).unwrap();
-        }
-    }
-    problem
 }

@@ -2,6 +2,7 @@
 
 use super::{check_report, cost, on};
 use crate::gpu_support::Test;
+use crate::scattered_grid::scattered_grid;
 use isograd::backend::gpu::{GpuContext, GpuOptions};
 use isograd::mesh::energy::{Energy, MeshProblem};
 use isograd::mesh::icosphere;
@@ -27,26 +28,8 @@ fn few(context: &GpuContext, precision: Precision, device_order: bool) -> Solver
     on(context, precision, &options)
 }
 
-/// Neighbours in a square, in an order that has nothing to do with where they are.
 fn grid() -> Problem {
-    grid_of_blocks().0
-}
-
-fn grid_of_blocks() -> (Problem, Vec<BlockId>) {
-    let (side, mut problem) = (150, Problem::new());
-    let count = side * side;
-    let start: Vec<f64> = (0..count).map(|k| (k as f64).sin() + 2.0).collect();
-    let blocks = problem.add_parameter_blocks(1, &start).unwrap();
-    let scattered = |k: usize| blocks[k * 7919 % count];
-    for k in 0..count {
-        if k % side + 1 < side {
-            problem.add_residual(&[scattered(k), scattered(k + 1)], |x| x[0][0].ln() * x[1][0] - 0.5).unwrap();
-        }
-        if k + side < count {
-            problem.add_residual(&[scattered(k + side), scattered(k)], |x| x[0][0] - x[1][0]).unwrap();
-        }
-    }
-    (problem, blocks)
+    scattered_grid().0
 }
 
 /// What a solve came to, times left out. The CPU sums costs in the order of the instances that it has.
@@ -80,7 +63,7 @@ fn a_solve_is_the_same_whoever_finds_the_order(context: &GpuContext) {
 }
 
 fn later_solves_find_what_they_need(context: &GpuContext) {
-    let ((mut expected, blocks), mut found) = (grid_of_blocks(), grid());
+    let ((mut expected, blocks), mut found) = (scattered_grid(), grid());
     let start = expected.parameters().values().to_vec();
     for precision in [Precision::F32, Precision::F32, Precision::F64] {
         for problem in [&mut expected, &mut found] {
@@ -138,7 +121,7 @@ fn a_device_lost_midway(context: &GpuContext) {
 
 fn what_is_not_finite_is_named(context: &GpuContext) {
     let named = |device_order: bool| {
-        let (mut problem, blocks) = grid_of_blocks();
+        let (mut problem, blocks) = scattered_grid();
         problem.set_parameter_block(blocks[9000], &[-1.0]).unwrap();
         let error = problem.solve(&few(context, Precision::F32, device_order)).unwrap_err();
         assert_eq!(problem.parameters().values()[9000], -1.0);
